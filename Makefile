@@ -1,0 +1,40 @@
+# Every target makes its own environment in .venv; nothing else needs to be installed first.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+URL ?=
+
+.PHONY: demo test check bench format clean help
+
+help: ## Show what can be run
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+$(VENV)/.installed: pyproject.toml constraints.txt tools/environment.sh
+	@tools/environment.sh "$(PYTHON)" "$(VENV)"
+
+demo: $(VENV)/.installed ## Run the main job with a real worker; URL=redis://localhost:6379/0 runs it on Redis
+	@$(BIN)/typedtasks demo $(if $(URL),--url "$(URL)")
+
+test: $(VENV)/.installed ## Run all tests on SQLite, memory and a Redis of their own
+	@tools/redis.sh
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.installed ## Lint, type-check (mypy and pyright, strict) and hold the layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/basedpyright
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.installed ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed ## Measure beside Taskiq, on a Redis of its own
+	@tools/redis.sh
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[bench]"
+	@$(BIN)/python -m bench
+
+clean: ## Remove the environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .typedtasks

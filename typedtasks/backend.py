@@ -1,0 +1,357 @@
+"""The port between the broker and what stores its tasks: small, batched, bytes in and bytes out.
+
+Whoever writes a backend implements `Backend` and `Session` and runs the conformance suite in `typedtasks.testing` on it.
+Every method may raise `BackendUnavailable`. All times that matter (due times, leases, expiry) are the backend's own clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, Literal, NamedTuple, NewType, Protocol, TypeAlias
+
+__all__ = [
+    "Backend",
+    "Bury",
+    "Counts",
+    "DeadLetter",
+    "Delivery",
+    "Finish",
+    "LeaseKeeper",
+    "OutcomeListener",
+    "Priority",
+    "Publication",
+    "Reschedule",
+    "Session",
+    "SessionId",
+    "SessionListener",
+    "SessionLost",
+    "Settlement",
+    "TaskId",
+    "Waiting",
+    "is_queue_name",
+    "queue_of",
+    "read_plan",
+]
+
+TaskId = NewType("TaskId", str)
+"""`<queue>.<20 characters>`: unique for ever, and it says which queue the task and its outcome live in."""
+
+SessionId = NewType("SessionId", str)
+"""One worker process's life. It is the fence: what a session owned, no other session can settle, and the reverse."""
+
+_QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def is_queue_name(name: str) -> bool:
+    """Return whether `name` may name a queue: 1 to 64 letters, digits, `_` and `-`."""
+    return _QUEUE_NAME.fullmatch(name) is not None
+
+
+def queue_of(id: TaskId) -> str:
+    """Return the queue that a task id belongs to."""
+    return id.partition(".")[0]
+
+
+class Priority(IntEnum):
+    """The order within a queue. A lower priority is never starved: see `read_plan`."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
+
+
+_FAVOURED: Final = (
+    Priority.HIGH,
+    Priority.NORMAL,
+    Priority.HIGH,
+    Priority.NORMAL,
+    Priority.HIGH,
+    Priority.LOW,
+    Priority.HIGH,
+    Priority.HIGH,
+)
+
+
+def read_plan(turn: int, capacity: int) -> tuple[tuple[Priority, int], ...]:
+    """Return in which order a claim of at most `capacity` tasks reads the priorities, and at most how many of each.
+
+    High comes first, then normal, then low; but on two turns of eight normal, and on one turn of eight low, may take an
+    eighth of the capacity (at least one) before the others. So a low task waits for a bounded number of claims, however
+    many high tasks keep arriving. A step's number is a limit, and so is what is left of `capacity`.
+    """
+    favoured = _FAVOURED[turn % 8]
+    whole = tuple((priority, capacity) for priority in Priority)
+    if favoured is Priority.HIGH:
+        return whole
+    return ((favoured, max(1, capacity // 8)), *whole)
+
+
+class Publication(NamedTuple):
+    """An envelope on its way into a queue. (A named tuple, like all that passes here per task: it costs a third to make.)"""
+
+    id: TaskId
+    queue: str
+    priority: int
+    body: bytes
+    delay_ms: int = 0
+    """Not before this many milliseconds from now, by the backend's clock."""
+    eta_ms: int = 0
+    """Not before this time, in milliseconds since 1970; 0: no such time. Ignored where `delay_ms` is given."""
+
+
+class Delivery(NamedTuple):
+    """An envelope leased to a session."""
+
+    id: TaskId
+    queue: str
+    priority: int
+    body: bytes
+    deliveries: int
+    """How many times it was handed to a worker, this time counted in. More than 1: an earlier worker died with it."""
+    receipt: str
+    """The backend's own name for this delivery; unique within the session, opaque to everyone else."""
+    cancelled: bool = False
+    """Whether its cancellation was asked for while it waited."""
+
+
+class Finish(NamedTuple):
+    """End a delivery: store its outcome and tell whoever waits."""
+
+    delivery: Delivery
+    outcome: bytes
+    ttl_ms: int
+    """How long the outcome is kept."""
+    reply_to: str = ""
+    """The client that waits for it, from the envelope; empty where it named none."""
+    follow: tuple[Publication, ...] = ()
+    """Envelopes that enter their queues in the same atomic step. In this version: of the same queue."""
+
+
+class Reschedule(NamedTuple):
+    """End a delivery by putting its envelope (with a new body) back for later: a retry, or a parked task."""
+
+    delivery: Delivery
+    body: bytes
+    delay_ms: int = 0
+    eta_ms: int = 0
+    awaits: str = ""
+    """Park: the name of the task that a worker has to know. `Session.unpark` makes it ready at once; its time does so too."""
+
+
+class Bury(NamedTuple):
+    """End a delivery as a dead letter: its bytes are kept with the reason until they are replayed or purged."""
+
+    delivery: Delivery
+    reason: str
+    outcome: bytes
+    ttl_ms: int
+    reply_to: str = ""
+
+
+Settlement: TypeAlias = Finish | Reschedule | Bury
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many tasks of a queue are in each state. `parked` are also counted in `delayed`."""
+
+    ready: int = 0
+    running: int = 0
+    delayed: int = 0
+    parked: int = 0
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A task that is in a queue, as an operator sees it."""
+
+    id: TaskId
+    queue: str
+    priority: int
+    state: Literal["ready", "running", "delayed", "parked"]
+    due_ms: int
+    """When a delayed or parked task becomes ready, in milliseconds since 1970; 0 for the others."""
+    awaits: str
+    """The task name that a parked task waits for a worker to know; empty for the others."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A task that can never be run, with the raw bytes that were in the queue."""
+
+    id: TaskId
+    queue: str
+    priority: int
+    reason: str
+    died_ms: int
+    deliveries: int
+    body: bytes
+
+
+class SessionLost(Exception):
+    """The session's lease has ended: another worker may own its deliveries already. Stop them, and begin a new session."""
+
+
+class OutcomeListener(Protocol):
+    """Who is told of outcomes. Called on the event loop that opened the backend."""
+
+    def settled(self, id: TaskId, outcome: bytes | None) -> None:
+        """A task has ended. `outcome` is None where it was too large to push: read it."""
+        ...
+
+    def interrupted(self) -> None:
+        """Pushed outcomes may have been missed (a connection was lost): read those that are still awaited."""
+        ...
+
+
+class SessionListener(Protocol):
+    """What a worker is told between its calls. Called on the event loop that joined the session."""
+
+    def cancelled(self, id: TaskId) -> None:
+        """Someone asked for the cancellation of this task, which may be running here."""
+        ...
+
+    def parked(self, name: str) -> None:
+        """A worker has parked a task of this name: `Session.unpark` takes it if it is known here."""
+        ...
+
+
+class LeaseKeeper(Protocol):
+    """Renews a session's lease. It is synchronous and has its own connection: it runs in a thread of its own."""
+
+    def renew(self) -> bool:
+        """Extend the lease by its full length. False: it had ended, and the session is lost."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection. The lease stays until it ends or the session leaves."""
+        ...
+
+
+class Session(Protocol):
+    """A worker's side of a backend, from `Backend.join` until `leave`. Its deliveries are leased, and fenced by its id."""
+
+    @property
+    def id(self) -> SessionId:
+        """The session's id: the fence."""
+        ...
+
+    async def receive(self, capacity: int, wait: float) -> list[Delivery]:
+        """Return up to `capacity` deliveries, as soon as there is one; an empty list after `wait` seconds without any.
+
+        `wait=0` does not wait at all. Queues are read in turn, the priorities of each by `read_plan`. Never more than one
+        call to the backend for a batch. Raises `SessionLost` when the lease has ended. May be cancelled: what the backend
+        had handed out by then is found by `recover`.
+        """
+        ...
+
+    async def settle(self, batch: Sequence[Settlement]) -> list[bool]:
+        """End deliveries, each atomically and on its own; one call for each queue in the batch.
+
+        True: done. False: this session no longer owned the delivery, and nothing was changed for it.
+        """
+        ...
+
+    async def release(self, batch: Sequence[Delivery]) -> list[bool]:
+        """Give deliveries back unstarted: ready at once for anyone, and not counted as delivered to this session."""
+        ...
+
+    async def recover(self, held: Collection[str], capacity: int) -> list[Delivery]:
+        """Take over deliveries of sessions whose lease has ended, and find own ones whose hand-over was lost on the way.
+
+        `held` are the receipts of all deliveries that this session has in hand. Returns at most `capacity`. Raises
+        `SessionLost` when the lease has ended.
+        """
+        ...
+
+    async def unpark(self, names: Collection[str]) -> int:
+        """Make every parked task of these names ready at once, and return how many there were."""
+        ...
+
+    def keeper(self) -> LeaseKeeper:
+        """Return what renews this session's lease, to be used in a thread of its own."""
+        ...
+
+    async def leave(self) -> None:
+        """End the session. What it still owns can be recovered by others at once. Never raises."""
+        ...
+
+
+class Backend(Protocol):
+    """What stores tasks and outcomes. The first part is the client's side, `join` the worker's, the rest the operator's."""
+
+    async def open(self, listener: OutcomeListener) -> str:
+        """Connect, and return one sentence about durability for the log.
+
+        Raises `BackendUnavailable` within 5 seconds when that does not work, `BackendUnsupported` when it never can.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release every connection, thread and file. Never raises."""
+        ...
+
+    @property
+    def reply_to(self) -> str:
+        """The name under which this client is told of outcomes: it goes into the envelope. Empty: none is needed."""
+        ...
+
+    async def publish(self, batch: Sequence[Publication]) -> None:
+        """Store envelopes durably, all of a queue in one call and atomically; safe to be repeated after a lost answer.
+
+        Raises `BackendFull` when there is no room; then nothing of that queue's share was stored.
+        """
+        ...
+
+    async def cancel(self, ids: Sequence[TaskId]) -> None:
+        """Ask for the cancellation of tasks: those that wait are marked, and running ones' workers are told."""
+        ...
+
+    async def watch(self, ids: Sequence[TaskId]) -> None:
+        """Have the listener told of the outcomes of tasks that other clients sent. Outcomes that exist are not repeated."""
+        ...
+
+    async def unwatch(self, ids: Sequence[TaskId]) -> None:
+        """Undo `watch`. Ids that are not watched are ignored."""
+        ...
+
+    async def read_outcomes(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
+        """Return the outcomes that exist among `ids`."""
+        ...
+
+    async def missing(self, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Return those ids of which the backend knows neither an outcome nor a task in any state. It may be slow."""
+        ...
+
+    async def join(self, session: SessionId, queues: Sequence[str], lease: float, listener: SessionListener) -> Session:
+        """Begin a session on some queues, with a lease of `lease` seconds from now."""
+        ...
+
+    async def expire(self, session: SessionId, queues: Sequence[str]) -> None:
+        """End the lease of a session whose process is known to be dead, so that `recover` finds its deliveries at once."""
+        ...
+
+    async def counts(self, queue: str) -> Counts:
+        """Return how many tasks of the queue are in each state."""
+        ...
+
+    async def peek(self, queue: str, limit: int = 100) -> list[Waiting]:
+        """Return tasks of the queue in the order ready (as they will be claimed), running, delayed and parked (by time)."""
+        ...
+
+    async def dead_letters(self, queue: str, limit: int = 100) -> list[DeadLetter]:
+        """Return the queue's dead letters, the oldest first."""
+        ...
+
+    async def replay(self, queue: str, ids: Sequence[TaskId]) -> int:
+        """Make dead letters ready again and return how many were found. Their outcomes are deleted: waiters wait on."""
+        ...
+
+    async def purge(self, queue: str, *, dead: bool = False) -> int:
+        """Delete the queue's ready, delayed and parked tasks (or its dead letters) for good, and return how many."""
+        ...

@@ -1,0 +1,294 @@
+"""Every error that typedtasks raises: one class and one stable code for each, described in docs/errors.md."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self, cast, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic_core import ErrorDetails
+from typing_extensions import dataclass_transform
+
+__all__ = [
+    "BackendFull",
+    "BackendUnavailable",
+    "BackendUnsupported",
+    "BrokerClosed",
+    "DefinitionError",
+    "PayloadInvalid",
+    "PayloadRejected",
+    "PayloadTooLarge",
+    "ResultExpired",
+    "ResultInvalid",
+    "ResultLost",
+    "ResultTimeout",
+    "TaskCancelled",
+    "TaskError",
+    "TaskExpired",
+    "TaskFailed",
+    "TaskTimedOut",
+    "TypedTasksError",
+    "describe",
+    "error_details",
+]
+
+_RESERVED_FIELDS = frozenset(
+    {"args", "attempts", "code", "traceback", "type", "with_traceback", "add_note", "to_json", "from_json"}
+)
+
+
+class TypedTasksError(Exception):
+    """The base of every error that typedtasks raises on purpose. `code` is stable: docs/errors.md has a part for each."""
+
+    code: ClassVar[str] = "typedtasks-error"
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} [{self.code}]"
+
+
+class DefinitionError(TypedTasksError):
+    """A task that cannot be: unannotated, unable to make the round trip, a name given twice, an option that is unknown."""
+
+    code = "definition-error"
+
+
+class _InvalidValue(TypedTasksError):
+    def __init__(self, message: str, errors: Sequence[ErrorDetails] = ()) -> None:
+        super().__init__(message)
+        self.errors: list[ErrorDetails] = list(errors)
+        """Pydantic's error list: `type`, `loc` (the path to the value), `msg` and `input` of each misfit."""
+
+
+class PayloadInvalid(_InvalidValue):
+    """The arguments do not fit the task's signature. Nothing was sent. `errors` has one entry for each misfit."""
+
+    code = "payload-invalid"
+
+
+class PayloadTooLarge(TypedTasksError):
+    """The arguments, as JSON, are larger than the broker's `max_payload`. Nothing was sent. `size` and `limit` are bytes."""
+
+    code = "payload-too-large"
+
+    def __init__(self, message: str, *, size: int, limit: int) -> None:
+        super().__init__(message)
+        self.size = size
+        self.limit = limit
+
+
+class BrokerClosed(TypedTasksError):
+    """The broker was used before it was opened, after it was closed, or on another event loop than the one that opened it."""
+
+    code = "broker-closed"
+
+
+class BackendUnavailable(TypedTasksError):
+    """The backend could not be reached, or did not answer in time. The message names what was tried."""
+
+    code = "backend-unavailable"
+
+
+class BackendUnsupported(TypedTasksError):
+    """The URL's scheme is unknown, or the server behind it is too old or set up in a way that could lose tasks."""
+
+    code = "backend-unsupported"
+
+
+class BackendFull(TypedTasksError):
+    """The backend has no room for more tasks (Redis at `maxmemory`, a full disk). Nothing was sent."""
+
+    code = "backend-full"
+
+
+class TaskFailed(TypedTasksError):
+    """The task did not give a result. Raised by `TaskHandle.result`; a declared failure is raised as its own class instead."""
+
+    code = "task-failed"
+    type: str
+    """The name of the exception's class as the worker saw it, for example `"ZeroDivisionError"`."""
+    message: str
+    """What the exception said."""
+    traceback: str
+    """The traceback as text, without the values of local variables; empty when no code of the task was running."""
+    attempts: int
+    """How many times the task was executed until this outcome was final."""
+
+    def __init__(self, message: str, *, type: str = "", traceback: str = "", attempts: int = 1) -> None:
+        super().__init__(message)
+        self.type = type or self.__class__.__name__
+        self.message = message
+        self.traceback = traceback
+        self.attempts = attempts
+
+    def __str__(self) -> str:
+        text = self.message if self.type == self.__class__.__name__ else f"{self.type}: {self.message}"
+        return f"{text} [{self.code}]"
+
+
+class ResultInvalid(TaskFailed):
+    """The function returned what its annotation forbids. The value was not stored."""
+
+    code = "result-invalid"
+
+
+class PayloadRejected(TaskFailed):
+    """The worker refused the payload that it was sent: it does not fit the task. It is a dead letter now, and was never run.
+
+    `errors` is pydantic's error list; it is empty when the envelope itself could not be read.
+    """
+
+    code = "payload-rejected"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        type: str = "",
+        traceback: str = "",
+        attempts: int = 1,
+        errors: Sequence[ErrorDetails] = (),
+    ) -> None:
+        super().__init__(message, type=type, traceback=traceback, attempts=attempts)
+        self.errors: list[ErrorDetails] = list(errors)
+
+
+class TaskTimedOut(TaskFailed):
+    """The task ran longer than its `timeout` and was stopped."""
+
+    code = "task-timed-out"
+
+
+class TaskCancelled(TaskFailed):
+    """The task was cancelled before it gave a result."""
+
+    code = "task-cancelled"
+
+
+class TaskExpired(TaskFailed):
+    """The task was not started before its `expires` had passed, so it was not run."""
+
+    code = "task-expired"
+
+
+class ResultTimeout(TypedTasksError):
+    """The result did not arrive within `timeout` seconds. The task goes on; the handle can be awaited again."""
+
+    code = "result-timeout"
+
+
+class ResultExpired(TypedTasksError):
+    """The task ended and its outcome was deleted after `result_ttl`."""
+
+    code = "result-expired"
+
+
+class ResultLost(TypedTasksError):
+    """The backend knows neither the task nor an outcome of it: its data was lost or deleted, or the id is wrong."""
+
+    code = "result-lost"
+
+
+@dataclass_transform(kw_only_default=True)
+class TaskError(TaskFailed):
+    """The base of failures that a task declares in `raises=`: keyword-only, typed fields that cross the wire as data.
+
+    ```python
+    class RateLimited(TaskError):
+        retry_at: datetime
+
+    raise RateLimited(retry_at=now + timedelta(minutes=1))
+    ```
+
+    The fields are the class's annotations, checked by pydantic when the failure is made (`PayloadInvalid` where they do
+    not fit) and again where it arrives. The names `type`, `traceback`, `attempts`, `args` and `code` belong to the error
+    itself; a field `message: str` becomes the error's message.
+    """
+
+    code = "task-error"
+    _fields: ClassVar[type[BaseModel] | None] = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        taken = sorted(_RESERVED_FIELDS & set(inspect.get_annotations(cls)))
+        if taken:
+            raise DefinitionError(
+                f"{cls.__qualname__} declares the field {taken[0]!r}, which every failure already has; give it another name."
+            )
+
+    def __init__(self, **fields: object) -> None:
+        try:
+            values = self._model().model_validate(fields)
+        except ValidationError as error:
+            found = error_details(error)
+            raise PayloadInvalid(f"The fields of {self.__class__.__qualname__} do not fit:{describe(found)}", found) from None
+        shown = ", ".join(f"{name}={value!r}" for name, value in values)
+        message = fields.get("message")
+        super().__init__(message if isinstance(message, str) else shown or (inspect.getdoc(self.__class__) or ""))
+        for name, value in values:
+            setattr(self, name, value)
+
+    def to_json(self) -> bytes:
+        """Return the failure's fields as a JSON object: what crosses the wire."""
+        model = self._model()
+        values = model.model_construct(**{name: getattr(self, name) for name in model.model_fields})
+        return values.__pydantic_serializer__.to_json(values)
+
+    @classmethod
+    def from_json(cls, fields: bytes) -> Self:
+        """Return the failure that `to_json` wrote. Raises `pydantic.ValidationError` where the fields do not fit."""
+        values = cls._model().model_validate_json(fields or b"{}", strict=True)
+        return cls(**{name: getattr(values, name) for name in values.model_fields_set})
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (self.__class__, {name: getattr(self, name) for name in self._model().model_fields})
+
+    @classmethod
+    def _model(cls) -> type[BaseModel]:
+        """Return the model of the fields; it is made on first use, when forward references can be resolved."""
+        known = cls.__dict__.get("_fields")
+        if known is None:
+            known = cls._fields = _make_fields_model(cls)
+        return cast("type[BaseModel]", known)
+
+
+def _rebuild(failure: type[TaskError], fields: Mapping[str, object]) -> TaskError:
+    return failure(**fields)
+
+
+def _make_fields_model(failure: type[TaskError]) -> type[BaseModel]:
+    hints = get_type_hints(failure, include_extras=True)
+    fields: dict[str, tuple[object, object]] = {}
+    for owner in reversed(failure.__mro__):
+        if not issubclass(owner, TaskError) or owner is TaskError:
+            continue
+        for name in inspect.get_annotations(owner):
+            if get_origin(hints[name]) is not ClassVar and not name.startswith("_"):
+                fields[name] = (hints[name], getattr(failure, name, ...))
+    config = ConfigDict(
+        strict=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants"
+    )
+    # create_model's overloads cannot type a dictionary that is made at run time.
+    make = cast("Any", create_model)
+    return cast("type[BaseModel]", make(failure.__name__, __config__=config, **fields))
+
+
+def error_details(error: ValidationError) -> list[ErrorDetails]:
+    """Return pydantic's errors as plain data: no link, no live object, each input shown in at most 80 characters."""
+    return [
+        ErrorDetails(type=item["type"], loc=item["loc"], msg=item["msg"], input=_shortened(item["input"]))
+        for item in error.errors(include_url=False, include_context=False)
+    ]
+
+
+def describe(errors: Sequence[ErrorDetails], *, indent: str = "  ") -> str:
+    """Return one line for each error: where, what, and what was given."""
+    return "".join(
+        f"\n{indent}{'.'.join(map(str, item['loc'])) or '(the whole value)'}: {item['msg']} (given: {item['input']})"
+        for item in errors
+    )
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
