@@ -1,0 +1,73 @@
+"""typedtasks: an async, distributed task manager in which a task is a typed contract."""
+
+from typedtasks.backend import Counts, DeadLetter, Waiting
+from typedtasks.broker import Broker
+from typedtasks.clock import Duration
+from typedtasks.errors import (
+    BackendFull,
+    BackendUnavailable,
+    BackendUnsupported,
+    BrokerClosed,
+    DefinitionError,
+    PayloadInvalid,
+    PayloadRejected,
+    PayloadTooLarge,
+    ResultExpired,
+    ResultInvalid,
+    ResultLost,
+    ResultTimeout,
+    TaskCancelled,
+    TaskError,
+    TaskExpired,
+    TaskFailed,
+    TaskTimedOut,
+    TypedTasksError,
+)
+from typedtasks.handle import TaskHandle
+from typedtasks.injection import Context, Depends, Injected
+from typedtasks.outcome import Cancelled, Crashed, Expired, Failure, Outcome, Success
+from typedtasks.retry import Retry
+from typedtasks.task import AsyncTask, Call, SyncTask, Task
+from typedtasks.worker import Worker
+
+__all__ = [
+    "AsyncTask",
+    "BackendFull",
+    "BackendUnavailable",
+    "BackendUnsupported",
+    "Broker",
+    "BrokerClosed",
+    "Call",
+    "Cancelled",
+    "Context",
+    "Counts",
+    "Crashed",
+    "DeadLetter",
+    "DefinitionError",
+    "Depends",
+    "Duration",
+    "Expired",
+    "Failure",
+    "Injected",
+    "Outcome",
+    "PayloadInvalid",
+    "PayloadRejected",
+    "PayloadTooLarge",
+    "ResultExpired",
+    "ResultInvalid",
+    "ResultLost",
+    "ResultTimeout",
+    "Retry",
+    "Success",
+    "SyncTask",
+    "Task",
+    "TaskCancelled",
+    "TaskError",
+    "TaskExpired",
+    "TaskFailed",
+    "TaskHandle",
+    "TaskTimedOut",
+    "TypedTasksError",
+    "Waiting",
+    "Worker",
+]

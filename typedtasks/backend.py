@@ -6,7 +6,10 @@ Every method may raise `BackendUnavailable`. All times that matter (due times, l
 
 from __future__ import annotations
 
+import os
 import re
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -31,7 +34,9 @@ __all__ = [
     "Settlement",
     "TaskId",
     "Waiting",
+    "created_ms",
     "is_queue_name",
+    "new_task_id",
     "queue_of",
     "read_plan",
 ]
@@ -42,6 +47,7 @@ TaskId = NewType("TaskId", str)
 SessionId = NewType("SessionId", str)
 """One worker process's life. It is the fence: what a session owned, no other session can settle, and the reverse."""
 
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -53,6 +59,20 @@ def is_queue_name(name: str) -> bool:
 def queue_of(id: TaskId) -> str:
     """Return the queue that a task id belongs to."""
     return id.partition(".")[0]
+
+
+def new_task_id(queue: str, now: float) -> TaskId:
+    """Return a new id: the queue, then 6 bytes of milliseconds and 9 random bytes in URL-safe base64."""
+    unique = int(now * 1000).to_bytes(6, "big") + os.urandom(9)
+    return TaskId(f"{queue}.{b2a_base64(unique, newline=False).translate(_URL_SAFE).decode()}")
+
+
+def created_ms(id: TaskId) -> int:
+    """Return when the id was made, in milliseconds since 1970; 0 where it was not made by `new_task_id`."""
+    try:
+        return int.from_bytes(urlsafe_b64decode(id.partition(".")[2])[:6], "big")
+    except ValueError:
+        return 0
 
 
 class Priority(IntEnum):

@@ -240,6 +240,10 @@ class TaskError(TaskFailed):
         values = cls._model().model_validate_json(fields or b"{}", strict=True)
         return cls(**{name: getattr(values, name) for name in values.model_fields_set})
 
+    def as_base(self, base: type[TaskError]) -> TaskError:
+        """Return the same failure as one of its base classes, with that class's fields only."""
+        return base(**{name: getattr(self, name) for name in base._model().model_fields})
+
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (self.__class__, {name: getattr(self, name) for name in self._model().model_fields})
 

@@ -36,6 +36,7 @@ __all__ = [
     "OutcomeLine",
     "Success",
     "ended_without_value",
+    "is_success",
     "read_outcome",
     "success_prefix",
     "write_outcome",
@@ -115,6 +116,7 @@ class OutcomeLine(TypedDict):
 
 _LINE: Final = TypeAdapter(OutcomeLine)
 _FIRST_SUCCESS: Final = b'{"v":1,"outcome":"success"}\n'
+_SUCCESS: Final = b'{"v":1,"outcome":"success"'
 _CLASSES: Final[dict[Ending, type[TaskFailed]]] = {
     "crashed": TaskFailed,
     "timed_out": TaskTimedOut,
@@ -128,6 +130,11 @@ _CLASSES: Final[dict[Ending, type[TaskFailed]]] = {
 def success_prefix(attempts: int) -> bytes:
     """Return what stands before the JSON of a result."""
     return _FIRST_SUCCESS if attempts == 1 else write_outcome("success", attempts=attempts)
+
+
+def is_success(body: bytes) -> bool:
+    """Return whether an outcome that this version wrote is a success."""
+    return body.startswith(_SUCCESS)
 
 
 def write_outcome(

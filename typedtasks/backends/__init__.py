@@ -1,0 +1,52 @@
+"""The adapters: what a broker's URL stands for."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from typedtasks.backend import Backend
+from typedtasks.errors import BackendUnsupported
+
+__all__ = ["DEFAULT_URL", "backend_from_url", "redacted"]
+
+DEFAULT_URL: Final = "sqlite:///.typedtasks/tasks.db"
+
+_KNOWN: Final = "redis://host:6379/0, rediss://… (TLS), unix://…, sqlite:///relative.db, sqlite:////absolute.db, memory://"
+
+
+def backend_from_url(url: str) -> Backend:
+    """Return the backend for a URL, not connected yet. Raises `BackendUnsupported` for a URL that means nothing here."""
+    scheme, colon, _ = url.partition("://")
+    if colon and scheme == "memory":
+        from typedtasks.backends.memory import MemoryBackend
+
+        return MemoryBackend()
+    if colon and scheme == "sqlite":
+        from typedtasks.backends.sqlite import SQLiteBackend
+
+        return SQLiteBackend(_sqlite_path(url))
+    if colon and scheme in ("redis", "rediss", "unix"):
+        from typedtasks.backends.redis import RedisBackend
+
+        return RedisBackend(url)
+    raise BackendUnsupported(f"The broker's URL {redacted(url)!r} has no known scheme. Known are: {_KNOWN}.")
+
+
+def redacted(url: str) -> str:
+    """Return a URL without its password, fit for logs and errors."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    user = f"{parts.username}:***@" if parts.username else ":***@"
+    return parts._replace(netloc=user + parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _sqlite_path(url: str) -> str:
+    rest = url.removeprefix("sqlite://")
+    if not rest.startswith("/") or rest == "/" or "?" in rest:
+        raise BackendUnsupported(
+            f"The broker's URL {url!r} names no file: write sqlite:///tasks.db for a file in the working directory, "
+            "or sqlite:////var/lib/tasks.db (four slashes) for an absolute path. Parameters after '?' are not known."
+        )
+    return unquote(rest[1:])

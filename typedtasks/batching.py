@@ -1,0 +1,69 @@
+"""Group commit: single items leave in batches, and no item waits for a timer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+__all__ = ["Batcher"]
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+
+class _Gathering(Generic[T, A]):
+    def __init__(self, answers: asyncio.Future[Sequence[A]]) -> None:
+        self.items: list[T] = []
+        self.answers = answers
+
+
+class Batcher(Generic[T, A]):
+    """Sends items through `send`, which takes a batch and returns one answer for each item.
+
+    An item that comes while nothing is under way leaves at once; those that come while a batch is under way leave together
+    when it is back. So a lone item pays nothing, and a thousand concurrent ones cost a few calls. An error of `send` goes to
+    everyone whose item was in that batch. A submitter that is cancelled does not take its neighbours with it.
+    """
+
+    def __init__(self, send: Callable[[list[T]], Awaitable[Sequence[A]]], *, limit: int) -> None:
+        self._send = send
+        self._limit = limit
+        self._gathering: _Gathering[T, A] | None = None
+        self._sender: asyncio.Task[None] | None = None
+
+    async def submit(self, items: Sequence[T]) -> Sequence[A]:
+        """Return the answers for `items`, which stay together when there are no more than `limit` of them."""
+        if len(items) > self._limit:
+            answers: list[A] = []
+            for start in range(0, len(items), self._limit):
+                answers += await self.submit(items[start : start + self._limit])
+            return answers
+        batch = self._gathering
+        while batch is not None and len(batch.items) + len(items) > self._limit:
+            await asyncio.wait([batch.answers])
+            batch = self._gathering
+        if batch is None:
+            batch = self._gathering = _Gathering(asyncio.get_running_loop().create_future())
+            if self._sender is None:
+                self._sender = asyncio.create_task(self._send_all(), name="typedtasks-batcher")
+        first = len(batch.items)
+        batch.items.extend(items)
+        return (await asyncio.shield(batch.answers))[first : first + len(items)]
+
+    async def close(self) -> None:
+        """Return when everything submitted so far has been answered."""
+        while self._sender is not None:
+            await asyncio.wait([self._sender])
+
+    async def _send_all(self) -> None:
+        try:
+            while (batch := self._gathering) is not None:
+                self._gathering = None
+                try:
+                    batch.answers.set_result(await self._send(batch.items))
+                except Exception as error:  # noqa: BLE001 - it is not swallowed: every submitter gets it
+                    batch.answers.set_exception(error)
+                    batch.answers.exception()  # a batch whose submitters were all cancelled is not "never retrieved"
+        finally:
+            self._sender = None

@@ -1,0 +1,282 @@
+"""The broker: what an application holds. It knows the tasks, sends their calls and returns typed handles."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import os
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, Never, ParamSpec, Protocol, Self, cast, overload
+
+from typing_extensions import TypeVar, Unpack
+
+from typedtasks.backend import (
+    Backend,
+    Counts,
+    DeadLetter,
+    Publication,
+    TaskId,
+    Waiting,
+    is_queue_name,
+    new_task_id,
+)
+from typedtasks.backends import DEFAULT_URL, backend_from_url, redacted
+from typedtasks.batching import Batcher
+from typedtasks.clock import Clock, Duration, SystemClock, milliseconds, seconds
+from typedtasks.contract import default_task_name
+from typedtasks.errors import BrokerClosed, DefinitionError, TaskError
+from typedtasks.handle import TaskHandle
+from typedtasks.task import AnyTask, AsyncTask, Call, SyncTask, Task, TaskDefinition, TaskOptions, define
+from typedtasks.waiting import Outcomes
+
+__all__ = ["Broker"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+E = TypeVar("E", bound=TaskError)
+E1 = TypeVar("E1", bound=TaskError)
+E2 = TypeVar("E2", bound=TaskError)
+E3 = TypeVar("E3", bound=TaskError)
+E4 = TypeVar("E4", bound=TaskError)
+E_co = TypeVar("E_co", covariant=True, bound=TaskError, default=Never)
+
+_PUBLISH_LIMIT: Final = 1000
+"""Envelopes that are sent in one call."""
+
+_log = logging.getLogger("typedtasks.broker")
+
+
+class TaskDecorator(Protocol[E_co]):
+    """What `broker.task(...)` returns: it makes a task of a function whose declared failures are `E_co`."""
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R, E_co]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R, E_co]: ...
+
+
+class Broker:
+    """Knows tasks, sends their calls, and gives out handles of their results.
+
+    `url` says where the tasks are kept: `redis://…`, `sqlite:///file.db` or `memory://`. Without it the environment variable
+    `TYPEDTASKS_URL` does, and without that it is an embedded SQLite file, `.typedtasks/tasks.db` in the working directory. A
+    `Backend` of your own may be passed instead. Nothing is opened before `async with broker:` (or `await broker.open()`).
+
+    `default_queue` takes the calls of tasks that name no queue. `max_payload` is the largest size of a call's arguments as
+    JSON, in bytes. `result_ttl` is how long outcomes are kept. Raises `BackendUnsupported` for a URL that means nothing.
+    """
+
+    def __init__(
+        self,
+        url: str | Backend | None = None,
+        *,
+        default_queue: str = "default",
+        max_payload: int = 256 * 1024,
+        result_ttl: Duration = 24 * 3600.0,
+        clock: Clock | None = None,
+    ) -> None:
+        if url is None:
+            url = os.environ.get("TYPEDTASKS_URL") or DEFAULT_URL
+        self.backend: Backend = backend_from_url(url) if isinstance(url, str) else url
+        self.url = redacted(url) if isinstance(url, str) else repr(url)
+        """Where the tasks are kept, without a password."""
+        if not is_queue_name(default_queue):
+            raise DefinitionError(f"default_queue={default_queue!r} is not a queue name: letters, digits, '_' or '-'.")
+        self.max_payload = max_payload
+        self.clock: Clock = clock or SystemClock()
+        self._defaults = TaskDefinition(
+            "",
+            default_queue,
+            result_ttl_ms=milliseconds(seconds(result_ttl, "result_ttl", positive=True)),
+            max_payload=max_payload,
+        )
+        self._tasks: dict[str, AnyTask] = {}
+        self._outcomes = Outcomes(self.backend, self.clock)
+        self._publications: Batcher[Publication, None] = Batcher(self._publish, limit=_PUBLISH_LIMIT)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @overload
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...
+    @overload
+    def task(self, function: Callable[P, R], /) -> SyncTask[P, R]: ...
+    @overload
+    def task(self, /, **options: Unpack[TaskOptions]) -> TaskDecorator[Never]: ...
+    @overload
+    def task(self, /, *, raises: type[E1] | tuple[type[E1]], **options: Unpack[TaskOptions]) -> TaskDecorator[E1]: ...
+    @overload
+    def task(self, /, *, raises: tuple[type[E1], type[E2]], **options: Unpack[TaskOptions]) -> TaskDecorator[E1 | E2]: ...
+    @overload
+    def task(
+        self, /, *, raises: tuple[type[E1], type[E2], type[E3]], **options: Unpack[TaskOptions]
+    ) -> TaskDecorator[E1 | E2 | E3]: ...
+    @overload
+    def task(
+        self, /, *, raises: tuple[type[E1], type[E2], type[E3], type[E4]], **options: Unpack[TaskOptions]
+    ) -> TaskDecorator[E1 | E2 | E3 | E4]: ...
+    @overload
+    def task(self, /, *, raises: tuple[type[E], ...], **options: Unpack[TaskOptions]) -> TaskDecorator[E]: ...
+    # Any: the overloads above are the signature; this line only has to cover all of them.
+    def task(self, function: Any = None, /, *, raises: object = (), **options: Any) -> Any:
+        """Make a task of a function, as `@broker.task` or `@broker.task(name=..., retry=..., raises=...)`.
+
+        `raises` names the `TaskError` classes that the task may end with: they become part of its type. The other options are
+        described at `TaskOptions`. Raises `DefinitionError` for a function whose types cannot cross a queue, a name that is
+        taken, or an option that is unknown.
+        """
+        if function is None:
+            return lambda function: self._define(function, raises, cast("TaskOptions", options))
+        return self._define(function, (), {})
+
+    @property
+    def tasks(self) -> Mapping[str, AnyTask]:
+        """All tasks by name, in the order of their definition."""
+        return MappingProxyType(self._tasks)
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The default queue and those that tasks name: what a worker reads unless it is told otherwise."""
+        named = (task.definition.queue for task in self._tasks.values())
+        return tuple(dict.fromkeys((self._defaults.queue, *named)))
+
+    @property
+    def result_ttl_ms(self) -> int:
+        """How long the outcomes of tasks that say nothing else are kept, in milliseconds."""
+        return self._defaults.result_ttl_ms
+
+    async def open(self) -> Self:
+        """Connect to the backend, within 5 seconds. Raises `BackendUnavailable` or `BackendUnsupported`."""
+        if self._loop is not None:
+            raise BrokerClosed(f"{self!r} is open already; open it once, for example in your application's lifespan.")
+        durability = await self.backend.open(self._outcomes)
+        self._loop = asyncio.get_running_loop()
+        _log.info("Opened %s. %s", self.url, durability)
+        return self
+
+    async def close(self) -> None:
+        """Finish what is being sent, and disconnect. The broker can be opened again."""
+        if self._loop is None:
+            return
+        self._loop = None
+        await self._publications.close()
+        await self._outcomes.close()
+        await self.backend.close()
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def send(self, call: Call[R, E_co]) -> TaskHandle[R, E_co]:
+        """Send one call and return its handle once the backend has stored it. `Task.enqueue` is the usual way."""
+        self.check_open("enqueue")
+        publication = self._publication(call)
+        await self._publications.submit([publication])
+        return TaskHandle(publication.id, call.task, self)
+
+    async def enqueue_many(self, calls: Iterable[Call[R, E_co]]) -> list[TaskHandle[R, E_co]]:
+        """Send many calls in few round trips, and return their handles in the same order.
+
+        `task.call(...)` makes a call and validates it, so a misfit is refused before anything is sent. Calls go out in
+        groups of 1,000 for each queue, each group all or nothing. Raises what `Task.enqueue` raises.
+        """
+        self.check_open("enqueue_many")
+        pairs = [(self._publication(call), call.task) for call in calls]
+        await self._publications.submit([publication for publication, _ in pairs])
+        return [TaskHandle(publication.id, task, self) for publication, task in pairs]
+
+    def handle(self, task: Task[..., R, E_co], task_id: str) -> TaskHandle[R, E_co]:
+        """Return the typed handle of a task that was sent earlier, here or in another process."""
+        if self._tasks.get(task.name) is not task:
+            raise DefinitionError(f"{task.name} is not a task of {self!r}; pass one that this broker defines.")
+        if not is_queue_name(task_id.partition(".")[0]) or not task_id.partition(".")[2]:
+            raise DefinitionError(f"{task_id!r} is not a task id; pass the `id` of a TaskHandle.")
+        return TaskHandle(TaskId(task_id), task, self, foreign=True)
+
+    async def counts(self, queue: str = "default") -> Counts:
+        """Return how many tasks of a queue are ready, running, delayed, parked and dead."""
+        self.check_open("counts")
+        return await self.backend.counts(queue)
+
+    async def peek(self, queue: str = "default", limit: int = 100) -> list[Waiting]:
+        """Return tasks of a queue that have not ended: ready, running, delayed, and parked for want of a worker."""
+        self.check_open("peek")
+        return await self.backend.peek(queue, limit)
+
+    async def dead_letters(self, queue: str = "default", limit: int = 100) -> list[DeadLetter]:
+        """Return the tasks of a queue that can never be run, each with its reason and raw bytes, the oldest first."""
+        self.check_open("dead_letters")
+        return await self.backend.dead_letters(queue, limit)
+
+    async def replay(self, ids: Sequence[str], queue: str = "default") -> int:
+        """Put dead letters back into their queue, and return how many of the ids were found."""
+        self.check_open("replay")
+        return await self.backend.replay(queue, [TaskId(id) for id in ids])
+
+    async def purge(self, queue: str = "default", *, dead: bool = False) -> int:
+        """Delete a queue's waiting tasks (or its dead letters) for good, and return how many there were."""
+        self.check_open("purge")
+        return await self.backend.purge(queue, dead=dead)
+
+    async def wait_outcome(self, id: TaskId, *, foreign: bool, ttl_ms: int) -> bytes:
+        """Return an outcome as bytes once there is one. `TaskHandle.outcome` is the usual way."""
+        self.check_open("result")
+        return await self._outcomes.wait(id, foreign=foreign, ttl_ms=ttl_ms)
+
+    async def read_outcome(self, id: TaskId) -> bytes | None:
+        """Return an outcome as bytes if there is one. `TaskHandle.peek` is the usual way."""
+        self.check_open("peek")
+        return await self._outcomes.read(id)
+
+    async def cancel_task(self, id: TaskId) -> None:
+        """Ask for a task's cancellation. `TaskHandle.cancel` is the usual way."""
+        self.check_open("cancel")
+        await self.backend.cancel([id])
+
+    def _define(self, function: Callable[..., object], raises: object, options: TaskOptions) -> AnyTask:
+        name = options.get("name") or default_task_name(function)
+        definition = define(name, options, self._defaults, raises)
+        other = self._tasks.get(name)
+        if other is not None:
+            raise DefinitionError(
+                f"The name {name!r} is taken by {other.function.__module__}.{other.function.__qualname__}: "
+                "pass another name= to one of them."
+            )
+        kind = AsyncTask if inspect.iscoroutinefunction(function) else SyncTask
+        task: AnyTask = kind(function, definition, self)
+        self._tasks[name] = task
+        return task
+
+    def _publication(self, call: Call[R, E_co]) -> Publication:
+        dispatch, now = call.dispatch, self.clock.now()
+        line = dispatch.line(self.backend.reply_to, now)
+        return Publication(
+            new_task_id(dispatch.queue, now),
+            dispatch.queue,
+            dispatch.priority,
+            line + call.payload,
+            dispatch.delay_ms,
+            dispatch.eta_ms,
+        )
+
+    async def _publish(self, batch: list[Publication]) -> Sequence[None]:
+        await self.backend.publish(batch)
+        return [None] * len(batch)
+
+    def check_open(self, what: str) -> None:
+        """Raise `BrokerClosed`, naming `what` was asked for, unless the broker is open on the running event loop."""
+        if self._loop is None:
+            raise BrokerClosed(
+                f"{what} needs an open broker, and {self!r} is not open: use it inside `async with broker:`, "
+                "or `await broker.open()` when your application starts."
+            )
+        if self._loop is not asyncio.get_running_loop():
+            raise BrokerClosed(
+                f"{what} was called on another event loop than the one that opened {self!r}: open the broker on the loop "
+                "that uses it (one broker for each loop)."
+            )
+
+    def __repr__(self) -> str:
+        return f"<Broker {self.url}>"

@@ -1,0 +1,168 @@
+"""Who waits for which outcome: pushed outcomes are handed over, and missed ones are found again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from typedtasks.backend import Backend, TaskId, created_ms
+from typedtasks.batching import Batcher
+from typedtasks.clock import Clock
+from typedtasks.errors import BackendUnavailable, ResultExpired, ResultLost, TypedTasksError
+
+__all__ = ["Outcomes"]
+
+_LOOK_AGAIN: Final = 5.0
+"""Seconds between the looks for outcomes whose push was missed."""
+_READ_LIMIT: Final = 500
+"""Outcomes that are read in one call."""
+_PATIENCE_MS: Final = 5_000
+"""How old an id of another process is before the backend is asked whether it knows it at all."""
+
+
+class _Waiter:
+    __slots__ = ("count", "foreign", "looks", "outcome", "ttl_ms")
+
+    def __init__(self, outcome: asyncio.Future[bytes], foreign: bool, ttl_ms: int) -> None:
+        self.outcome = outcome
+        self.foreign = foreign
+        self.ttl_ms = ttl_ms
+        self.count = 0
+        self.looks = 0
+
+
+class Outcomes:
+    """One client's outcomes. It listens to the backend (`OutcomeListener`), and wakes whoever waits for an id."""
+
+    def __init__(self, backend: Backend, clock: Clock) -> None:
+        self._backend = backend
+        self._clock = clock
+        self._waiters: dict[TaskId, _Waiter] = {}
+        self._reads: Batcher[TaskId, bytes | None] = Batcher(self._read, limit=_READ_LIMIT)
+        self._unread: list[TaskId] = []
+        self._interrupted = False
+        self._wake = asyncio.Event()
+        self._watchman: asyncio.Task[None] | None = None
+
+    async def wait(self, id: TaskId, *, foreign: bool, ttl_ms: int) -> bytes:
+        """Return the outcome of a task as soon as there is one.
+
+        `foreign`: another client sent the task, so the backend has to be told that someone here waits. Raises `ResultExpired`
+        or `ResultLost` where there will never be one.
+        """
+        waiter = self._waiters.get(id)
+        if waiter is None:
+            waiter = self._waiters[id] = _Waiter(asyncio.get_running_loop().create_future(), foreign, ttl_ms)
+        waiter.count += 1
+        if self._watchman is None:
+            self._watchman = asyncio.create_task(self._watch(), name="typedtasks-outcomes")
+        try:
+            if foreign:
+                await self._backend.watch([id])
+            outcome = (await self._reads.submit([id]))[0]
+            if outcome is not None:
+                return outcome
+            if foreign and created_ms(id) + ttl_ms <= self._clock.now() * 1000:
+                await self._give_up([id])
+            return await asyncio.shield(waiter.outcome)
+        finally:
+            waiter.count -= 1
+            if not waiter.count and self._waiters.get(id) is waiter:
+                del self._waiters[id]
+                waiter.outcome.cancel()
+                if foreign:
+                    await self._backend.unwatch([id])
+
+    async def read(self, id: TaskId) -> bytes | None:
+        """Return the outcome of a task if it has ended, without waiting for it."""
+        return (await self._reads.submit([id]))[0]
+
+    async def close(self) -> None:
+        """Stop listening. Whoever still waits gets nothing more."""
+        if self._watchman is not None:
+            self._watchman.cancel()
+            await asyncio.wait([self._watchman])
+        for waiter in self._waiters.values():
+            waiter.outcome.cancel()
+
+    def settled(self, id: TaskId, outcome: bytes | None) -> None:
+        """Take a pushed outcome (see `OutcomeListener`)."""
+        waiter = self._waiters.get(id)
+        if waiter is None or waiter.outcome.done():
+            return
+        if outcome is None:
+            self._unread.append(id)
+            self._wake.set()
+        else:
+            waiter.outcome.set_result(outcome)
+
+    def interrupted(self) -> None:
+        """Look again for everything that is awaited (see `OutcomeListener`)."""
+        self._interrupted = True
+        self._wake.set()
+
+    async def _watch(self) -> None:
+        while True:
+            everything = False
+            try:
+                async with asyncio.timeout(_LOOK_AGAIN):
+                    await self._wake.wait()
+            except TimeoutError:
+                everything = True
+            self._wake.clear()
+            ids, self._unread = self._unread, []
+            try:
+                if everything or self._interrupted:
+                    ids = list(self._waiters)
+                    await self._look(ids)
+                    await self._give_up(self._doubtful(ids))
+                    self._interrupted = False
+                else:
+                    await self._look(ids)
+            except BackendUnavailable:
+                self._interrupted = True  # it will be back; then everything has to be looked at
+
+    async def _look(self, ids: Sequence[TaskId]) -> None:
+        for id, outcome in zip(ids, await self._reads.submit(ids), strict=True):
+            if outcome is not None:
+                self.settled(id, outcome)
+
+    def _doubtful(self, ids: Sequence[TaskId]) -> list[TaskId]:
+        """Return those whose task the backend may not know (any more), and that are due to be asked for."""
+        now = self._clock.now() * 1000
+        doubtful: list[TaskId] = []
+        for id in ids:
+            waiter = self._waiters.get(id)
+            if waiter is None or waiter.outcome.done():
+                continue
+            age = now - created_ms(id)
+            if self._interrupted or age >= waiter.ttl_ms or (waiter.foreign and age >= _PATIENCE_MS):
+                waiter.looks += 1
+                # The question may be slow for the backend, so it is asked after 1, 2, 4, 8 ... looks.
+                if self._interrupted or waiter.looks & (waiter.looks - 1) == 0:
+                    doubtful.append(id)
+        return doubtful
+
+    async def _give_up(self, ids: Sequence[TaskId]) -> None:
+        missing = await self._backend.missing(ids) if ids else ()
+        for id in missing:
+            waiter = self._waiters.get(id)
+            if waiter is not None and not waiter.outcome.done():
+                waiter.outcome.set_exception(_lost(id, waiter.ttl_ms, self._clock.now()))
+
+    async def _read(self, ids: list[TaskId]) -> Sequence[bytes | None]:
+        found = await self._backend.read_outcomes(ids)
+        return [found.get(id) for id in ids]
+
+
+def _lost(id: TaskId, ttl_ms: int, now: float) -> TypedTasksError:
+    if created_ms(id) and created_ms(id) + ttl_ms <= now * 1000:
+        return ResultExpired(
+            f"Task {id} has no outcome any more: outcomes are kept for {ttl_ms / 1000:g} s (result_ttl), and this task is older. "
+            "Fetch results earlier, or give the task a longer result_ttl."
+        )
+    return ResultLost(
+        f"Task {id} is unknown: the backend has neither the task nor an outcome of it. Its data was deleted or lost "
+        "(a Redis without persistence that restarted?), or the id or the broker's URL is not the one that it was sent with."
+    )

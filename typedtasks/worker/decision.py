@@ -1,0 +1,165 @@
+"""What follows from how a delivery went: pure functions from facts to a settlement."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from typedtasks.backend import Bury, Delivery, Finish, Reschedule
+from typedtasks.clock import milliseconds, seconds
+from typedtasks.contract import Misfit
+from typedtasks.envelope import Header, write_header
+from typedtasks.errors import DefinitionError, PayloadRejected, ResultInvalid, TaskError, TaskFailed, TaskTimedOut, describe
+from typedtasks.outcome import success_prefix, write_outcome
+from typedtasks.retry import Retry
+from typedtasks.task import AnyTask, TaskDefinition
+
+__all__ = ["Received", "cancelled", "expired", "failed", "misreturned", "parked", "refused", "rejected", "returned"]
+
+_LONGEST_PARKING: Final = 300.0
+_LONGEST_MESSAGE: Final = 4 * 1024
+_LONGEST_TRACEBACK: Final = 16 * 1024
+_OWN_CODE: Final = str(Path(__file__).parent.parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A delivery whose envelope was read and whose task is known here."""
+
+    delivery: Delivery
+    header: Header
+    payload: bytes
+    task: AnyTask
+
+
+def returned(received: Received, result: bytes) -> Finish:
+    """The task returned; `result` is its validated result as JSON."""
+    outcome = success_prefix(received.header.attempt) + result
+    return Finish(received.delivery, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
+
+
+def failed(
+    received: Received, error: BaseException, *, timed_out: bool, chance: random.Random, now: float
+) -> Finish | Reschedule:
+    """The task raised, or (`timed_out`) was stopped by its timeout: run it again later, or let the failure be its outcome."""
+    definition, attempt = received.task.definition, received.header.attempt
+    retry = definition.retry
+    if (
+        retry is not None
+        and isinstance(error, Exception)
+        and attempt < retry.max_attempts
+        and retry.covers(error, definition.raises)
+    ):
+        delay_ms, eta_ms = _retry_time(retry, error, attempt, chance, now)
+        body = write_header(received.header.next_attempt()) + received.payload
+        return Reschedule(received.delivery, body, delay_ms, eta_ms)
+    outcome = _failure_outcome(definition, error, timed_out, attempt)
+    return Finish(received.delivery, outcome, definition.result_ttl_ms, received.header.reply_to)
+
+
+def misreturned(received: Received, misfit: Misfit) -> Finish:
+    """The task returned what its annotation forbids."""
+    attempts = received.header.attempt
+    error = ResultInvalid(
+        f"{received.task.name} returned what its annotation forbids:{describe(misfit.errors)}", attempts=attempts
+    )
+    outcome = write_outcome("result_invalid", attempts=attempts, error=error, errors=misfit.errors)
+    return Finish(received.delivery, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
+
+
+def rejected(received: Received, misfit: Misfit) -> Bury:
+    """The payload does not fit the task: it is never run, and kept with the reason."""
+    reason = f"The payload does not fit {received.task.name}{received.task.boundary.signature_text}:{describe(misfit.errors)}"
+    error = PayloadRejected(f"{reason}\nIt was not run, and is kept as a dead letter.")
+    outcome = write_outcome("rejected", error=error, errors=misfit.errors)
+    return Bury(received.delivery, reason, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
+
+
+def refused(delivery: Delivery, reason: str, ttl_ms: int) -> Bury:
+    """The envelope cannot be read at all."""
+    error = PayloadRejected(f"The envelope cannot be read: {reason}. It is kept as a dead letter.")
+    return Bury(delivery, reason, write_outcome("rejected", error=error), ttl_ms)
+
+
+def parked(delivery: Delivery, header: Header, payload: bytes) -> Reschedule:
+    """No task of this name is known here: put it aside for a worker that knows it, and look again in 1, 2, 4 ... 300 s."""
+    delay = min(_LONGEST_PARKING, 2.0 ** min(header.parked, 16))
+    body = write_header(header.parked_again()) + payload
+    return Reschedule(delivery, body, milliseconds(delay), awaits=header.task)
+
+
+def cancelled(delivery: Delivery, header: Header, ttl_ms: int) -> Finish:
+    """Someone asked for the cancellation before there was a result."""
+    return Finish(delivery, write_outcome("cancelled", attempts=header.attempt), ttl_ms, header.reply_to)
+
+
+def expired(delivery: Delivery, header: Header, ttl_ms: int) -> Finish:
+    """It was to be started by a time that has passed."""
+    return Finish(delivery, write_outcome("expired"), ttl_ms, header.reply_to)
+
+
+def _retry_time(retry: Retry, error: Exception, attempt: int, chance: random.Random, now: float) -> tuple[int, int]:
+    """Return (milliseconds from now, 0) or (0, milliseconds since 1970)."""
+    wanted = None
+    if retry.when is not None:
+        try:
+            wanted = retry.when(error)
+            if isinstance(wanted, datetime):
+                if wanted.tzinfo is None:
+                    wanted = wanted.astimezone()
+                return 0, max(1, milliseconds(wanted.timestamp()))
+            if isinstance(wanted, timedelta | int | float):
+                return milliseconds(max(0.0, seconds(wanted, "Retry.when"))), 0
+        except Exception as broken:  # noqa: BLE001 - the user's function failed: the backoff holds, and the failure is said
+            error.add_note(f"Retry.when raised {type(broken).__name__}: {broken}; the backoff was used instead.")
+    return milliseconds(retry.delay(attempt, chance)), 0
+
+
+def _failure_outcome(definition: TaskDefinition, error: BaseException, timed_out: bool, attempts: int) -> bytes:
+    if timed_out:
+        text = f"{definition.name} ran longer than its timeout and was stopped."
+        return write_outcome("timed_out", attempts=attempts, error=TaskTimedOut(text, attempts=attempts))
+    trace = _trace(error)
+    if isinstance(error, TaskError) and isinstance(error, definition.raises):
+        declared = _as_declared(error, definition)
+        if declared is not None:
+            declared.type, declared.traceback, declared.attempts = declared.__class__.__name__, trace, attempts
+            return write_outcome("failure", attempts=attempts, error=declared)
+    crash = TaskFailed(_said(error), type=type(error).__name__, traceback=trace, attempts=attempts)
+    return write_outcome("crashed", attempts=attempts, error=crash)
+
+
+def _as_declared(error: TaskError, definition: TaskDefinition) -> TaskError | None:
+    """Return the failure as a class that the task declares, checked again; None where its fields no longer fit."""
+    declared = [failure for failure in definition.raises if isinstance(error, failure)]
+    kind = error.__class__ if error.__class__ in declared else declared[0]
+    try:
+        return kind.from_json(error.to_json()) if kind is error.__class__ else error.as_base(kind)
+    except (ValueError, DefinitionError, TypeError) as misfit:
+        error.add_note(f"It is declared, but its fields do not fit any more: {misfit}")
+        return None
+
+
+def _said(error: BaseException) -> str:
+    """Return what the exception says, whatever its `__str__` does."""
+    try:
+        text = error.message if isinstance(error, TaskFailed) else str(error)
+    except Exception as broken:  # noqa: BLE001 - an exception that cannot be shown is still reported
+        text = f"(its __str__ raised {type(broken).__name__})"
+    return text.encode("utf-8", "backslashreplace").decode()[:_LONGEST_MESSAGE]
+
+
+def _trace(error: BaseException) -> str:
+    """Return the traceback as text, from the first frame of the task's own code, without values of variables."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OWN_CODE):
+        frames = frames.tb_next
+    try:
+        text = "".join(traceback.format_exception(type(error), error, frames))
+    except Exception as broken:  # noqa: BLE001 - an exception that cannot be shown is still reported
+        text = f"(the traceback could not be shown: {type(broken).__name__})"
+    return text.encode("utf-8", "backslashreplace").decode()[-_LONGEST_TRACEBACK:]

@@ -1,0 +1,138 @@
+"""Running one delivery: read its envelope, validate its arguments, call its function, turn what happens into a settlement."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import random
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from typedtasks.backend import Delivery, Settlement
+from typedtasks.clock import Clock
+from typedtasks.contract import Misfit
+from typedtasks.envelope import EnvelopeInvalid, EnvelopeReader
+from typedtasks.task import AnyTask
+from typedtasks.worker import decision
+from typedtasks.worker.decision import Received
+
+__all__ = ["Execution", "Prepared"]
+
+
+class Prepared(NamedTuple):
+    """A delivery that is ready to run: its arguments are validated."""
+
+    received: Received
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """What a function raised in its thread. Returned, because a StopIteration cannot cross a future as an exception."""
+
+    error: BaseException
+
+
+class Execution:
+    """Runs deliveries: asynchronous functions on the loop, each in a context of its own, synchronous ones in threads."""
+
+    def __init__(self, tasks: Mapping[str, AnyTask], *, max_payload: int, ttl_ms: int, threads: int, clock: Clock) -> None:
+        self._tasks = tasks
+        self._reader = EnvelopeReader(max_payload)
+        self._ttl_ms = ttl_ms
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="typedtasks-task")
+        self._clock = clock
+        self._chance = random.Random()
+        self._abandoned: set[asyncio.Future[object]] = set()
+
+    @property
+    def abandoned_threads(self) -> int:
+        """How many threads still run a function whose timeout or cancellation has been settled already."""
+        return len(self._abandoned)
+
+    def prepare(self, delivery: Delivery) -> Prepared | Settlement:
+        """Return the delivery ready to run, or what it ends with at once: refused, cancelled, expired, parked or rejected."""
+        try:
+            header, payload = self._reader.read(delivery.body)
+        except EnvelopeInvalid as invalid:
+            return decision.refused(delivery, str(invalid), self._ttl_ms)
+        task = self._tasks.get(header.task)
+        if delivery.cancelled:
+            return decision.cancelled(delivery, header, self._ttl_of(task))
+        if header.expires_ms and header.expires_ms < self._clock.now() * 1000:
+            return decision.expired(delivery, header, self._ttl_of(task))
+        if task is None:
+            return decision.parked(delivery, header, payload)
+        received = Received(delivery, header, payload, task)
+        try:
+            args, kwargs = task.boundary.decode_arguments(payload)
+        except Misfit as misfit:
+            return decision.rejected(received, misfit)
+        return Prepared(received, args, kwargs)
+
+    async def run(self, prepared: Prepared) -> Settlement:
+        """Return what follows from running it. Raises `CancelledError` only where this very call was cancelled."""
+        received = prepared.received
+        timeout = received.header.timeout or received.task.definition.timeout
+        scope = asyncio.timeout(timeout or None)
+        try:
+            if timeout:
+                async with scope:
+                    value = await self._call(prepared)
+            else:
+                value = await self._call(prepared)
+            return decision.returned(received, received.task.boundary.encode_result(value))
+        except Misfit as misfit:
+            return decision.misreturned(received, misfit)
+        except asyncio.CancelledError as error:
+            me = asyncio.current_task()
+            if me is not None and me.cancelling():
+                raise
+            return self._failed(received, error)  # the function raised it by itself
+        except TimeoutError as error:
+            return self._failed(received, error, timed_out=scope.expired())
+        except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its outcome
+            return self._failed(received, error)
+
+    def cancelled(self, received: Received) -> Settlement:
+        """Return what follows from the cancellation of a task that was running."""
+        return decision.cancelled(received.delivery, received.header, received.task.definition.result_ttl_ms)
+
+    def close(self) -> None:
+        """Let the threads end. Those that still run a function are not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _failed(self, received: Received, error: BaseException, *, timed_out: bool = False) -> Settlement:
+        return decision.failed(received, error, timed_out=timed_out, chance=self._chance, now=self._clock.now())
+
+    async def _call(self, prepared: Prepared) -> object:
+        task = prepared.received.task
+        if task.boundary.is_async:
+            return await task.function(*prepared.args, **prepared.kwargs)
+        work = functools.partial(_call_in_thread, task.function, prepared.args, prepared.kwargs)
+        context = contextvars.copy_context()
+        future: asyncio.Future[object] = asyncio.get_running_loop().run_in_executor(self._threads, context.run, work)
+        try:
+            result = await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if not future.done():
+                self._abandoned.add(future)
+                future.add_done_callback(self._abandoned.discard)
+            raise
+        if isinstance(result, _Raised):
+            raise result.error
+        return result
+
+    def _ttl_of(self, task: AnyTask | None) -> int:
+        return self._ttl_ms if task is None else task.definition.result_ttl_ms
+
+
+def _call_in_thread(function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+    try:
+        return function(*args, **kwargs)
+    except BaseException as error:  # noqa: BLE001 - it is raised again on the event loop
+        return _Raised(error)

@@ -1,0 +1,241 @@
+"""One session's life: intake, recovery and settlement as separate loops over one set of deliveries in hand."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from typedtasks.backend import Bury, Delivery, Finish, Reschedule, Session, SessionLost, Settlement, TaskId
+from typedtasks.errors import BackendUnavailable
+from typedtasks.outcome import is_success, read_outcome
+from typedtasks.worker.execution import Execution, Prepared
+from typedtasks.worker.settlement import Settler
+
+__all__ = ["Serving", "Tally"]
+
+_WAIT: Final = 5.0
+"""Seconds that one call waits for tasks; the backend wakes it as soon as there is one."""
+_PAUSE: Final = 1.0
+"""Seconds before a backend that is away is asked again."""
+
+_log = logging.getLogger("typedtasks.worker")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a worker has settled so far."""
+
+    succeeded: int = 0
+    failed: int = 0
+    """Ended with anything but a result: failures, timeouts, refused payloads, cancellations, expiries."""
+    rescheduled: int = 0
+    """Put back for another attempt, or parked."""
+
+
+class Serving:
+    """Runs what one session receives, never more than `concurrency` at a time.
+
+    It is its session's listener (`SessionListener`): cancellations reach running tasks, and parked tasks that are known here
+    are taken at once.
+    """
+
+    def __init__(self, execution: Execution, names: Sequence[str], *, concurrency: int, recovery: float, tally: Tally) -> None:
+        self._execution = execution
+        self._names = frozenset(names)
+        self._concurrency = concurrency
+        self._recovery = recovery
+        self._tally = tally
+        self._held: set[str] = set()
+        self._running: dict[TaskId, asyncio.Task[None]] = {}
+        self._cancelled: set[TaskId] = set()
+        self._given_back: list[Delivery] = []
+        self._freed = asyncio.Event()
+        self._parked = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._settler: Settler
+
+    async def run(self, session: Session, stopping: asyncio.Event, *, burst: bool) -> None:
+        """Serve until `stopping` is set, or (`burst`) until nothing is left. Raises `SessionLost` when the lease has ended.
+
+        What runs then goes on: `finish` ends it.
+        """
+        self._settler = Settler(session, self._settled)
+        self._settling = asyncio.create_task(self._settler.run(), name="typedtasks-settlement")
+        loops = [
+            asyncio.create_task(self._take_in(session, burst=burst), name="typedtasks-intake"),
+            asyncio.create_task(self._recover(session), name="typedtasks-recovery"),
+            asyncio.create_task(self._unpark(session), name="typedtasks-unparking"),
+            asyncio.create_task(self._fail_when_lost(), name="typedtasks-lease"),
+            asyncio.create_task(_until(stopping), name="typedtasks-stop"),
+            self._settling,
+        ]
+        try:
+            ended, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
+            for loop in ended:
+                loop.result()
+        finally:
+            for loop in loops[:-1]:
+                loop.cancel()
+            await asyncio.wait(loops[:-1])
+
+    async def finish(self, session: Session, grace: float, hurried: asyncio.Event) -> None:
+        """Let what runs come to its end for up to `grace` seconds (or until `hurried`), then give the rest back."""
+        if self._running:
+            rest = asyncio.gather(*self._running.values(), return_exceptions=True)
+            hurry = asyncio.create_task(_until(hurried))
+            await asyncio.wait([rest, hurry], timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+            hurry.cancel()
+        await self.abandon()
+        try:
+            async with asyncio.timeout(_WAIT):
+                if self._given_back:
+                    _log.info("Giving back %d tasks that did not end in time.", len(self._given_back))
+                    await session.release(self._given_back)
+                await self._settler.drained()
+        except (TimeoutError, BackendUnavailable, SessionLost) as error:
+            _log.warning("Not everything could be settled before the end; it will be run again: %s", error)
+        await self.close()
+
+    async def abandon(self) -> None:
+        """Cancel whatever runs and wait for it. Nothing of it is settled."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running, timeout=_WAIT)
+
+    async def close(self) -> None:
+        """End the settlement loop."""
+        self._settling.cancel()
+        await asyncio.wait([self._settling])
+
+    def lose(self) -> None:
+        """Take notice that the lease has ended."""
+        self._lost.set()
+
+    def cancelled(self, id: TaskId) -> None:
+        """Cancel a task that runs here (see `SessionListener`)."""
+        task = self._running.get(id)
+        if task is not None:
+            self._cancelled.add(id)
+            task.cancel()
+
+    def parked(self, name: str) -> None:
+        """Take a parked task if it is known here (see `SessionListener`)."""
+        if name in self._names:
+            self._parked.set()
+
+    async def _take_in(self, session: Session, *, burst: bool) -> None:
+        while True:
+            free = self._free()
+            if free <= 0:
+                self._freed.clear()
+                await self._freed.wait()
+                await asyncio.sleep(0)  # what ends in this turn of the loop frees its slot too
+                continue
+            try:
+                deliveries = await session.receive(free, 0 if burst else _WAIT)
+            except BackendUnavailable as error:
+                _log.warning("No tasks can be received, trying again in %g s: %s", _PAUSE, error)
+                await asyncio.sleep(_PAUSE)
+                continue
+            for delivery in deliveries:
+                self._start(delivery)
+            if burst and not deliveries:
+                if not self._running and not self._settler.unsettled:
+                    return
+                await self._calm()
+
+    async def _calm(self) -> None:
+        """Return when nothing runs here and everything is settled."""
+        while self._running:
+            await asyncio.wait(self._running.values())
+        await self._settler.drained()
+
+    async def _recover(self, session: Session) -> None:
+        while True:
+            try:
+                free = self._free()
+                if free > 0:
+                    for delivery in await session.recover(self._held, free):
+                        if delivery.receipt not in self._held:
+                            self._start(delivery)
+            except BackendUnavailable as error:
+                _log.warning("Nothing can be recovered now: %s", error)
+            await asyncio.sleep(self._recovery)
+
+    async def _unpark(self, session: Session) -> None:
+        self._parked.set()  # whatever was parked before this worker came
+        while True:
+            await self._parked.wait()
+            self._parked.clear()
+            try:
+                await session.unpark(self._names)
+            except BackendUnavailable as error:
+                _log.warning("Parked tasks cannot be taken now; their time will come: %s", error)
+
+    async def _fail_when_lost(self) -> None:
+        await self._lost.wait()
+        raise SessionLost
+
+    def _free(self) -> int:
+        waiting = max(0, self._settler.unsettled - self._concurrency)
+        return self._concurrency - len(self._running) - self._execution.abandoned_threads - waiting
+
+    def _start(self, delivery: Delivery) -> None:
+        self._held.add(delivery.receipt)
+        prepared = self._execution.prepare(delivery)
+        if isinstance(prepared, Prepared):
+            name = f"{prepared.received.header.task} {delivery.id}"
+            self._running[delivery.id] = asyncio.create_task(self._run(prepared), name=name)
+        else:
+            self._put(prepared)
+
+    async def _run(self, prepared: Prepared) -> None:
+        delivery = prepared.received.delivery
+        try:
+            self._put(await self._execution.run(prepared))
+        except asyncio.CancelledError:
+            if delivery.id in self._cancelled:
+                self._put(self._execution.cancelled(prepared.received))
+            else:
+                self._given_back.append(delivery)
+        finally:
+            self._cancelled.discard(delivery.id)
+            del self._running[delivery.id]
+            self._freed.set()
+
+    def _put(self, settlement: Settlement) -> None:
+        self._settler.put(settlement)
+        if isinstance(settlement, Finish) and is_success(settlement.outcome):
+            self._tally.succeeded += 1
+        else:
+            self._note(settlement)
+
+    def _note(self, settlement: Settlement) -> None:
+        delivery = settlement.delivery
+        match settlement:
+            case Reschedule(awaits=name) if name:
+                self._tally.rescheduled += 1
+                _log.warning("%s: parked, because no task named %r is known here.", delivery.id, name)
+            case Reschedule(delay_ms=delay, eta_ms=eta):
+                self._tally.rescheduled += 1
+                _log.info("%s: failed, and runs again %s.", delivery.id, f"in {delay / 1000:g} s" if not eta else f"at {eta}")
+            case Bury(reason=reason):
+                self._tally.failed += 1
+                _log.warning("%s: is a dead letter now. %s", delivery.id, reason)
+            case Finish(outcome=outcome):
+                self._tally.failed += 1
+                line, _ = read_outcome(outcome)
+                _log.warning("%s: %s. %s: %s", delivery.id, line["outcome"], line.get("type", ""), line.get("message", ""))
+
+    def _settled(self, settlement: Settlement) -> None:
+        self._held.discard(settlement.delivery.receipt)
+        self._freed.set()
+
+
+async def _until(event: asyncio.Event) -> None:
+    await event.wait()

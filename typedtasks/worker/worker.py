@@ -1,0 +1,148 @@
+"""The worker: sessions one after the other, from `run` until `stop`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from typedtasks.backend import Session, SessionId, SessionLost, is_queue_name
+from typedtasks.broker import Broker
+from typedtasks.clock import Duration, seconds
+from typedtasks.errors import BackendUnavailable, DefinitionError
+from typedtasks.worker.execution import Execution
+from typedtasks.worker.lease import Heartbeat
+from typedtasks.worker.serving import Serving, Tally
+
+__all__ = ["Worker", "new_session_id"]
+
+_RECOVERIES_PER_LEASE: Final = 6
+_BEATS_PER_LEASE: Final = 5
+_PAUSE: Final = 1.0
+
+_log = logging.getLogger("typedtasks.worker")
+
+
+def new_session_id() -> SessionId:
+    """Return a new id: the host, the process, and something random."""
+    return SessionId(f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(6)}")
+
+
+class Worker:
+    """Runs a broker's tasks in this process: what `typedtasks worker` starts, and what `async with Worker(broker):` gives tests.
+
+    `queues` are those to read, by default the broker's default queue and those that its tasks name. At most `concurrency` tasks
+    run at a time; synchronous ones have as many threads. `lease` is how long the backend waits for a sign of life before it gives
+    this worker's tasks to another. `grace` is how long tasks may go on after `stop`. The broker has to be open.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        queues: Sequence[str] | None = None,
+        concurrency: int = 100,
+        lease: Duration = 15.0,
+        grace: Duration = 30.0,
+    ) -> None:
+        if concurrency < 1:
+            raise DefinitionError(f"concurrency={concurrency} runs nothing: pass 1 or more.")
+        self.broker = broker
+        self.queues = tuple(dict.fromkeys(queues)) if queues else broker.queues
+        for queue in self.queues:
+            if not is_queue_name(queue):
+                raise DefinitionError(f"{queue!r} is not a queue name: 1 to 64 letters, digits, '_' or '-'.")
+        self.concurrency = concurrency
+        self.tally = Tally()
+        self._lease = seconds(lease, "lease", positive=True)
+        self._grace = seconds(grace, "grace")
+        self._stopping = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self._background: asyncio.Task[Tally] | None = None
+
+    async def run(self, *, burst: bool = False, session_id: SessionId | None = None) -> Tally:
+        """Run tasks until `stop` is called, or (`burst`) until no task is ready, and return what was settled.
+
+        Raises `BackendUnavailable` when the backend is not there at the start; later it is waited for. `session_id` names the
+        first session; a supervisor that sees the process die can then end its lease at once.
+        """
+        self.broker.check_open("A worker")
+        execution = Execution(
+            self.broker.tasks,
+            max_payload=self.broker.max_payload,
+            ttl_ms=self.broker.result_ttl_ms,
+            threads=self.concurrency,
+            clock=self.broker.clock,
+        )
+        id = session_id or new_session_id()
+        first = True
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._live(id, execution, burst=burst)
+                    break
+                except SessionLost:
+                    _log.warning(
+                        "Session %s has lost its lease: other workers may have its tasks. Beginning a new session.", id
+                    )
+                except BackendUnavailable as error:
+                    if first:
+                        raise
+                    _log.warning("No session can begin, trying again in %g s: %s", _PAUSE, error)
+                    await asyncio.sleep(_PAUSE)
+                first = False
+                id = new_session_id()
+        finally:
+            execution.close()
+        return self.tally
+
+    def stop(self) -> None:
+        """Take nothing new, let what runs come to its end within the grace time, then return from `run`."""
+        self._stopping.set()
+
+    def stop_now(self) -> None:
+        """Stop without waiting for what runs: it is given back, and another worker runs it again."""
+        self._stopping.set()
+        self._hurried.set()
+
+    async def __aenter__(self) -> Self:
+        self._background = asyncio.create_task(self.run(), name="typedtasks-worker")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if self._background is not None:
+            await self._background
+
+    async def _live(self, id: SessionId, execution: Execution, *, burst: bool) -> None:
+        serving = Serving(
+            execution,
+            list(self.broker.tasks),
+            concurrency=self.concurrency,
+            recovery=self._lease / _RECOVERIES_PER_LEASE,
+            tally=self.tally,
+        )
+        session = await self.broker.backend.join(id, self.queues, self._lease, serving)
+        heartbeat = Heartbeat(session.keeper(), self._lease / _BEATS_PER_LEASE, serving.lose)
+        heartbeat.start()
+        try:
+            await self._serve(serving, session, burst=burst)
+        finally:
+            await heartbeat.stop()
+            await session.leave()
+
+    async def _serve(self, serving: Serving, session: Session, *, burst: bool) -> None:
+        try:
+            await serving.run(session, self._stopping, burst=burst)
+        except BaseException:
+            await serving.abandon()
+            await serving.close()
+            raise
+        await serving.finish(session, self._grace, self._hurried)
