@@ -51,8 +51,11 @@ _log = logging.getLogger("typedtasks.broker")
 class TaskDecorator(Protocol[E_co]):
     """What `broker.task(...)` returns: it makes a task of a function whose declared failures are `E_co`."""
 
+    # overload-overlap: a coroutine function is a function too; the first that fits is meant.
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R, E_co]: ...
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[P, R, E_co]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R, E_co]: ...
 
@@ -97,8 +100,11 @@ class Broker:
         self._publications: Batcher[Publication, None] = Batcher(self._publish, limit=_PUBLISH_LIMIT)
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    # overload-overlap: a coroutine function is a function too; the first that fits is meant.
     @overload
-    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTask[P, R]: ...
+    def task(  # type: ignore[overload-overlap]
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[P, R]: ...
     @overload
     def task(self, function: Callable[P, R], /) -> SyncTask[P, R]: ...
     @overload

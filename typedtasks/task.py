@@ -151,7 +151,8 @@ class Task(Generic[P, R_co, E_co]):
         self.boundary: Boundary[R_co] = Boundary(function, task=definition.name, max_payload=definition.max_payload)
         self._sender = sender
         self._dispatch = Dispatch(Header(definition.name), definition.queue, definition.priority)
-        functools.update_wrapper(self, function)
+        # Any: a task takes the place of its function, so it takes its name and docstring; the stub wants a function.
+        functools.update_wrapper(cast("Any", self), function)
 
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R_co, E_co]:
         """Validate the arguments, send the call, and return its handle once the backend has stored it.
@@ -271,9 +272,7 @@ def define(name: str, options: TaskOptions, defaults: TaskDefinition, raises: ob
         timeout=0.0 if timeout is None else seconds(timeout, f"{name}: timeout", positive=True),
         retry=retry,
         raises=_raises(name, raises),
-        result_ttl_ms=defaults.result_ttl_ms
-        if ttl is None
-        else milliseconds(seconds(ttl, f"{name}: result_ttl", positive=True)),
+        result_ttl_ms=defaults.result_ttl_ms if ttl is None else _ttl_ms(name, ttl),
     )
 
 
@@ -301,6 +300,10 @@ def _dispatch(definition: TaskDefinition, options: EnqueueOptions) -> Dispatch:
         eta_ms=0 if eta is None else _eta_ms(name, eta),
         expires_after_ms=0 if expires is None else milliseconds(seconds(cast("Duration", expires), f"{name}: expires")),
     )
+
+
+def _ttl_ms(name: str, ttl: Duration) -> int:
+    return milliseconds(seconds(ttl, f"{name}: result_ttl", positive=True))
 
 
 def _allowed(options: type) -> tuple[str, ...]:

@@ -159,8 +159,8 @@ class Outcomes:
 def _lost(id: TaskId, ttl_ms: int, now: float) -> TypedTasksError:
     if created_ms(id) and created_ms(id) + ttl_ms <= now * 1000:
         return ResultExpired(
-            f"Task {id} has no outcome any more: outcomes are kept for {ttl_ms / 1000:g} s (result_ttl), and this task is older. "
-            "Fetch results earlier, or give the task a longer result_ttl."
+            f"Task {id} has no outcome any more: outcomes are kept for {ttl_ms / 1000:g} s (result_ttl), and this task is "
+            "older. Fetch results earlier, or give the task a longer result_ttl."
         )
     return ResultLost(
         f"Task {id} is unknown: the backend has neither the task nor an outcome of it. Its data was deleted or lost "

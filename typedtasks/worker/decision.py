@@ -42,9 +42,7 @@ def returned(received: Received, result: bytes) -> Finish:
     return Finish(received.delivery, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
 
 
-def failed(
-    received: Received, error: BaseException, *, timed_out: bool, chance: random.Random, now: float
-) -> Finish | Reschedule:
+def failed(received: Received, error: BaseException, *, timed_out: bool, chance: random.Random) -> Finish | Reschedule:
     """The task raised, or (`timed_out`) was stopped by its timeout: run it again later, or let the failure be its outcome."""
     definition, attempt = received.task.definition, received.header.attempt
     retry = definition.retry
@@ -54,7 +52,7 @@ def failed(
         and attempt < retry.max_attempts
         and retry.covers(error, definition.raises)
     ):
-        delay_ms, eta_ms = _retry_time(retry, error, attempt, chance, now)
+        delay_ms, eta_ms = _retry_time(retry, error, attempt, chance)
         body = write_header(received.header.next_attempt()) + received.payload
         return Reschedule(received.delivery, body, delay_ms, eta_ms)
     outcome = _failure_outcome(definition, error, timed_out, attempt)
@@ -102,7 +100,7 @@ def expired(delivery: Delivery, header: Header, ttl_ms: int) -> Finish:
     return Finish(delivery, write_outcome("expired"), ttl_ms, header.reply_to)
 
 
-def _retry_time(retry: Retry, error: Exception, attempt: int, chance: random.Random, now: float) -> tuple[int, int]:
+def _retry_time(retry: Retry, error: Exception, attempt: int, chance: random.Random) -> tuple[int, int]:
     """Return (milliseconds from now, 0) or (0, milliseconds since 1970)."""
     wanted = None
     if retry.when is not None:

@@ -6,10 +6,10 @@ import asyncio
 import contextvars
 import functools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from typedtasks.backend import Delivery, Settlement
 from typedtasks.clock import Clock
@@ -107,12 +107,13 @@ class Execution:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _failed(self, received: Received, error: BaseException, *, timed_out: bool = False) -> Settlement:
-        return decision.failed(received, error, timed_out=timed_out, chance=self._chance, now=self._clock.now())
+        return decision.failed(received, error, timed_out=timed_out, chance=self._chance)
 
     async def _call(self, prepared: Prepared) -> object:
         task = prepared.received.task
         if task.boundary.is_async:
-            return await task.function(*prepared.args, **prepared.kwargs)
+            # Any: `is_async` says that the function returns a coroutine; of what, its own boundary checks.
+            return await cast("Coroutine[Any, Any, object]", task.function(*prepared.args, **prepared.kwargs))
         work = functools.partial(_call_in_thread, task.function, prepared.args, prepared.kwargs)
         context = contextvars.copy_context()
         future: asyncio.Future[object] = asyncio.get_running_loop().run_in_executor(self._threads, context.run, work)

@@ -64,7 +64,7 @@ class Serving:
         """
         self._settler = Settler(session, self._settled)
         self._settling = asyncio.create_task(self._settler.run(), name="typedtasks-settlement")
-        loops = [
+        loops: list[asyncio.Task[None]] = [
             asyncio.create_task(self._take_in(session, burst=burst), name="typedtasks-intake"),
             asyncio.create_task(self._recover(session), name="typedtasks-recovery"),
             asyncio.create_task(self._unpark(session), name="typedtasks-unparking"),

@@ -34,11 +34,11 @@ def new_session_id() -> SessionId:
 
 
 class Worker:
-    """Runs a broker's tasks in this process: what `typedtasks worker` starts, and what `async with Worker(broker):` gives tests.
+    """Runs a broker's tasks in this process: what `typedtasks worker` starts. `async with Worker(broker):` runs beside you.
 
     `queues` are those to read, by default the broker's default queue and those that its tasks name. At most `concurrency` tasks
-    run at a time; synchronous ones have as many threads. `lease` is how long the backend waits for a sign of life before it gives
-    this worker's tasks to another. `grace` is how long tasks may go on after `stop`. The broker has to be open.
+    run at a time; synchronous ones have as many threads. `lease` is how long the backend waits for a sign of life before it
+    gives this worker's tasks to another. `grace` is how long tasks may go on after `stop`. The broker has to be open.
     """
 
     def __init__(
@@ -87,9 +87,7 @@ class Worker:
                     await self._live(id, execution, burst=burst)
                     break
                 except SessionLost:
-                    _log.warning(
-                        "Session %s has lost its lease: other workers may have its tasks. Beginning a new session.", id
-                    )
+                    _log.warning("Session %s has lost its lease: others may have its tasks. Beginning a new session.", id)
                 except BackendUnavailable as error:
                     if first:
                         raise
