@@ -84,9 +84,10 @@ class Serving:
     async def finish(self, session: Session, grace: float, hurried: asyncio.Event) -> None:
         """Let what runs come to its end for up to `grace` seconds (or until `hurried`), then give the rest back."""
         if self._running:
-            rest = asyncio.gather(*self._running.values(), return_exceptions=True)
+            rest = asyncio.create_task(self._idle())
             hurry = asyncio.create_task(_until(hurried))
             await asyncio.wait([rest, hurry], timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+            rest.cancel()
             hurry.cancel()
         await self.abandon()
         try:
@@ -151,9 +152,12 @@ class Serving:
 
     async def _calm(self) -> None:
         """Return when nothing runs here and everything is settled."""
-        while self._running:
-            await asyncio.wait(self._running.values())
+        await self._idle()
         await self._settler.drained()
+
+    async def _idle(self) -> None:
+        while self._running:
+            await asyncio.wait(list(self._running.values()))
 
     async def _recover(self, session: Session) -> None:
         while True:

@@ -99,6 +99,11 @@ class Worker:
             execution.close()
         return self.tally
 
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
     def stop(self) -> None:
         """Take nothing new, let what runs come to its end within the grace time, then return from `run`."""
         self._stopping.set()

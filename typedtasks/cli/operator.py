@@ -1,0 +1,67 @@
+"""`typedtasks queues` and `typedtasks dead-letters`: what an operator looks at."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from typedtasks.backend import Counts, DeadLetter, Waiting
+from typedtasks.broker import Broker
+from typedtasks.cli.loading import load_broker
+
+__all__ = ["show_dead_letters", "show_queues"]
+
+_STATES = ("ready", "running", "delayed", "parked", "dead")
+
+
+def show_queues(target: str, queues: Sequence[str] | None, *, as_json: bool) -> int:
+    """Print how many tasks of each queue are in each state, and which are parked for want of a worker that knows them."""
+    return asyncio.run(_show_queues(load_broker(target), queues, as_json=as_json))
+
+
+def show_dead_letters(target: str, queue: str, *, limit: int, replay: Sequence[str] | None) -> int:
+    """Print a queue's dead letters, or put them back. Returns 1 when there are any left."""
+    return asyncio.run(_show_dead_letters(load_broker(target), queue, limit, replay))
+
+
+async def _show_queues(broker: Broker, queues: Sequence[str] | None, *, as_json: bool) -> int:
+    async with broker:
+        names = tuple(queues) if queues else broker.queues
+        counts = {name: await broker.counts(name) for name in names}
+        parked = [task for name in names if counts[name].parked for task in await broker.peek(name) if task.awaits]
+    if as_json:
+        print(json.dumps({name: asdict(count) for name, count in counts.items()}))
+    else:
+        _print_counts(counts, parked)
+    return 0
+
+
+def _print_counts(counts: dict[str, Counts], parked: Sequence[Waiting]) -> None:
+    width = max(len("queue"), *map(len, counts))
+    print("queue".ljust(width), *(state.rjust(9) for state in _STATES))
+    for name, count in counts.items():
+        print(name.ljust(width), *(str(asdict(count)[state]).rjust(9) for state in _STATES))
+    for task in parked:
+        print(f"parked: {task.id} waits for a worker that knows {task.awaits!r}")
+
+
+async def _show_dead_letters(broker: Broker, queue: str, limit: int, replay: Sequence[str] | None) -> int:
+    async with broker:
+        if replay is not None:
+            ids = list(replay) or [letter.id for letter in await broker.dead_letters(queue, 1_000_000)]
+            print(f"{await broker.replay(ids, queue)} of {len(ids)} dead letters put back into {queue}.")
+            return 0
+        dead = (await broker.counts(queue)).dead
+        for letter in await broker.dead_letters(queue, limit):
+            print(_shown(letter))
+    print(f"{dead} dead letters in {queue}." if dead != 1 else f"1 dead letter in {queue}.")
+    return 1 if dead else 0
+
+
+def _shown(letter: DeadLetter) -> str:
+    died = datetime.fromtimestamp(letter.died_ms / 1000, UTC).isoformat(timespec="seconds")
+    body = letter.body if len(letter.body) <= 200 else letter.body[:200] + b"..."
+    return f"{letter.id}  {died}  {len(letter.body)} bytes\n  {letter.reason}\n  {body!r}\n"

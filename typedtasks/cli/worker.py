@@ -1,0 +1,103 @@
+"""`typedtasks worker`: one process that runs tasks, or a supervisor of several."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from typedtasks.backend import SessionId
+from typedtasks.broker import Broker
+from typedtasks.cli.loading import load_broker
+from typedtasks.cli.logs import set_up_logging
+from typedtasks.worker import Worker
+from typedtasks.worker.supervisor import Supervisor
+
+__all__ = ["run_worker"]
+
+_log = logging.getLogger("typedtasks.worker")
+
+
+def run_worker(options: argparse.Namespace) -> int:
+    """Run tasks until a signal (or, in a burst, until none is ready) and return the exit code."""
+    set_up_logging(options.log_format, options.log_level)
+    if options.lifeline is None and (options.processes > 1 or options.reload):
+        if not options.reload:
+            load_broker(options.target)  # what is wrong with it is said once, not by every child
+        supervisor = Supervisor(
+            _child_arguments(options),
+            options.processes,
+            grace=options.grace,
+            burst=options.burst,
+            reload=options.reload,
+        )
+        return asyncio.run(supervisor.run())
+    broker = load_broker(options.target)
+    worker = Worker(broker, queues=options.queues, concurrency=options.concurrency, lease=options.lease, grace=options.grace)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        code = runner.run(_serve(broker, worker, options))
+    logging.shutdown()
+    sys.stdout.flush()
+    # A thread that outlived its task's timeout would keep the interpreter from ending; everything is settled by now.
+    os._exit(code)
+
+
+async def _serve(broker: Broker, worker: Worker, options: argparse.Namespace) -> int:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, worker, number)
+    if options.lifeline is not None:
+        loop.add_reader(options.lifeline, _on_parents_end, worker, options.lifeline)
+    async with broker:
+        if options.replaces:
+            await broker.backend.expire(SessionId(options.replaces), worker.queues)
+        _log.info(
+            "Worker started: %d tasks known, queues %s, %d at a time, on %s.",
+            len(broker.tasks),
+            ", ".join(worker.queues),
+            worker.concurrency,
+            broker.url,
+        )
+        session = SessionId(options.session) if options.session else None
+        tally = await worker.run(burst=options.burst, session_id=session)
+    _log.info("Worker ended: %d succeeded, %d failed, %d put back.", tally.succeeded, tally.failed, tally.rescheduled)
+    return 1 if options.burst and tally.failed else 0
+
+
+def _on_signal(worker: Worker, number: signal.Signals) -> None:
+    if worker.stopping:
+        _log.warning("%s again: giving back what still runs.", number.name)
+        worker.stop_now()
+    else:
+        _log.info("%s: taking nothing new, and letting what runs come to its end.", number.name)
+        worker.stop()
+
+
+def _on_parents_end(worker: Worker, lifeline: int) -> None:
+    asyncio.get_running_loop().remove_reader(lifeline)
+    _log.warning("The supervisor is gone: stopping.")
+    worker.stop()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if importlib.util.find_spec("uvloop") is None:
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def _child_arguments(options: argparse.Namespace) -> list[str]:
+    arguments = [sys.executable, "-m", "typedtasks", "worker", options.target]
+    arguments += ["--concurrency", str(options.concurrency), "--grace", str(options.grace), "--lease", str(options.lease)]
+    arguments += ["--log-format", options.log_format, "--log-level", options.log_level]
+    if options.queues:
+        arguments += ["--queues", ",".join(options.queues)]
+    if options.burst:
+        arguments.append("--burst")
+    return arguments

@@ -1,0 +1,147 @@
+"""Several worker processes under one parent: started, restarted when they die, stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from typedtasks.worker.worker import new_session_id
+
+__all__ = ["Supervisor"]
+
+_BAD_USAGE: Final = 2
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 30.0
+_HEALTHY_AFTER: Final = 10.0
+"""Seconds of life after which a child's death no longer lengthens the pause before its successor."""
+_LOOK_FOR_CHANGES: Final = 0.5
+
+_log = logging.getLogger("typedtasks.worker")
+
+
+class Supervisor:
+    """Keeps `processes` children alive until a signal comes, and returns the exit code of the whole.
+
+    Each child is started with `arguments` and told its session's id, so that the successor of a child that died ends that
+    session's lease at once. Each holds the end of a pipe that closes with this process: a child never outlives its parent for
+    long. With `reload` the children start again when a Python file below the working directory changes.
+    """
+
+    def __init__(self, arguments: Sequence[str], processes: int, *, grace: float, burst: bool, reload: bool) -> None:
+        self._arguments = tuple(arguments)
+        self._processes = processes
+        self._grace = grace
+        self._burst = burst
+        self._reload = reload
+        self._children: set[asyncio.subprocess.Process] = set()
+        self._stopping = asyncio.Event()
+        self._version = 0
+        self._lifeline, self._own_end = os.pipe()
+        os.set_inheritable(self._lifeline, True)
+
+    async def run(self) -> int:
+        """Start the children and return the exit code: the highest of theirs where they ended by themselves."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        watcher = asyncio.create_task(self._watch_files()) if self._reload else None
+        _log.info("Supervisor started: %d processes.", self._processes)
+        try:
+            codes = await asyncio.gather(*(self._keep_alive() for _ in range(self._processes)))
+        finally:
+            if watcher is not None:
+                watcher.cancel()
+            os.close(self._own_end)
+            os.close(self._lifeline)
+        return max(codes)
+
+    async def _keep_alive(self) -> int:
+        loop = asyncio.get_running_loop()
+        pause, dead, first = _FIRST_PAUSE, "", True
+        while True:
+            session, started, version = new_session_id(), loop.time(), self._version
+            code = await self._run_child(session, replaces=dead)
+            if self._stopping.is_set():
+                return max(code, 0)
+            if self._version != version:
+                continue  # it was ended because files have changed
+            if self._burst and code in (0, 1):
+                return code
+            if code == _BAD_USAGE and first and not self._reload:
+                self._stop(signal.SIGTERM)
+                return code
+            dead, first = session, False
+            pause = _FIRST_PAUSE if loop.time() - started > _HEALTHY_AFTER else min(_LONGEST_PAUSE, pause * 2)
+            cause = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            _log.warning("A worker process %s; starting another in %g s.", cause, pause)
+            await self._pause(pause)
+            if self._stopping.is_set():
+                return 0
+
+    async def _run_child(self, session: str, *, replaces: str) -> int:
+        arguments = [*self._arguments, "--lifeline", str(self._lifeline), "--session", session]
+        if replaces:
+            arguments += ["--replaces", replaces]
+        # A session of its own: Ctrl-C reaches the parent only, which passes it on once.
+        child = await asyncio.create_subprocess_exec(*arguments, pass_fds=(self._lifeline,), start_new_session=True)
+        self._children.add(child)
+        try:
+            if self._stopping.is_set():
+                child.terminate()
+            return await child.wait()
+        finally:
+            self._children.discard(child)
+
+    async def _pause(self, seconds: float) -> None:
+        """Return after a pause, or at once when it is time to stop."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+    def _stop(self, number: signal.Signals) -> None:
+        if not self._stopping.is_set():
+            _log.info("%s: stopping %d processes.", number.name, len(self._children))
+            asyncio.get_running_loop().call_later(self._grace + 5.0, self._kill)
+        self._stopping.set()
+        self._signal_children(signal.SIGTERM)
+
+    def _kill(self) -> None:
+        self._signal_children(signal.SIGKILL)
+
+    def _signal_children(self, number: signal.Signals) -> None:
+        for child in self._children:
+            if child.returncode is None:
+                child.send_signal(number)
+
+    async def _watch_files(self) -> None:
+        seen = dict(_python_files())
+        while True:
+            await asyncio.sleep(_LOOK_FOR_CHANGES)
+            now = dict(_python_files())
+            if now != seen:
+                changed = sorted({path for path, _ in set(now.items()) ^ set(seen.items())})
+                _log.info("%s changed: starting again.", changed[0])
+                seen = now
+                self._version += 1
+                self._signal_children(signal.SIGTERM)
+
+
+def _python_files() -> Iterator[tuple[str, int]]:
+    for folder, folders, files in os.walk(Path.cwd()):
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and name not in ("__pycache__", "node_modules", "venv")
+        ]
+        for name in files:
+            if name.endswith(".py"):
+                path = os.path.join(folder, name)
+                try:
+                    yield path, os.stat(path).st_mtime_ns
+                except OSError:
+                    continue  # it was deleted in between
