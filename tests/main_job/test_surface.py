@@ -226,8 +226,8 @@ async def test_high_priority_goes_first_and_low_is_not_starved(stage: Stage) -> 
         async with Worker(broker, concurrency=1):
             await asyncio.gather(*(handle.result(timeout=PATIENCE) for handle in handles))
 
-    assert order[0] == "high"
-    assert order.index("normal") < order.index("low") < len(order) - 10
+    assert order[:8].count("high") >= 5
+    assert order.index("low") < 16
 
 
 async def test_a_worker_reads_only_its_queues(stage: Stage) -> None:
