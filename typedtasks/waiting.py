@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from typedtasks.backend import Backend, TaskId, created_ms
-from typedtasks.batching import Batcher
+from typedtasks.batching import Batcher, cancel_and_wait
 from typedtasks.clock import Clock
 from typedtasks.errors import BackendUnavailable, ResultExpired, ResultLost, TypedTasksError
 
@@ -63,7 +63,7 @@ class Outcomes:
             outcome = (await self._reads.submit([id]))[0]
             if outcome is not None:
                 return outcome
-            if foreign and created_ms(id) + ttl_ms <= self._clock.now() * 1000:
+            if created_ms(id) + ttl_ms <= self._clock.now() * 1000:
                 await self._give_up([id])
             return await asyncio.shield(waiter.outcome)
         finally:
@@ -81,8 +81,8 @@ class Outcomes:
     async def close(self) -> None:
         """Stop listening. Whoever still waits gets nothing more."""
         if self._watchman is not None:
-            self._watchman.cancel()
-            await asyncio.wait([self._watchman])
+            await cancel_and_wait([self._watchman])
+            self._watchman = None
         for waiter in self._waiters.values():
             waiter.outcome.cancel()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from typedtasks.backend import Bury, Delivery, Finish, Reschedule, Session, SessionLost, Settlement, TaskId
+from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendUnavailable
 from typedtasks.outcome import is_success, read_outcome
 from typedtasks.worker.execution import Execution, Prepared
@@ -77,9 +78,7 @@ class Serving:
             for loop in ended:
                 loop.result()
         finally:
-            for loop in loops[:-1]:
-                loop.cancel()
-            await asyncio.wait(loops[:-1])
+            await cancel_and_wait(loops[:-1])
 
     async def finish(self, session: Session, grace: float, hurried: asyncio.Event) -> None:
         """Let what runs come to its end for up to `grace` seconds (or until `hurried`), then give the rest back."""
@@ -102,16 +101,15 @@ class Serving:
 
     async def abandon(self) -> None:
         """Cancel whatever runs and wait for it. Nothing of it is settled."""
-        running = list(self._running.values())
-        for task in running:
-            task.cancel()
-        if running:
-            await asyncio.wait(running, timeout=_WAIT)
+        try:
+            async with asyncio.timeout(_WAIT):
+                await cancel_and_wait(self._running.values())
+        except TimeoutError:
+            _log.warning("%d tasks ignore their cancellation; they are left behind.", len(self._running))
 
     async def close(self) -> None:
         """End the settlement loop."""
-        self._settling.cancel()
-        await asyncio.wait([self._settling])
+        await cancel_and_wait([self._settling])
 
     def lose(self) -> None:
         """Take notice that the lease has ended."""

@@ -1,0 +1,255 @@
+"""The client's side of the Redis backend: publish, outcomes, cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
+
+from typedtasks.backend import (
+    Counts,
+    DeadLetter,
+    OutcomeListener,
+    Publication,
+    SessionId,
+    SessionListener,
+    TaskId,
+    Waiting,
+    queue_of,
+)
+from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Messages, Script, prefix_of, redis_errors, shown
+from typedtasks.backends.redis.operator import Operator
+from typedtasks.backends.redis.session import RedisSession, SessionScripts
+from typedtasks.errors import BackendUnavailable, BackendUnsupported, BrokerClosed
+
+__all__ = ["RedisBackend"]
+
+_OLDEST: Final = (7, 0)
+_PUBLISH_LIMIT: Final = 1000
+_WATCH_MS: Final = 24 * 3600 * 1000
+_SCAN: Final = 1000
+_PAUSES: Final = (0.05, 0.2, 0.5)
+
+_log = logging.getLogger("typedtasks.redis")
+
+
+class RedisBackend:
+    """Tasks and outcomes on a Redis server. Implements `typedtasks.backend.Backend`; keys are described in docs/wire-format.md."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._reply_to = secrets.token_urlsafe(9)
+        self._scripts = {name: Script(name) for name in ("publish", "cancel")}
+        self._session_scripts = SessionScripts()
+        self._commands: Commands | None = None
+        self._messages: Messages | None = None
+        self._listener: OutcomeListener | None = None
+        self._pid = os.getpid()
+
+    @property
+    def reply_to(self) -> str:
+        """The name under which this client is told of outcomes."""
+        return self._reply_to
+
+    async def open(self, listener: OutcomeListener) -> str:
+        """Connect, look at the server, and subscribe to this client's outcomes."""
+        self._listener = listener
+        self._pid = os.getpid()
+        commands = Commands(self._url)
+        messages = Messages(self._url, {f"tt:done:{self._reply_to}": self._on_outcomes}, listener.interrupted)
+        try:
+            with redis_errors(self._url, "Opening the broker"):
+                async with asyncio.timeout(COMMAND_TIMEOUT + 0.5):
+                    durability = _check_server(self._url, await _server_facts(commands))
+                    await messages.open()
+        except BaseException:
+            await messages.close()
+            await commands.close()
+            raise
+        self._commands, self._messages = commands, messages
+        return durability
+
+    async def close(self) -> None:
+        """Release the connections."""
+        commands, messages = self._commands, self._messages
+        self._commands = self._messages = None
+        if messages is not None:
+            await messages.close()
+        if commands is not None:
+            await commands.close()
+
+    async def publish(self, batch: Sequence[Publication]) -> None:
+        """Store envelopes: one script call for each queue (and each 1,000). A batch token makes a second try harmless."""
+        for queue, publications in _by_queue(batch).items():
+            for start in range(0, len(publications), _PUBLISH_LIMIT):
+                arguments: list[object] = [secrets.token_urlsafe(12)]
+                for item in publications[start : start + _PUBLISH_LIMIT]:
+                    arguments += (item.id, int(item.priority), item.delay_ms, item.eta_ms, item.body)
+                await self._publish(queue, arguments)
+
+    async def _publish(self, queue: str, arguments: Sequence[object]) -> None:
+        async with asyncio.timeout(COMMAND_TIMEOUT + 0.5):
+            for pause in _PAUSES:
+                try:
+                    await self._open_commands.run(self._scripts["publish"], queue, "Sending tasks", *arguments)
+                    return
+                except BackendUnavailable as error:
+                    _log.debug("Sending again in %g s: %s", pause, error)
+                    await asyncio.sleep(pause)
+            await self._open_commands.run(self._scripts["publish"], queue, "Sending tasks", *arguments)
+
+    async def cancel(self, ids: Sequence[TaskId]) -> None:
+        """Mark tasks as cancelled, and tell the workers of their queues."""
+        for queue, named in _by_queue_of_id(ids).items():
+            await self._open_commands.run(self._scripts["cancel"], queue, "Cancelling tasks", *named)
+
+    async def watch(self, ids: Sequence[TaskId]) -> None:
+        """Add this client to those that are told of the outcomes of `ids`."""
+        with redis_errors(self._url, "Watching tasks"):
+            for queue, named in _by_queue_of_id(ids).items():
+                prefix = prefix_of(queue)
+                async with self._open_commands.redis.pipeline(transaction=False) as pipeline:
+                    for id in named:
+                        pipeline.sadd(f"{prefix}watch:{id}", self._reply_to)
+                        pipeline.pexpire(f"{prefix}watch:{id}", _WATCH_MS)
+                    pipeline.set(f"{prefix}watched", 1, px=_WATCH_MS)
+                    await pipeline.execute()
+
+    async def unwatch(self, ids: Sequence[TaskId]) -> None:
+        """Remove this client from those that are told of the outcomes of `ids`."""
+        with redis_errors(self._url, "Unwatching tasks"):
+            for queue, named in _by_queue_of_id(ids).items():
+                async with self._open_commands.redis.pipeline(transaction=False) as pipeline:
+                    for id in named:
+                        pipeline.srem(f"{prefix_of(queue)}watch:{id}", self._reply_to)
+                    await pipeline.execute()
+
+    async def read_outcomes(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
+        """Return the outcomes that exist: one MGET for each queue."""
+        outcomes: dict[TaskId, bytes] = {}
+        for queue, named in _by_queue_of_id(ids).items():
+            keys = [f"{prefix_of(queue)}r:{id}" for id in named]
+            found = cast("list[bytes | None]", await self._open_commands.command("Reading outcomes", "MGET", *keys))
+            outcomes.update({id: body for id, body in zip(named, found, strict=True) if body is not None})
+        return outcomes
+
+    async def missing(self, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Return the ids that are in no key. Entries can move between the looks, so what seems missing is looked for twice."""
+        candidates = set(ids)
+        for _ in range(2):
+            for queue, named in _by_queue_of_id(list(candidates)).items():
+                candidates -= await self._find(queue, set(named))
+        return candidates
+
+    async def join(self, session: SessionId, queues: Sequence[str], lease: float, listener: SessionListener) -> RedisSession:
+        """Begin a session."""
+        joined = RedisSession(self._url, self._session_scripts, session, queues, lease, listener)
+        await joined.open()
+        return joined
+
+    async def expire(self, session: SessionId, queues: Sequence[str]) -> None:
+        """End the lease of a session."""
+        for queue in queues:
+            await self._open_commands.command("Ending a lease", "ZREM", f"{prefix_of(queue)}w", session)
+
+    async def counts(self, queue: str) -> Counts:
+        """Return how many tasks of the queue are in each state."""
+        return await self._operator.counts(queue)
+
+    async def peek(self, queue: str, limit: int = 100) -> list[Waiting]:
+        """Return tasks of the queue that have not ended."""
+        return await self._operator.peek(queue, limit)
+
+    async def dead_letters(self, queue: str, limit: int = 100) -> list[DeadLetter]:
+        """Return the queue's dead letters, the oldest first."""
+        return await self._operator.dead_letters(queue, limit)
+
+    async def replay(self, queue: str, ids: Sequence[TaskId]) -> int:
+        """Make dead letters ready again."""
+        return await self._operator.replay(queue, ids)
+
+    async def purge(self, queue: str, *, dead: bool = False) -> int:
+        """Delete what waits, or the dead letters."""
+        return await self._operator.purge(queue, dead=dead)
+
+    @property
+    def _operator(self) -> Operator:
+        return Operator(self._open_commands)
+
+    @property
+    def _open_commands(self) -> Commands:
+        if self._commands is None:
+            raise BrokerClosed(f"The Redis backend for {shown(self._url)} is not open.")
+        if self._pid != os.getpid():
+            raise BrokerClosed("The Redis backend was opened before this process was forked: open a broker in the child.")
+        return self._commands
+
+    async def _find(self, queue: str, wanted: set[TaskId]) -> set[TaskId]:
+        """Return those of `wanted` that have an outcome or are in any state."""
+        prefix, commands = prefix_of(queue), self._open_commands
+        found = set(await self.read_outcomes(list(wanted)))
+        for key in ("db", "deadb"):
+            names = list(wanted - found)
+            if names:
+                held = await commands.command("Looking for tasks", "HMGET", prefix + key, *names)
+                found |= {id for id, value in zip(names, held, strict=True) if value is not None}
+        for priority in range(3):
+            last = b"-"
+            while found < wanted:
+                entries = await commands.command(
+                    "Looking for tasks", "XRANGE", f"{prefix}s{priority}", last, "+", "COUNT", _SCAN
+                )
+                if not entries:
+                    break
+                found |= {TaskId(fields[1].decode("utf-8", "replace")) for _, fields in entries} & wanted
+                last = b"(" + entries[-1][0]
+        return found
+
+    def _on_outcomes(self, message: bytes) -> None:
+        """Take apart one message: for each outcome a line with the id, a line with its length (-1: to be read), the bytes."""
+        listener, at = self._listener, 0
+        while listener is not None and at < len(message):
+            id_end = message.index(b"\n", at)
+            id = TaskId(message[at:id_end].decode())
+            length_end = message.index(b"\n", id_end + 1)
+            length = int(message[id_end + 1 : length_end])
+            at = length_end + 1 + max(0, length)
+            listener.settled(id, message[length_end + 1 : at] if length >= 0 else None)
+
+
+async def _server_facts(commands: Commands) -> Mapping[str, str]:
+    text = cast("bytes", await commands.command("Opening the broker", "INFO")).decode()
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+
+def _check_server(url: str, facts: Mapping[str, str]) -> str:
+    """Return a sentence about the server's persistence. Raises `BackendUnsupported` for a server that will not do."""
+    version = facts.get("redis_version", "0")
+    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
+        raise BackendUnsupported(f"Redis at {shown(url)} is version {version}; typedtasks needs 7.0 or later. Upgrade the server.")
+    policy = facts.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction" and facts.get("maxmemory", "0") != "0":
+        raise BackendUnsupported(
+            f"Redis at {shown(url)} evicts keys when it is full (maxmemory-policy {policy}), which would lose tasks: "
+            "set maxmemory-policy to noeviction."
+        )
+    if facts.get("aof_enabled") == "1":
+        return f"Redis {version} with an append-only file: what was acknowledged outlives a restart."
+    return f"Redis {version} without an append-only file: a restart may lose tasks. Set appendonly yes to keep them."
+
+
+def _by_queue(batch: Sequence[Publication]) -> dict[str, list[Publication]]:
+    grouped: dict[str, list[Publication]] = {}
+    for item in batch:
+        grouped.setdefault(item.queue, []).append(item)
+    return grouped
+
+
+def _by_queue_of_id(ids: Sequence[TaskId]) -> dict[str, list[TaskId]]:
+    grouped: dict[str, list[TaskId]] = {}
+    for id in ids:
+        grouped.setdefault(queue_of(id), []).append(id)
+    return grouped

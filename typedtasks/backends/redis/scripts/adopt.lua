@@ -1,0 +1,24 @@
+#!lua flags=allow-oom
+-- ARGV: prefix, session, then for each own pending entry: priority, entry id. Returns deliveries in the form of claim.lua.
+local entries, reply = {}, {}
+for i = 3, #ARGV, 2 do
+  table.insert(entries, { ARGV[i], ARGV[i + 1] })
+end
+local owned = owned_entries(ARGV[2], entries)
+for _, named in ipairs(entries) do
+  local priority, entry_id = named[1], named[2]
+  local deliveries = owned[priority .. '-' .. entry_id]
+  if deliveries then
+    local entry = redis.call('XRANGE', stream(priority), entry_id, entry_id)[1]
+    if entry then
+      local id, body, earlier, cancelled = read_fields(entry)
+      cancelled = cancelled or redis.call('ZSCORE', prefix .. 'x', id)
+      for _, value in ipairs({ priority, entry_id, id, body, earlier + deliveries, cancelled and 1 or 0 }) do
+        table.insert(reply, value)
+      end
+    else
+      redis.call('XACK', stream(priority), 'g', entry_id)
+    end
+  end
+end
+return reply

@@ -1,0 +1,14 @@
+#!lua flags=allow-oom
+-- ARGV: prefix, then task ids. A task that has ended is left alone; one that is delayed becomes ready, to be settled at once.
+for i = 2, #ARGV do
+  local id = ARGV[i]
+  if redis.call('EXISTS', prefix .. 'r:' .. id) == 0 then
+    redis.call('ZADD', prefix .. 'x', now + 86400000, id)
+    redis.call('ZADD', prefix .. 'delay', 'XX', 0, id)
+    redis.call('PUBLISH', prefix .. 'ctl', 'c' .. id)
+  end
+end
+if promote() == 0 then
+  redis.call('PUBLISH', prefix .. 'ctl', 'd')
+end
+return 1

@@ -1,0 +1,34 @@
+#!lua flags=allow-oom
+-- ARGV: prefix, session, capacity, then the steps of the read plan: priority, limit.
+-- Returns -1 when the lease has ended, else for each delivery: priority, entry id, task id, body, deliveries, cancelled (0 or 1).
+local session, left = ARGV[2], tonumber(ARGV[3])
+if not is_alive(session) then
+  return -1
+end
+promote()
+local cancellations = redis.call('EXISTS', prefix .. 'x') == 1
+local reply = {}
+for i = 4, #ARGV, 2 do
+  local priority, limit = ARGV[i], math.min(left, tonumber(ARGV[i + 1]))
+  if limit > 0 then
+    local read = { 'XREADGROUP', 'GROUP', 'g', session, 'COUNT', limit, 'STREAMS', stream(priority), '>' }
+    local found = redis.pcall(unpack(read))
+    if created_group(found, priority) then
+      found = redis.call(unpack(read))
+    end
+    if found and found.err then
+      return redis.error_reply(found.err)
+    end
+    for _, entry in ipairs(found and found[1][2] or {}) do
+      local id, body, earlier, cancelled = read_fields(entry)
+      if cancellations and redis.call('ZSCORE', prefix .. 'x', id) then
+        cancelled = true
+      end
+      local n = #reply
+      reply[n + 1], reply[n + 2], reply[n + 3] = priority, entry[1], id
+      reply[n + 4], reply[n + 5], reply[n + 6] = body, earlier + 1, cancelled and 1 or 0
+      left = left - 1
+    end
+  end
+end
+return reply

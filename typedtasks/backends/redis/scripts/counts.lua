@@ -1,0 +1,15 @@
+#!lua flags=allow-oom
+-- ARGV: prefix. Returns ready, running, delayed, parked, dead.
+local entries, running = 0, 0
+for priority = 0, 2 do
+  entries = entries + redis.call('XLEN', stream(priority))
+  local pending = redis.pcall('XPENDING', stream(priority), 'g')
+  running = running + (pending.err and 0 or pending[1])
+end
+return {
+  entries - running,
+  running,
+  redis.call('ZCARD', prefix .. 'delay'),
+  redis.call('HLEN', prefix .. 'parked'),
+  redis.call('ZCARD', prefix .. 'dead'),
+}

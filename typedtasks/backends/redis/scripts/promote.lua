@@ -1,0 +1,3 @@
+#!lua flags=allow-oom
+-- ARGV: prefix. Returns the milliseconds until the next delayed envelope is due, -1 when there is none.
+return promote()

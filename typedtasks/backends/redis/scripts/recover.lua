@@ -1,0 +1,64 @@
+#!lua flags=allow-oom
+-- ARGV: prefix, session, capacity, then how many deliveries of each priority the session has in hand.
+-- Takes over what belongs to sessions without a lease, forgets those sessions, and finds own entries that are not in hand.
+-- Returns -1 when the lease has ended, else two lists: deliveries taken over, in the form of claim.lua, and own pending
+-- entries, as priority and entry id, of each priority where their number is not what the session has in hand.
+local session, left = ARGV[2], tonumber(ARGV[3])
+if not is_alive(session) then
+  return -1
+end
+redis.call('ZREMRANGEBYSCORE', prefix .. 'w', '-inf', now)
+redis.call('ZREMRANGEBYSCORE', prefix .. 'x', '-inf', now)
+local cancellations = redis.call('EXISTS', prefix .. 'x') == 1
+local taken, own = {}, {}
+
+local function take(priority, dead, pending)
+  local rows = redis.call('XPENDING', stream(priority), 'g', '-', '+', left, dead)
+  local ids, earlier = {}, {}
+  for _, row in ipairs(rows) do
+    table.insert(ids, row[1])
+    earlier[row[1]] = row[4]
+  end
+  for from = 1, #ids, 1000 do
+    local claimed =
+      redis.call('XCLAIM', stream(priority), 'g', session, 0, unpack(ids, from, math.min(from + 999, #ids)))
+    for _, entry in ipairs(claimed) do
+      if entry then
+        local id, body, before, cancelled = read_fields(entry)
+        cancelled = cancelled or (cancellations and redis.call('ZSCORE', prefix .. 'x', id))
+        for _, value in ipairs({ priority, entry[1], id, body, earlier[entry[1]] + before + 1, cancelled and 1 or 0 }) do
+          table.insert(taken, value)
+        end
+      end
+    end
+  end
+  left = left - #ids
+  return pending <= #ids
+end
+
+for priority = 0, 2 do
+  local consumers = redis.pcall('XINFO', 'CONSUMERS', stream(priority), 'g')
+  if created_group(consumers, priority) or consumers.err then
+    consumers = {}
+  end
+  for _, consumer in ipairs(consumers) do
+    local name, pending = consumer[2], consumer[4]
+    if name == session then
+      if pending ~= tonumber(ARGV[4 + priority]) then
+        for _, row in ipairs(redis.call('XPENDING', stream(priority), 'g', '-', '+', 100000, session)) do
+          table.insert(own, priority)
+          table.insert(own, row[1])
+        end
+      end
+    elseif not redis.call('ZSCORE', prefix .. 'w', name) then
+      local emptied = pending == 0
+      if not emptied and left > 0 then
+        emptied = take(priority, name, pending)
+      end
+      if emptied then
+        redis.call('XGROUP', 'DELCONSUMER', stream(priority), 'g', name)
+      end
+    end
+  end
+end
+return { taken, own }

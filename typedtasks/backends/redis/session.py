@@ -1,0 +1,342 @@
+"""The worker's side of the Redis backend: claim, settle, recover, one script call for each batch."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, Final, cast
+
+from redis import Redis as BlockingRedis
+from redis import exceptions
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from typedtasks.backend import (
+    Bury,
+    Delivery,
+    Finish,
+    Reschedule,
+    SessionId,
+    SessionListener,
+    SessionLost,
+    Settlement,
+    TaskId,
+    read_plan,
+)
+from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Messages, Script, prefix_of, redis_errors
+from typedtasks.batching import cancel_and_wait
+from typedtasks.errors import BackendUnavailable
+
+__all__ = ["RedisLeaseKeeper", "RedisSession", "SessionScripts"]
+
+_LONGEST_BLOCK: Final = 10.0
+_PROMOTE_AT_LEAST: Final = 5.0
+_GROUP_MISSING: Final = "NOGROUP"
+
+_log = logging.getLogger("typedtasks.redis")
+
+
+class SessionScripts:
+    """The scripts that a session runs, read once."""
+
+    def __init__(self) -> None:
+        self.join = Script("join")
+        self.renew = Script("renew")
+        self.promote = Script("promote")
+        self.claim = Script("claim")
+        self.settle = Script("settle")
+        self.release = Script("release")
+        self.recover = Script("recover")
+        self.adopt = Script("adopt")
+        self.unpark = Script("unpark")
+        self.leave = Script("leave")
+
+
+class RedisSession:
+    """A worker's session. Implements `typedtasks.backend.Session`; a receipt is `<queue>:<priority>:<entry id>`."""
+
+    def __init__(
+        self,
+        url: str,
+        scripts: SessionScripts,
+        id: SessionId,
+        queues: Sequence[str],
+        lease: float,
+        listener: SessionListener,
+    ) -> None:
+        self._url = url
+        self._scripts = scripts
+        self._id = id
+        self._queues = tuple(queues)
+        self._lease_ms = int(lease * 1000)
+        self._listener = listener
+        self._commands = Commands(url)
+        self._blocking = Commands(url, timeout=_LONGEST_BLOCK + 5.0)
+        channels = {f"{prefix_of(queue)}ctl": self._on_control for queue in self._queues}
+        self._messages = Messages(url, channels, self._due_changed)
+        self._turn = 0
+        self._due = asyncio.Event()
+        self._promoter: asyncio.Task[None] | None = None
+
+    @property
+    def id(self) -> SessionId:
+        """The session's id."""
+        return self._id
+
+    async def open(self) -> None:
+        """Begin the session: its lease runs from now."""
+        try:
+            await self._messages.open()
+            for queue in self._queues:
+                await self._commands.run(self._scripts.join, queue, "Beginning a session", self._id, self._lease_ms)
+        except BaseException:
+            await self.leave()
+            raise
+        self._promoter = asyncio.create_task(self._promote(), name="typedtasks-redis-promoter")
+
+    async def receive(self, capacity: int, wait: float) -> list[Delivery]:
+        """Claim from each queue in turn; when there is nothing, block until there is."""
+        deliveries = await self._claim(capacity)
+        if deliveries or wait <= 0:
+            return deliveries
+        deadline = asyncio.get_running_loop().time() + wait
+        while not deliveries:
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                break
+            deliveries = await self._block(capacity, min(left, _LONGEST_BLOCK))
+        return deliveries
+
+    async def settle(self, batch: Sequence[Settlement]) -> list[bool]:
+        """End deliveries: one call for each queue. After a lost reply a second call tells what is still owned."""
+        owned = [False] * len(batch)
+        for queue, places in _places(batch).items():
+            arguments: list[object] = [self._id]
+            for place in places:
+                arguments += _settlement(batch[place])
+            answers = cast("list[int]", await self._run(self._scripts.settle, queue, "Settling tasks", *arguments))
+            for place, answer in zip(places, answers, strict=True):
+                owned[place] = answer == 1
+        return owned
+
+    async def release(self, batch: Sequence[Delivery]) -> list[bool]:
+        """Give deliveries back."""
+        released = [False] * len(batch)
+        by_queue: dict[str, list[int]] = {}
+        for place, delivery in enumerate(batch):
+            by_queue.setdefault(delivery.queue, []).append(place)
+        for queue, places in by_queue.items():
+            arguments: list[object] = [self._id]
+            for place in places:
+                arguments += (batch[place].priority, _entry_of(batch[place].receipt))
+            answers = await self._run(self._scripts.release, queue, "Giving tasks back", *arguments)
+            for place, answer in zip(places, answers, strict=True):
+                released[place] = answer == 1
+        return released
+
+    async def recover(self, held: Collection[str], capacity: int) -> list[Delivery]:
+        """Take over what sessions without a lease owned, and find own entries whose hand-over was lost."""
+        found: list[Delivery] = []
+        for queue in self._queues:
+            counts = [sum(receipt.startswith(f"{queue}:{priority}:") for receipt in held) for priority in range(3)]
+            room = capacity - len(found)
+            reply = await self._run(self._scripts.recover, queue, "Recovering tasks", self._id, room, *counts)
+            if reply == -1:
+                raise SessionLost
+            taken, own = reply
+            found += _deliveries(queue, taken)
+            known = {*held, *(delivery.receipt for delivery in found)}
+            lost = [
+                (priority, entry)
+                for priority, entry in zip(own[::2], own[1::2], strict=True)
+                if f"{queue}:{priority}:{entry.decode()}" not in known
+            ][: max(0, capacity - len(found))]
+            if lost:
+                entries = [value for pair in lost for value in pair]
+                found += _deliveries(queue, await self._run(self._scripts.adopt, queue, "Adopting", self._id, *entries))
+        return found
+
+    async def unpark(self, names: Collection[str]) -> int:
+        """Make parked tasks of these names ready."""
+        if not names:
+            return 0
+        return sum([await self._run(self._scripts.unpark, queue, "Taking parked tasks", *names) for queue in self._queues])
+
+    def keeper(self) -> RedisLeaseKeeper:
+        """Return what renews this session's lease in a thread of its own."""
+        return RedisLeaseKeeper(self._url, self._scripts.renew, self._id, self._queues, self._lease_ms)
+
+    async def leave(self) -> None:
+        """End the session. Never raises."""
+        if self._promoter is not None:
+            await cancel_and_wait([self._promoter])
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                for queue in self._queues:
+                    await self._run(self._scripts.leave, queue, "Ending a session", self._id)
+        except (BackendUnavailable, TimeoutError) as error:
+            _log.warning("The session's end could not be said; its lease will end by itself: %s", error)
+        await self._messages.close()
+        await self._commands.close()
+        await self._blocking.close()
+
+    async def _claim(self, capacity: int) -> list[Delivery]:
+        deliveries: list[Delivery] = []
+        first = self._turn % len(self._queues)
+        for queue in self._queues[first:] + self._queues[:first]:
+            room = capacity - len(deliveries)
+            if room <= 0:
+                break
+            steps = [int(value) for step in read_plan(self._turn, room) for value in step]
+            reply = await self._run(self._scripts.claim, queue, "Receiving tasks", self._id, room, *steps)
+            if reply == -1:
+                raise SessionLost
+            deliveries += _deliveries(queue, reply)
+        self._turn += 1
+        return deliveries
+
+    async def _block(self, capacity: int, seconds: float) -> list[Delivery]:
+        """Return what arrives first; an empty list after `seconds`."""
+        streams = [f"{prefix_of(queue)}s{priority}" for queue in self._queues for priority in range(3)]
+        command = ("XREADGROUP", "GROUP", "g", self._id, "COUNT", 1, "BLOCK", max(1, int(seconds * 1000)), "STREAMS")
+        try:
+            reply = await self._blocking.command("Waiting for tasks", *command, *streams, *([">"] * len(streams)))
+        except exceptions.ResponseError as error:
+            if _GROUP_MISSING not in str(error):
+                raise
+            return await self._claim(capacity)  # the data is gone: claiming says whether the lease is, too
+        deliveries: list[Delivery] = []
+        for name, entries in reply or ():
+            queue, priority = name.decode()[4:-4], int(name[-1:])
+            for entry, fields in entries:
+                values = dict(zip(fields[::2], fields[1::2], strict=False))
+                deliveries.append(_delivery(queue, priority, entry, values))
+        if len(deliveries) > capacity:
+            await self.release(deliveries[capacity:])
+        return deliveries[:capacity]
+
+    async def _promote(self) -> None:
+        """Make delayed tasks ready when their time comes: a blocked reader would sleep through it."""
+        while True:
+            self._due.clear()
+            wait = 60.0
+            try:
+                for queue in self._queues:
+                    next_ms = cast("int", await self._run(self._scripts.promote, queue, "Promoting tasks"))
+                    if next_ms >= 0:
+                        wait = min(wait, next_ms / 1000)
+            except BackendUnavailable:
+                wait = _PROMOTE_AT_LEAST
+            try:
+                async with asyncio.timeout(wait + 0.001):
+                    await self._due.wait()
+            except TimeoutError:
+                continue
+
+    def _on_control(self, message: bytes) -> None:
+        kind, text = message[:1], message[1:].decode("utf-8", "replace")
+        if kind == b"c":
+            self._listener.cancelled(TaskId(text))
+        elif kind == b"p":
+            self._listener.parked(text)
+            self._due_changed()
+        else:
+            self._due_changed()
+
+    def _due_changed(self) -> None:
+        self._due.set()
+
+    async def _run(self, script: Script, queue: str, what: str, *arguments: object) -> Any:
+        """Return a script's reply. (Any: see `Commands.run`.)"""
+        return await self._commands.run(script, queue, what, *arguments)
+
+
+class RedisLeaseKeeper:
+    """Renews a session's lease from a thread, on a connection of its own."""
+
+    def __init__(self, url: str, script: Script, session: SessionId, queues: Sequence[str], lease_ms: int) -> None:
+        self._url = url
+        self._script = script
+        self._arguments = (session, lease_ms)
+        self._queues = tuple(queues)
+        self._redis = cast(
+            "BlockingRedis",
+            # Any: redis-py leaves the type of from_url's result open.
+            cast("Any", BlockingRedis).from_url(
+                url, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=2.0, socket_connect_timeout=2.0
+            ),
+        )
+
+    def renew(self) -> bool:
+        """Extend the lease in every queue. False: it had ended."""
+        with redis_errors(self._url, "Renewing a lease"):
+            return all([self._renew(prefix_of(queue)) for queue in self._queues])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._redis.close()
+
+    def _renew(self, prefix: str) -> bool:
+        # Any: redis-py types replies as a union of everything.
+        execute = cast("Callable[..., Any]", self._redis.execute_command)
+        try:
+            return execute("EVALSHA", self._script.sha, 1, prefix + "w", prefix, *self._arguments) == 1
+        except exceptions.NoScriptError:
+            return execute("EVAL", self._script.text, 1, prefix + "w", prefix, *self._arguments) == 1
+
+
+def _places(batch: Sequence[Settlement]) -> dict[str, list[int]]:
+    """Return where in the batch the settlements of each queue are."""
+    places: dict[str, list[int]] = {}
+    for place, settlement in enumerate(batch):
+        places.setdefault(settlement.delivery.queue, []).append(place)
+    return places
+
+
+def _settlement(item: Settlement) -> tuple[object, ...]:
+    """Return the arguments of settle.lua for one delivery."""
+    delivery = item.delivery
+    head = (delivery.priority, _entry_of(delivery.receipt), delivery.id)
+    match item:
+        case Finish(_, outcome, ttl_ms, reply_to, ()):
+            return ("F", *head, outcome, ttl_ms, reply_to, 0)
+        case Finish(_, outcome, ttl_ms, reply_to, follow):
+            rows = [value for f in follow for value in (f.id, int(f.priority), f.delay_ms, f.eta_ms, f.body)]
+            return ("F", *head, outcome, ttl_ms, reply_to, len(follow), *rows)
+        case Reschedule(_, body, delay_ms, eta_ms, awaits):
+            return ("R", *head, body, delay_ms, eta_ms, awaits)
+        case Bury(_, reason, outcome, ttl_ms, reply_to):
+            return ("B", *head, outcome, ttl_ms, reply_to, reason)
+
+
+def _entry_of(receipt: str) -> str:
+    return receipt.rpartition(":")[2]
+
+
+def _deliveries(queue: str, reply: Sequence[Any]) -> Iterator[Delivery]:
+    """Yield the deliveries of a flat reply: priority, entry id, task id, body, deliveries, cancelled. (Any: mixed values.)"""
+    values = iter(reply)
+    for priority, entry, id, body, deliveries, cancelled in zip(values, values, values, values, values, values, strict=True):
+        yield Delivery(
+            TaskId(id.decode("utf-8", "replace")),
+            queue,
+            int(priority),
+            body,
+            deliveries,
+            f"{queue}:{int(priority)}:{entry.decode()}",
+            cancelled == 1,
+        )
+
+
+def _delivery(queue: str, priority: int, entry: bytes, values: dict[bytes, bytes]) -> Delivery:
+    earlier = values.get(b"n", b"0")
+    return Delivery(
+        TaskId(values.get(b"i", b"").decode("utf-8", "replace")),
+        queue,
+        priority,
+        values.get(b"b", b""),
+        1 + (int(earlier) if earlier.isdigit() else 0),
+        f"{queue}:{priority}:{entry.decode()}",
+        b"x" in values,
+    )
