@@ -1,0 +1,193 @@
+"""The client's and the operator's side of the SQLite backend."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
+
+from typedtasks.backend import (
+    Counts,
+    DeadLetter,
+    OutcomeListener,
+    Publication,
+    SessionId,
+    SessionListener,
+    TaskId,
+    Waiting,
+)
+from typedtasks.backends.sqlite.session import SQLiteSession, insert, placeholders
+from typedtasks.backends.sqlite.store import Store
+from typedtasks.errors import BackendUnsupported
+
+__all__ = ["SQLiteBackend"]
+
+_CHUNK: Final = 500
+_STATES: Final[tuple[Literal["ready", "running", "delayed"], ...]] = ("ready", "running", "delayed")
+
+
+class SQLiteBackend:
+    """Tasks and outcomes in an SQLite file. Implements `typedtasks.backend.Backend`; `now` gives seconds since 1970."""
+
+    def __init__(self, path: str, *, now: Callable[[], float] = time.time) -> None:
+        if path == ":memory:":
+            raise BackendUnsupported("An SQLite database in memory has one connection only: use Broker('memory://') instead.")
+        self._store = Store(path, now)
+
+    @property
+    def reply_to(self) -> str:
+        """Empty: every process that shares the file hears of every outcome."""
+        return ""
+
+    async def open(self, listener: OutcomeListener) -> str:
+        """Open the file, and create it where there is none."""
+        await self._store.open(listener)
+        return f"SQLite file {self._store.database.path}: synced to disk before enqueue returns."
+
+    async def close(self) -> None:
+        """Close the file."""
+        await self._store.close()
+
+    async def publish(self, batch: Sequence[Publication]) -> None:
+        """Store envelopes in one transaction, shared with whatever else is written at this moment."""
+        if batch:
+            await self._store.database.write(lambda connection: insert(connection, batch, self._store.now_ms()))
+            self._store.wake()
+
+    async def cancel(self, ids: Sequence[TaskId]) -> None:
+        """Mark tasks as cancelled; delayed ones become ready, to be settled by the next worker."""
+
+        def mark(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "update task set cancelled = 1, state = iif(state = 2, 0, state), due = null, awaits = '' "
+                "where tid = ? and state < 3",
+                [(id,) for id in ids],
+            )
+
+        await self._store.database.write(mark)
+        self._store.tell_cancelled(ids)
+        self._store.wake()
+
+    async def watch(self, ids: Sequence[TaskId]) -> None:
+        """Nothing has to be done: every process hears of every outcome, and reads those that it waits for."""
+
+    async def unwatch(self, ids: Sequence[TaskId]) -> None:
+        """Nothing has to be done."""
+
+    async def read_outcomes(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
+        """Return the outcomes that exist."""
+
+        def select(connection: sqlite3.Connection) -> dict[TaskId, bytes]:
+            found: dict[TaskId, bytes] = {}
+            for start in range(0, len(ids), _CHUNK):
+                chunk = ids[start : start + _CHUNK]
+                found.update(
+                    connection.execute(
+                        f"select tid, body from result where expires > ? and tid in ({placeholders(chunk)})", (self._store.now_ms(), *chunk)
+                    )
+                )
+            return found
+
+        return await self._store.database.read(select) if ids else {}
+
+    async def missing(self, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Return the ids that are in neither table."""
+
+        def select(connection: sqlite3.Connection) -> set[TaskId]:
+            known: set[TaskId] = set()
+            for start in range(0, len(ids), _CHUNK):
+                chunk = ids[start : start + _CHUNK]
+                known.update(
+                    TaskId(tid)
+                    for (tid,) in connection.execute(
+                        f"select tid from task where tid in ({placeholders(chunk)}) "
+                        f"union select tid from result where expires > ? and tid in ({placeholders(chunk)})",
+                        (*chunk, self._store.now_ms(), *chunk),
+                    )
+                )
+            return set(ids) - known
+
+        return await self._store.database.read(select)
+
+    async def join(self, session: SessionId, queues: Sequence[str], lease: float, listener: SessionListener) -> SQLiteSession:
+        """Begin a session."""
+        joined = SQLiteSession(self._store, session, queues, lease, listener)
+        await joined.open()
+        return joined
+
+    async def expire(self, session: SessionId, queues: Sequence[str]) -> None:
+        """End the lease of a session."""
+
+        def delete(connection: sqlite3.Connection) -> None:
+            connection.execute("delete from worker where session = ?", (session,))
+
+        await self._store.database.write(delete)
+        self._store.wake()
+
+    async def counts(self, queue: str) -> Counts:
+        """Return how many tasks of the queue are in each state."""
+
+        def select(connection: sqlite3.Connection) -> Counts:
+            rows = dict(connection.execute("select state, count(*) from task where queue = ? group by state", (queue,)))
+            (parked,) = connection.execute(
+                "select count(*) from task where state = 2 and queue = ? and awaits <> ''", (queue,)
+            ).fetchone()
+            return Counts(rows.get(0, 0), rows.get(1, 0), rows.get(2, 0), parked, rows.get(3, 0))
+
+        return await self._store.database.read(select)
+
+    async def peek(self, queue: str, limit: int = 100) -> list[Waiting]:
+        """Return tasks of the queue that have not ended."""
+
+        def select(connection: sqlite3.Connection) -> list[Waiting]:
+            rows = connection.execute(
+                "select tid, priority, state, due, awaits, body from task where queue = ? and state < 3 "
+                "order by state, iif(state = 2, due, 0), priority, id limit ?",
+                (queue, limit),
+            )
+            return [
+                Waiting(TaskId(tid), queue, priority, "parked" if awaits else _STATES[state], due or 0, awaits, body)
+                for tid, priority, state, due, awaits, body in rows
+            ]
+
+        return await self._store.database.read(select)
+
+    async def dead_letters(self, queue: str, limit: int = 100) -> list[DeadLetter]:
+        """Return the queue's dead letters, the oldest first."""
+
+        def select(connection: sqlite3.Connection) -> list[DeadLetter]:
+            rows = connection.execute(
+                "select tid, priority, reason, died, deliveries, body from task where queue = ? and state = 3 "
+                "order by died, id limit ?",
+                (queue, limit),
+            )
+            return [DeadLetter(TaskId(tid), queue, *rest) for tid, *rest in rows]
+
+        return await self._store.database.read(select)
+
+    async def replay(self, queue: str, ids: Sequence[TaskId]) -> int:
+        """Make dead letters ready again."""
+
+        def update(connection: sqlite3.Connection) -> int:
+            found = 0
+            for id in ids:
+                cursor = connection.execute(
+                    "update task set state = 0, reason = '', deliveries = 0 where tid = ? and queue = ? and state = 3", (id, queue)
+                )
+                if cursor.rowcount:
+                    connection.execute("delete from result where tid = ?", (id,))
+                    found += 1
+            return found
+
+        found = await self._store.database.write(update)
+        self._store.wake()
+        return found
+
+    async def purge(self, queue: str, *, dead: bool = False) -> int:
+        """Delete what waits, or the dead letters."""
+        states = "state = 3" if dead else "state in (0, 2)"
+        return await self._store.database.write(
+            lambda connection: connection.execute(f"delete from task where queue = ? and {states}", (queue,)).rowcount
+        )
+

@@ -1,0 +1,245 @@
+"""One SQLite file: a thread of its own, and many operations in one commit."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported, BrokerClosed, TypedTasksError
+
+__all__ = ["Database", "connect"]
+
+T = TypeVar("T")
+
+_BUSY_MS: Final = 4000
+_GROUP: Final = 500
+"""Operations that share one commit, at most."""
+_SCHEMA_VERSION: Final = 1
+_NETWORK_FILE_SYSTEMS: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph"})
+
+_SCHEMA: Final = """
+create table if not exists task(
+  id integer primary key autoincrement, tid text not null unique, queue text not null, priority integer not null,
+  state integer not null,                              -- 0 ready, 1 running, 2 delayed or parked, 3 dead
+  due integer, owner text, fence integer not null default 0, deliveries integer not null default 0,
+  cancelled integer not null default 0, awaits text not null default '', reason text not null default '',
+  died integer not null default 0, body blob not null) strict;
+create index if not exists ready on task(queue, priority, id) where state = 0;
+create index if not exists due on task(due) where state = 2;
+create index if not exists own on task(owner) where state = 1;
+create index if not exists dead on task(queue, died) where state = 3;
+create table if not exists worker(session text primary key, lease integer not null) strict;
+create table if not exists result(tid text primary key, expires integer not null, body blob not null) strict, without rowid;
+create index if not exists expiry on result(expires);
+"""
+
+
+@dataclass(slots=True)
+class _Operation:
+    # Any: the thread carries operations of every type; `write` and `read` give each caller its own type back.
+    work: Callable[[sqlite3.Connection], Any]
+    answer: asyncio.Future[Any]
+    writes: bool
+
+
+class Database:
+    """Runs operations on a file in a thread. Those that write and come together share one commit, and one sync of the disk."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.commits = 0
+        """How many transactions were committed: what group commit saves can be counted."""
+        self._operations: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = os.getpid()
+
+    async def open(self) -> None:
+        """Create what is missing, and start the thread. Raises `BackendUnavailable` or `BackendUnsupported` within 5 seconds."""
+        self._loop = asyncio.get_running_loop()
+        self._pid = os.getpid()
+        connection = await asyncio.to_thread(self._prepare)
+        self._thread = threading.Thread(target=self._run, args=(connection,), name="typedtasks-sqlite", daemon=True)
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Finish what was asked for, and close the file."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._operations.put(None)
+            await asyncio.to_thread(thread.join, 5.0)
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `work` returns, once its changes are on the disk. If it raises, nothing of it is kept."""
+        return await self._submit(work, writes=True)
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `work` returns; it must not write."""
+        return await self._submit(work, writes=False)
+
+    async def _submit(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
+        if self._thread is None or self._loop is None:
+            raise BrokerClosed(f"The SQLite backend for {self.path} is not open.")
+        if self._pid != os.getpid():
+            raise BrokerClosed("The SQLite backend was opened before this process was forked: open a broker in the child.")
+        answer: asyncio.Future[T] = self._loop.create_future()
+        self._operations.put(_Operation(work, answer, writes))
+        return await answer
+
+    def _prepare(self) -> sqlite3.Connection:
+        with sqlite_errors(self.path):
+            parent = Path(self.path).absolute().parent
+            parent.mkdir(parents=True, exist_ok=True)
+            _refuse_network(parent)
+            connection = connect(self.path)
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("begin immediate")
+            (version,) = connection.execute("pragma user_version").fetchone()
+            if version > _SCHEMA_VERSION:
+                raise BackendUnsupported(
+                    f"The SQLite file {self.path} was written by a newer typedtasks (schema {version}; this one knows "
+                    f"{_SCHEMA_VERSION}). Upgrade typedtasks, or use another file."
+                )
+            for statement in _SCHEMA.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"pragma user_version = {_SCHEMA_VERSION}")
+            connection.execute("commit")
+            return connection
+
+    def _run(self, connection: sqlite3.Connection) -> None:
+        while (first := self._operations.get()) is not None:
+            group = [first]
+            ends = False
+            with suppress(queue.Empty):
+                while len(group) < _GROUP:
+                    following = self._operations.get_nowait()
+                    if following is None:
+                        ends = True
+                        break
+                    group.append(following)
+            self._answer(self._execute(connection, group))
+            if ends:
+                break
+        with suppress(sqlite3.Error):
+            connection.execute("pragma wal_checkpoint(truncate)")
+        connection.close()
+
+    def _execute(self, connection: sqlite3.Connection, group: list[_Operation]) -> list[tuple[_Operation, object]]:
+        """Return each operation with its result, or with the error that it ended with."""
+        writes = [operation for operation in group if operation.writes]
+        answers: list[tuple[_Operation, object]] = []
+        if writes:
+            try:
+                with sqlite_errors(self.path):
+                    connection.execute("begin immediate")
+                    answers = [(operation, self._try(connection, operation)) for operation in writes]
+                    connection.execute("commit")
+                    self.commits += 1
+            except TypedTasksError as error:
+                with suppress(sqlite3.Error):
+                    connection.execute("rollback")
+                answers = [(operation, error) for operation in writes]
+        answers += [(operation, self._try(connection, operation)) for operation in group if not operation.writes]
+        return answers
+
+    def _try(self, connection: sqlite3.Connection, operation: _Operation) -> object:
+        try:
+            with sqlite_errors(self.path):
+                if not operation.writes:
+                    return operation.work(connection)
+                connection.execute("savepoint operation")
+                try:
+                    return operation.work(connection)
+                except BaseException:
+                    connection.execute("rollback to operation")
+                    raise
+                finally:
+                    connection.execute("release operation")
+        except Exception as error:  # noqa: BLE001 - it is not swallowed: whoever asked gets it
+            return error
+
+    def _answer(self, answers: list[tuple[_Operation, object]]) -> None:
+        loop = cast("asyncio.AbstractEventLoop", self._loop)  # it was set before the thread was started
+        with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            loop.call_soon_threadsafe(_give_answers, answers)
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """Return a connection that syncs before it answers, and waits a bounded time for locks."""
+    connection = sqlite3.connect(path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+    connection.execute("pragma synchronous = full")
+    connection.execute(f"pragma busy_timeout = {_BUSY_MS}")
+    return connection
+
+
+class sqlite_errors:  # noqa: N801 - it reads as a function: `with sqlite_errors(path):`
+    """Turns SQLite's errors into ours. (A class: a generator would cost more than many of the operations.)"""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise _translated(self._path, error) from error
+        if isinstance(error, OSError):
+            raise BackendUnavailable(f"The SQLite file {self._path} cannot be opened: {error.strerror or error}.") from error
+
+
+def _translated(path: str, error: sqlite3.Error) -> TypedTasksError:
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return BackendUnavailable(
+            f"The SQLite file {path} is locked by another process for more than {_BUSY_MS / 1000:g} s ({text}). "
+            "Close the program that holds a transaction open on it."
+        )
+    if "readonly" in text:
+        return BackendUnavailable(f"The SQLite file {path} is read-only ({text}). Make the file and its folder writable.")
+    if "full" in text:
+        return BackendFull(f"The disk of the SQLite file {path} is full ({text}). Nothing was sent. Make room.")
+    if "unable to open" in text:
+        return BackendUnavailable(
+            f"The SQLite file {path} cannot be opened ({text}): is it a folder, or in one that may not be written to?"
+        )
+    if "not a database" in text:
+        return BackendUnsupported(f"{path} is not an SQLite database ({text}). Use another file.")
+    return BackendUnavailable(f"The SQLite file {path} cannot be used: {text}.")
+
+
+def _refuse_network(folder: Path) -> None:
+    """Raise `BackendUnsupported` on a network file system: SQLite's locks do not hold there."""
+    try:
+        mounts = Path("/proc/mounts").read_text().splitlines()
+    except OSError:
+        return  # not Linux: the documentation says it
+    best = ("", "")
+    for line in mounts:
+        _, point, kind, *_ = line.split()
+        if folder.is_relative_to(point) and len(point) > len(best[0]):
+            best = (point, kind)
+    if best[1] in _NETWORK_FILE_SYSTEMS:
+        raise BackendUnsupported(
+            f"{folder} is on a network file system ({best[1]}), where SQLite's locks do not hold. Use a local disk, or Redis."
+        )
+
+
+def _give_answers(answers: list[tuple[_Operation, object]]) -> None:
+    for operation, result in answers:
+        if operation.answer.done():
+            continue  # whoever asked was cancelled
+        if isinstance(result, Exception):
+            operation.answer.set_exception(result)
+        else:
+            operation.answer.set_result(result)

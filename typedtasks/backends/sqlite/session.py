@@ -1,0 +1,320 @@
+"""The worker's side of the SQLite backend."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
+
+from typedtasks.backend import (
+    Bury,
+    Delivery,
+    Finish,
+    Priority,
+    Publication,
+    Reschedule,
+    SessionId,
+    SessionListener,
+    SessionLost,
+    Settlement,
+    TaskId,
+    read_plan,
+)
+from typedtasks.backends.sqlite.database import connect, sqlite_errors
+from typedtasks.backends.sqlite.store import Store
+from typedtasks.errors import BackendUnavailable
+
+__all__ = ["SQLiteLeaseKeeper", "SQLiteSession", "insert", "placeholders"]
+
+_LOOK_AGAIN: Final = 1.0
+"""Seconds between looks when no bell rings: what a lost datagram costs at most."""
+_EXPIRED_AT_A_TIME: Final = 500
+_OWN: Final = "id = ? and owner = ? and fence = ? and state = 1"
+
+
+class SQLiteSession:
+    """A worker's session. Implements `typedtasks.backend.Session`; a receipt is `<row>:<fence>`."""
+
+    def __init__(self, store: Store, id: SessionId, queues: Sequence[str], lease: float, listener: SessionListener) -> None:
+        self._store = store
+        self._id = id
+        self._queues = tuple(queues)
+        self._lease_ms = int(lease * 1000)
+        self._listener = listener
+        self._turn = 0
+        self._bell = asyncio.Event()
+        self._busy = False
+
+    @property
+    def id(self) -> SessionId:
+        """The session's id."""
+        return self._id
+
+    async def open(self) -> None:
+        """Begin the session: its lease runs from now."""
+
+        def begin(connection: sqlite3.Connection) -> None:
+            lease = self._store.now_ms() + self._lease_ms
+            connection.execute("insert or replace into worker values(?, ?)", (self._id, lease))
+
+        await self._store.database.write(begin)
+        self._store.workers[self._listener] = self._bell.set
+
+    async def receive(self, capacity: int, wait: float) -> list[Delivery]:
+        """Claim what is ready; when there is nothing, wait for a bell or the next due time."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + wait
+        while True:
+            self._bell.clear()
+            # A look first: an idle worker must not take the write lock. After a full hand it would only cost a turn.
+            was_busy, self._busy = self._busy, False
+            next_ms = 0 if was_busy else await self._store.database.read(self._until_next)
+            deliveries = await self._claim(capacity) if next_ms <= 0 else []
+            self._busy = bool(deliveries)
+            if was_busy and not deliveries and wait > 0:
+                continue
+            left = deadline - clock()
+            if deliveries or left <= 0:
+                return deliveries
+            pause = min(left, _LOOK_AGAIN, max(0.001, next_ms / 1000) if next_ms > 0 else _LOOK_AGAIN)
+            try:
+                async with asyncio.timeout(pause):
+                    await self._bell.wait()
+            except TimeoutError:
+                continue
+
+    async def settle(self, batch: Sequence[Settlement]) -> list[bool]:
+        """End deliveries in one transaction, each guarded by owner and fence."""
+        if not batch:
+            return []
+        owned = await self._store.database.write(lambda connection: self._settle(connection, batch))
+        done = [item for item, was_owned in zip(batch, owned, strict=True) if was_owned]
+        outcomes = [(item.delivery.id, item.outcome) for item in done if not isinstance(item, Reschedule)]
+        parked = {item.awaits for item in done if isinstance(item, Reschedule) and item.awaits}
+        if outcomes:
+            self._store.tell_settled(outcomes)
+        if parked:
+            self._store.tell_parked(sorted(parked))
+        if any(isinstance(item, Reschedule) or (isinstance(item, Finish) and item.follow) for item in done):
+            self._store.wake()
+        return owned
+
+    async def release(self, batch: Sequence[Delivery]) -> list[bool]:
+        """Give deliveries back."""
+
+        def give_back(connection: sqlite3.Connection) -> list[bool]:
+            if not self._is_alive(connection):
+                return [False] * len(batch)
+            return [
+                connection.execute(
+                    f"update task set state = 0, owner = null, deliveries = deliveries - 1 where {_OWN}", self._key(delivery)
+                ).rowcount
+                == 1
+                for delivery in batch
+            ]
+
+        released = await self._store.database.write(give_back)
+        self._store.wake()
+        return released
+
+    async def recover(self, held: Collection[str], capacity: int) -> list[Delivery]:
+        """Take over what sessions without a lease owned, and find own deliveries that are not in hand."""
+        known = frozenset(held)
+        if capacity <= 0 or not await self._store.database.read(lambda connection: self._recoverable(connection, known)):
+            return []
+        return await self._store.database.write(lambda connection: self._recover(connection, known, capacity))
+
+    async def unpark(self, names: Collection[str]) -> int:
+        """Make parked tasks of these names ready."""
+        wanted = list(names)
+
+        def ready(connection: sqlite3.Connection) -> int:
+            return connection.execute(
+                "update task set state = 0, due = null, awaits = '' where state = 2 and awaits <> '' "
+                f"and awaits in ({placeholders(wanted)}) and queue in ({placeholders(self._queues)})",
+                (*wanted, *self._queues),
+            ).rowcount
+
+        count = await self._store.database.write(ready)
+        if count:
+            self._store.wake()
+        return count
+
+    def keeper(self) -> SQLiteLeaseKeeper:
+        """Return what renews this session's lease in a thread of its own."""
+        return SQLiteLeaseKeeper(self._store.database.path, self._id, self._lease_ms, self._store.now_ms)
+
+    async def leave(self) -> None:
+        """End the session. Never raises."""
+        self._store.workers.pop(self._listener, None)
+
+        def end(connection: sqlite3.Connection) -> None:
+            connection.execute("delete from worker where session = ?", (self._id,))
+
+        try:
+            await self._store.database.write(end)
+            self._store.wake()
+        except BackendUnavailable:
+            return  # the lease will end by itself
+
+    async def _claim(self, capacity: int) -> list[Delivery]:
+        turn = self._turn
+        self._turn += 1
+        return await self._store.database.write(lambda connection: self._lease_ready(connection, turn, capacity))
+
+    def _until_next(self, connection: sqlite3.Connection) -> int:
+        """Return the milliseconds until something is ready: 0 for now, a day when nothing is planned."""
+        if not self._is_alive(connection):
+            raise SessionLost
+        marks = placeholders(self._queues)
+        if connection.execute(f"select 1 from task where state = 0 and queue in ({marks}) limit 1", self._queues).fetchone():
+            return 0
+        (due,) = connection.execute(
+            f"select min(due) from task indexed by due where state = 2 and queue in ({marks})", self._queues
+        ).fetchone()
+        return 86_400_000 if due is None else max(0, due - self._store.now_ms())
+
+    def _lease_ready(self, connection: sqlite3.Connection, turn: int, capacity: int) -> list[Delivery]:
+        if not self._is_alive(connection):
+            raise SessionLost
+        connection.execute(
+            "update task set state = 0, due = null, awaits = '' where id in "
+            "(select id from task where state = 2 and due <= ? order by due limit 1000)",
+            (self._store.now_ms(),),
+        )
+        deliveries: list[Delivery] = []
+        first = turn % len(self._queues)
+        for queue in self._queues[first:] + self._queues[:first]:
+            for priority, limit in read_plan(turn, capacity - len(deliveries)):
+                room = min(limit, capacity - len(deliveries))
+                if room > 0:
+                    deliveries += self._take(
+                        connection,
+                        "select id from task where queue = ? and state = 0 and priority = ? order by id limit ?",
+                        (queue, int(priority), room),
+                    )
+        return deliveries
+
+    def _recoverable(self, connection: sqlite3.Connection, held: frozenset[str]) -> bool:
+        if not self._is_alive(connection):
+            raise SessionLost
+        rows = connection.execute("select id, fence, owner from task where state = 1")
+        leases = self._leases(connection)
+        return any(owner not in leases or (owner == self._id and f"{id}:{fence}" not in held) for id, fence, owner in rows)
+
+    def _recover(self, connection: sqlite3.Connection, held: frozenset[str], capacity: int) -> list[Delivery]:
+        if not self._is_alive(connection):
+            raise SessionLost
+        connection.execute("delete from worker where lease <= ?", (self._store.now_ms(),))
+        leases = self._leases(connection)
+        rows = connection.execute(
+            f"select id, fence, owner from task where state = 1 and queue in ({placeholders(self._queues)}) order by id", self._queues
+        )
+        lost = [id for id, fence, owner in rows if owner not in leases or (owner == self._id and f"{id}:{fence}" not in held)]
+        deliveries: list[Delivery] = []
+        for id in lost[:capacity]:
+            deliveries += self._take(connection, "select ?", (id,))
+        return deliveries
+
+    def _take(self, connection: sqlite3.Connection, which: str, values: Sequence[object]) -> list[Delivery]:
+        rows = connection.execute(
+            f"update task set state = 1, owner = ?, fence = fence + 1, deliveries = deliveries + 1 where id in ({which}) "
+            "returning id, tid, queue, priority, body, deliveries, fence, cancelled",
+            (self._id, *values),
+        ).fetchall()
+        rows.sort()
+        return [
+            Delivery(TaskId(tid), queue, Priority(priority), body, deliveries, f"{id}:{fence}", cancelled == 1)
+            for id, tid, queue, priority, body, deliveries, fence, cancelled in rows
+        ]
+
+    def _settle(self, connection: sqlite3.Connection, batch: Sequence[Settlement]) -> list[bool]:
+        if not self._is_alive(connection):
+            return [False] * len(batch)
+        now = self._store.now_ms()
+        connection.execute(
+            "delete from result where tid in (select tid from result where expires <= ? limit ?)", (now, _EXPIRED_AT_A_TIME)
+        )
+        return [self._settle_one(connection, item, now) for item in batch]
+
+    def _settle_one(self, connection: sqlite3.Connection, item: Settlement, now: int) -> bool:
+        key = self._key(item.delivery)
+        if isinstance(item, Reschedule):
+            due = now + item.delay_ms if item.delay_ms else item.eta_ms
+            return (
+                connection.execute(
+                    "update task set state = iif(?1 > ?2, 2, 0), due = iif(?1 > ?2, ?1, null), owner = null, deliveries = 0, "
+                    "awaits = iif(?1 > ?2, ?3, ''), body = ?4 where id = ?5 and owner = ?6 and fence = ?7 and state = 1",
+                    (due, now, item.awaits, item.body, *key),
+                ).rowcount
+                == 1
+            )
+        if isinstance(item, Bury):
+            cursor = connection.execute(
+                f"update task set state = 3, owner = null, reason = ?, died = ? where {_OWN}", (item.reason, now, *key)
+            )
+        else:
+            cursor = connection.execute(f"delete from task where {_OWN}", key)
+        if cursor.rowcount != 1:
+            return False
+        connection.execute("insert or replace into result values(?, ?, ?)", (item.delivery.id, now + item.ttl_ms, item.outcome))
+        if isinstance(item, Finish) and item.follow:
+            insert(connection, item.follow, now)
+        return True
+
+    def _key(self, delivery: Delivery) -> tuple[int, str, int]:
+        row, _, fence = delivery.receipt.partition(":")
+        return int(row), self._id, int(fence)
+
+    def _is_alive(self, connection: sqlite3.Connection) -> bool:
+        row = connection.execute("select lease from worker where session = ?", (self._id,)).fetchone()
+        return row is not None and row[0] > self._store.now_ms()
+
+    def _leases(self, connection: sqlite3.Connection) -> set[str]:
+        rows = connection.execute("select session from worker where lease > ?", (self._store.now_ms(),))
+        return {session for (session,) in rows}
+
+
+class SQLiteLeaseKeeper:
+    """Renews a session's lease from a thread, on a connection of its own."""
+
+    def __init__(self, path: str, session: SessionId, lease_ms: int, now_ms: Callable[[], int]) -> None:
+        self._path = path
+        self._session = session
+        self._lease_ms = lease_ms
+        self._now_ms = now_ms
+        self._connection: sqlite3.Connection | None = None
+
+    def renew(self) -> bool:
+        """Extend the lease. False: it had ended."""
+        with sqlite_errors(self._path):
+            if self._connection is None:
+                self._connection = connect(self._path)
+            now = self._now_ms()
+            cursor = self._connection.execute(
+                "update worker set lease = ? where session = ? and lease > ?", (now + self._lease_ms, self._session, now)
+            )
+            return cursor.rowcount == 1
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+
+def insert(connection: sqlite3.Connection, batch: Sequence[Publication], now: int) -> None:
+    """Store envelopes. One that is there already (sent again after a lost answer) is left alone."""
+    rows: list[tuple[object, ...]] = []
+    for item in batch:
+        due = now + item.delay_ms if item.delay_ms else item.eta_ms
+        later = due > now
+        rows.append((item.id, item.queue, int(item.priority), 2 if later else 0, due if later else None, item.body))
+    connection.executemany(
+        "insert or ignore into task(tid, queue, priority, state, due, body) values(?, ?, ?, ?, ?, ?)", rows
+    )
+
+
+def placeholders(values: Sequence[object]) -> str:
+    """Return as many question marks as there are values."""
+    return ",".join("?" * len(values))

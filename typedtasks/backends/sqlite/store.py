@@ -1,0 +1,80 @@
+"""What a client and its sessions share: the file, the clock, and who is to be told of what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from typedtasks.backend import OutcomeListener, SessionListener, TaskId
+from typedtasks.backends.sqlite.bell import Bell
+from typedtasks.backends.sqlite.database import Database
+
+__all__ = ["Store"]
+
+
+class Store:
+    """One opened file. News goes to the listeners in this process, and by bell to the other processes."""
+
+    def __init__(self, path: str, now: Callable[[], float]) -> None:
+        self.database = Database(path)
+        self.workers: dict[SessionListener, Callable[[], None]] = {}
+        """The sessions in this process: who listens, and what wakes it."""
+        self._now = now
+        self._bell = Bell(path, self._on_ring)
+        self._listener: OutcomeListener | None = None
+
+    async def open(self, listener: OutcomeListener) -> None:
+        """Open the file and begin to listen."""
+        await self.database.open()
+        self._bell.open()
+        self._listener = listener
+
+    async def close(self) -> None:
+        """Close the file and stop listening."""
+        if self._listener is not None:
+            self._listener = None
+            self._bell.close()
+            await self.database.close()
+
+    def now_ms(self) -> int:
+        """Return the time in milliseconds since 1970."""
+        return int(self._now() * 1000)
+
+    def wake(self) -> None:
+        """Tell every session that something may be ready."""
+        self._wake_here()
+        self._bell.ring(b"r")
+
+    def tell_settled(self, outcomes: Sequence[tuple[TaskId, bytes]]) -> None:
+        """Tell every client which tasks have ended."""
+        if self._listener is not None:
+            for id, outcome in outcomes:
+                self._listener.settled(id, outcome)
+        self._bell.ring(b"s", [id for id, _ in outcomes])
+
+    def tell_parked(self, names: Sequence[str]) -> None:
+        """Tell every worker that tasks of these names were parked."""
+        self._on_ring(b"p" + "\n".join(names).encode())
+        self._bell.ring(b"p", names)
+
+    def tell_cancelled(self, ids: Sequence[TaskId]) -> None:
+        """Tell every worker that these tasks are to be cancelled."""
+        self._on_ring(b"c" + "\n".join(ids).encode())
+        self._bell.ring(b"c", ids)
+
+    def _on_ring(self, message: bytes) -> None:
+        kind, texts = message[:1], message[1:].decode("utf-8", "replace").split("\n")
+        if kind != b"s":
+            self._wake_here()
+        for text in texts:
+            if kind == b"s" and self._listener is not None:
+                self._listener.settled(TaskId(text), None)
+            elif kind == b"c":
+                for worker in list(self.workers):
+                    worker.cancelled(TaskId(text))
+            elif kind == b"p":
+                for worker in list(self.workers):
+                    worker.parked(text)
+
+    def _wake_here(self) -> None:
+        for wake in self.workers.values():
+            wake()
