@@ -1,0 +1,114 @@
+"""From a call's arguments to one dictionary, and back: precompiled, because this is the hot path of every enqueue."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+from pydantic_core import ErrorDetails
+
+__all__ = ["Bind", "Spread", "explain_misfit", "make_bind", "make_spread"]
+
+Bind = Callable[..., dict[str, object]]
+Spread = Callable[[dict[str, object]], tuple[tuple[object, ...], dict[str, object]]]
+
+_MISSING: Final = object()
+_NO_ARGUMENTS: Final[tuple[object, ...]] = ()
+
+
+def make_bind(signature: inspect.Signature) -> Bind:
+    """Return a function with the same parameters that returns its arguments by name. Omitted ones with a default are left out."""
+    names = {parameter.name for parameter in signature.parameters.values()}
+    missing, bound = _unused("missing", names), _unused("bound", names)
+    plain = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+    shown = inspect.Signature(
+        [p if p.default is p.empty else p.replace(default=_Named(missing)) for p in plain], return_annotation=inspect.Signature.empty
+    )
+    required = [p.name for p in plain if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    lines = [f"def bind{shown}:", f"    {bound} = {{{', '.join(f'{name!r}: {name}' for name in required)}}}"]
+    for parameter in plain:
+        name = parameter.name
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            lines.append(f"    if {name}: {bound}[{name!r}] = list({name})")
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            lines.append(f"    if {name}: {bound}[{name!r}] = {name}")
+        elif parameter.default is not parameter.empty:
+            lines.append(f"    if {name} is not {missing}: {bound}[{name!r}] = {name}")
+    lines.append(f"    return {bound}")
+    namespace: dict[str, object] = {missing: _MISSING}
+    # The source consists of parameter names, which are identifiers. Signature.bind would cost 2.4 microseconds a call, this 0.1.
+    exec("\n".join(lines), namespace)  # noqa: S102
+    return cast("Bind", namespace["bind"])
+
+
+def make_spread(signature: inspect.Signature) -> Spread:
+    """Return what turns a dictionary of arguments into the positional and keyword arguments of a call."""
+    parameters = list(signature.parameters.values())
+    var_positional = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+    var_keyword = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
+    positional = [
+        p
+        for p in parameters
+        if p.kind is p.POSITIONAL_ONLY or (var_positional is not None and p.kind is p.POSITIONAL_OR_KEYWORD)
+    ]
+    if not positional and var_positional is None and var_keyword is None:
+        return _as_keywords
+
+    def spread(arguments: dict[str, object]) -> tuple[tuple[object, ...], dict[str, object]]:
+        args: list[object] = [arguments.pop(p.name, p.default) for p in positional]
+        if var_positional is not None:
+            args += cast("list[object]", arguments.pop(var_positional, []))
+        extra = cast("dict[str, object]", arguments.pop(var_keyword, {})) if var_keyword is not None else {}
+        return tuple(args), {**extra, **arguments}
+
+    return spread
+
+
+def explain_misfit(signature: inspect.Signature, args: tuple[object, ...], kwargs: Mapping[str, object]) -> list[ErrorDetails]:
+    """Return what is wrong with arguments that do not bind, in pydantic's form."""
+    found: list[ErrorDetails] = []
+    parameters = list(signature.parameters.values())
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    for place, value in enumerate(args[len(positional) :] if not takes_any else (), len(positional)):
+        found.append(_error("unexpected_positional_argument", place, "Unexpected positional argument", value))
+    given = {p.name for p in positional[: len(args)]}
+    by_keyword = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    takes_keywords = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    for name, value in kwargs.items():
+        if name in by_keyword and name in given:
+            found.append(_error("multiple_argument_values", name, "Got multiple values for argument", value))
+        elif name not in by_keyword and not takes_keywords:
+            found.append(_error("unexpected_keyword_argument", name, "Unexpected keyword argument", value))
+    for p in parameters:
+        required = p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        if required and p.name not in given and (p.name not in kwargs or p.kind is p.POSITIONAL_ONLY):
+            found.append(_error("missing_argument", p.name, "Missing required argument", None))
+    return found
+
+
+class _Named:
+    """A default that is shown as a name in a generated signature."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+def _as_keywords(arguments: dict[str, object]) -> tuple[tuple[object, ...], dict[str, object]]:
+    return _NO_ARGUMENTS, arguments
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _error(kind: str, where: str | int, message: str, value: Any) -> ErrorDetails:
+    # Any: a caller's argument may be anything; it is only shown.
+    text = repr(value)
+    return ErrorDetails(type=kind, loc=(where,), msg=message, input=text if len(text) <= 80 else text[:77] + "...")

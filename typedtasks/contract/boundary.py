@@ -1,0 +1,198 @@
+"""One task's typed boundary: arguments and results, from Python to JSON and back, validated at both ends."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Generic, TypeVar, cast
+
+from pydantic import ValidationError
+from pydantic.errors import PydanticUserError
+from pydantic_core import ErrorDetails, PydanticSerializationError
+from typing_extensions import NotRequired, TypedDict
+
+from typedtasks.contract.binding import explain_misfit, make_bind, make_spread
+from typedtasks.contract.roundtrip import needs_lax_json, obstacle
+from typedtasks.contract.schemas import CONFIG, Schemas
+from typedtasks.contract.signature import check_function, resolve_types, signature_text
+from typedtasks.errors import DefinitionError, PayloadInvalid, PayloadTooLarge, describe, error_details
+
+__all__ = ["Boundary", "Misfit"]
+
+R = TypeVar("R")
+
+_PLAIN: Final = (int, str, float, bool, None, type(None))
+"""Types that certainly make the round trip: a task of these builds nothing before its first use."""
+
+
+class Misfit(ValueError):
+    """A value does not fit its type. `errors` is pydantic's error list."""
+
+    def __init__(self, errors: list[ErrorDetails]) -> None:
+        super().__init__(describe(errors))
+        self.errors = errors
+
+
+class _Built:
+    """What is made of a signature's types: once, on first use or at the definition."""
+
+    def __init__(self, task: str, signature: inspect.Signature, hints: Mapping[str, object]) -> None:
+        fields: dict[str, object] = {}
+        for name, parameter in signature.parameters.items():
+            hint = _collected(parameter, hints[name])
+            optional = parameter.default is not parameter.empty or hint is not hints[name]
+            fields[name] = NotRequired[hint] if optional else hint  # type: ignore[valid-type]  # made at run time
+            _check(task, f"the parameter {name!r}", hints[name])
+        _check(task, "the result", hints["return"])
+        # Any: the functional form wants literal fields; these are made at run time.
+        arguments = cast("Any", TypedDict)("Arguments", fields)
+        arguments.__pydantic_config__ = CONFIG
+        self.arguments = _schemas(task, arguments)
+        self.result = _schemas(task, hints["return"])
+        self.strict_arguments = not needs_lax_json(self.arguments.core)
+        self.strict_result = not needs_lax_json(self.result.core)
+
+
+class Boundary(Generic[R]):
+    """Validates and encodes one task's arguments where they enter the queue, and decodes and validates them where they leave it.
+
+    Raises `DefinitionError` when it is made for what cannot be a task. Types that cannot be resolved yet (a name that is defined
+    further down) are checked on first use.
+    """
+
+    def __init__(self, function: Callable[..., object], *, task: str, max_payload: int = 262_144) -> None:
+        check_function(function, task)
+        self._function = function
+        self._task = task
+        self._max_payload = max_payload
+        self._signature = inspect.signature(function)
+        self._bind = make_bind(self._signature)
+        self._spread = make_spread(self._signature)
+        self._built: _Built | None = None
+        self.signature_text = signature_text(function)
+        """The signature as it is written, for messages."""
+        self.is_async = inspect.iscoroutinefunction(function)
+        """Whether the function is a coroutine function."""
+        try:
+            hints = resolve_types(function, task)
+        except NameError:
+            return  # a name that is defined further down in the module
+        if not all(any(hint is plain for plain in _PLAIN) for hint in hints.values()):
+            self._built = _Built(task, self._signature, hints)
+
+    def encode_arguments(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
+        """Return the arguments as one JSON object. Raises `PayloadInvalid` or `PayloadTooLarge`."""
+        schemas = (self._built or self._build()).arguments
+        try:
+            bound = self._bind(*args, **kwargs)
+        except TypeError:
+            raise self._invalid(explain_misfit(self._signature, args, kwargs)) from None
+        try:
+            valid = schemas.validate_python(bound, strict=True)
+            payload = schemas.to_json(valid, by_alias=True, warnings="error")
+        except ValidationError as error:
+            raise self._invalid(error_details(error)) from None
+        except (PydanticSerializationError, ValueError, RecursionError) as error:
+            raise self._invalid([_unserializable(error)]) from None
+        if len(payload) > self._max_payload:
+            raise PayloadTooLarge(
+                f"{self._task}: the arguments have {len(payload)} bytes as JSON, and at most {self._max_payload} may be sent. "
+                "Nothing was sent. Store the data elsewhere and send a reference to it, or raise Broker(max_payload=...).",
+                size=len(payload),
+                limit=self._max_payload,
+            )
+        return payload
+
+    def decode_arguments(self, payload: bytes) -> tuple[tuple[object, ...], dict[str, object]]:
+        """Return positional and keyword arguments for the function. Raises `Misfit` for bytes that do not fit."""
+        built = self._built or self._build()
+        if len(payload) > self._max_payload:
+            raise Misfit([_too_long(len(payload), self._max_payload)])
+        try:
+            strict = True if built.strict_arguments else None
+            return self._spread(built.arguments.validate_json(payload, strict=strict, by_alias=True))
+        except ValidationError as error:
+            raise Misfit(error_details(error)) from None
+
+    def encode_result(self, value: object) -> bytes:
+        """Return a result as JSON, validated against the declared type. Raises `Misfit`."""
+        schemas = (self._built or self._build()).result
+        try:
+            return schemas.to_json(schemas.validate_python(value, strict=True), by_alias=True, warnings="error")
+        except ValidationError as error:
+            raise Misfit(error_details(error)) from None
+        except (PydanticSerializationError, ValueError, RecursionError) as error:
+            raise Misfit([_unserializable(error)]) from None
+
+    def decode_result(self, value: bytes) -> R:
+        """Return the result that the bytes say. Raises `Misfit` where it is not of the declared type."""
+        built = self._built or self._build()
+        try:
+            # The schema is made of the function's return annotation, which is what R stands for.
+            return cast("R", built.result.validate_json(value, strict=True if built.strict_result else None, by_alias=True))
+        except ValidationError as error:
+            raise Misfit(error_details(error)) from None
+
+    def _build(self) -> _Built:
+        try:
+            hints = resolve_types(self._function, self._task)
+        except NameError as error:
+            raise DefinitionError(
+                f"{self._task}: a type cannot be found ({error}). Define or import it at the top of the module, "
+                "not only under TYPE_CHECKING or inside a function."
+            ) from None
+        self._built = _Built(self._task, self._signature, hints)
+        return self._built
+
+    def _invalid(self, errors: list[ErrorDetails]) -> PayloadInvalid:
+        return PayloadInvalid(
+            f"{self._task}: the arguments do not fit {self.signature_text}; nothing was sent.{describe(errors)}", errors
+        )
+
+
+def _check(task: str, what: str, hint: object) -> None:
+    """Raise `DefinitionError` where a type cannot make the round trip."""
+    if any(hint is plain for plain in _PLAIN):
+        return
+    reason = obstacle(_schemas(f"{task}: {what}", hint).core)
+    if reason is not None:
+        raise DefinitionError(f"{task}: {what} ({_shown(hint)}) cannot make the round trip through JSON: {reason}.")
+
+
+def _schemas(task: str, hint: object) -> Schemas:
+    own_config = hasattr(hint, "__pydantic_config__") or hasattr(hint, "model_config") or hasattr(hint, "__dataclass_fields__")
+    try:
+        return Schemas(hint, config=None if own_config or _is_typed_dict(hint) else CONFIG)
+    except NameError:
+        raise
+    except (PydanticUserError, TypeError) as error:
+        text = str(error).partition("\n")[0]
+        raise DefinitionError(
+            f"{task} ({_shown(hint)}) has no JSON form: {text} Use a pydantic model, a dataclass or a standard type."
+        ) from None
+
+
+def _is_typed_dict(hint: object) -> bool:
+    return isinstance(hint, type) and issubclass(hint, dict) and hasattr(hint, "__total__")
+
+
+def _collected(parameter: inspect.Parameter, hint: object) -> object:
+    """Return the type under which `*args` and `**kwargs` travel."""
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return list[hint]  # type: ignore[valid-type]  # made at run time
+    if parameter.kind is parameter.VAR_KEYWORD:
+        return dict[str, hint]  # type: ignore[valid-type]  # made at run time
+    return hint
+
+
+def _shown(hint: object) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+
+
+def _unserializable(error: Exception) -> ErrorDetails:
+    text = str(error) or type(error).__name__
+    return ErrorDetails(type="unserializable", loc=(), msg=f"Value cannot be written as JSON: {text}", input="")
+
+
+def _too_long(size: int, limit: int) -> ErrorDetails:
+    return ErrorDetails(type="too_long", loc=(), msg=f"Payload has {size} bytes; at most {limit} are read", input="")

@@ -1,0 +1,126 @@
+"""From a type to a validator and a serializer that make the round trip: one configuration for everything inside it.
+
+Models and dataclasses bring a configuration of their own, which wins over that of the adapter that they are used in. So the core
+schema is rewritten: everywhere in it bytes are base64, NaN survives, instances are validated again, and sets have an order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias, cast
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic_core import CoreSchema, PydanticCustomError, SchemaSerializer, SchemaValidator
+
+__all__ = ["CONFIG", "Node", "Schemas", "children"]
+
+# Any: a core schema is a tree of dictionaries whose shapes pydantic-core defines by their "type" key.
+Node: TypeAlias = dict[str, Any]
+
+CONFIG: Final = ConfigDict(
+    extra="forbid",
+    revalidate_instances="always",
+    ser_json_bytes="base64",
+    val_json_bytes="base64",
+    ser_json_inf_nan="constants",
+    arbitrary_types_allowed=False,
+)
+_CORE_CONFIG: Final[Mapping[str, object]] = {
+    "revalidate_instances": "always",
+    "ser_json_bytes": "base64",
+    "val_json_bytes": "base64",
+    "ser_json_inf_nan": "constants",
+}
+_WITH_CONFIG: Final = frozenset({"model", "dataclass", "typed-dict"})
+_NOT_SCHEMAS: Final = frozenset({"metadata", "config", "cls", "ref", "schema_ref", "expected", "members", "function", "default"})
+
+
+class Schemas:
+    """A validator for Python values, one for JSON, and a serializer, all of one type."""
+
+    def __init__(self, type: object, *, config: ConfigDict | None = None) -> None:
+        adapter: TypeAdapter[object] = TypeAdapter(type, config=config)
+        self.core = cast("Node", adapter.core_schema)
+        # pydantic-core would use what each model class has built for itself, without the configuration that is set here.
+        plain = cast("CoreSchema", _rewritten(self.core, check_instances=False))
+        checked = cast("CoreSchema", _rewritten(self.core, check_instances=True))
+        self.validate_json = SchemaValidator(plain, _use_prebuilt=False).validate_json
+        self.validate_python = SchemaValidator(checked, _use_prebuilt=False).validate_python
+        self.to_json = SchemaSerializer(plain, _use_prebuilt=False).to_json
+
+
+def children(node: Node) -> Iterable[tuple[str, Node]]:
+    """Yield the schemas that are directly inside one, each with the key (or field name) that it stands under."""
+    for key, value in node.items():
+        if key in _NOT_SCHEMAS or key == "serialization":
+            continue
+        if isinstance(value, dict):
+            if "type" in value and isinstance(value["type"], str):
+                yield key, cast("Node", value)
+            else:
+                yield from ((str(name), inner) for name, inner in cast("Node", value).items() if isinstance(inner, dict))
+        elif isinstance(value, list | tuple):
+            for inner in cast("list[object]", value):
+                candidate = cast("list[object]", inner)[0] if isinstance(inner, tuple) else inner
+                if isinstance(candidate, dict):
+                    yield key, cast("Node", candidate)
+
+
+def _rewritten(node: Any, *, check_instances: bool) -> Any:
+    # Any: lists, tuples and leaves of the tree come through here as well as its nodes.
+    if isinstance(node, list):
+        return [_rewritten(inner, check_instances=check_instances) for inner in cast("list[object]", node)]
+    if isinstance(node, tuple):
+        return tuple(_rewritten(inner, check_instances=check_instances) for inner in cast("tuple[object, ...]", node))
+    if not isinstance(node, dict):
+        return node
+    node = cast("Node", node)
+    made: Node = {
+        key: value if key in _NOT_SCHEMAS else _rewritten(value, check_instances=check_instances) for key, value in node.items()
+    }
+    kind = made.get("type")
+    if kind in _WITH_CONFIG:
+        made["config"] = {**(made.get("config") or {}), **_CORE_CONFIG}
+    if kind in ("set", "frozenset") and "serialization" not in made:
+        items = {"type": "list", "items_schema": made.get("items_schema", {"type": "any"})}
+        made["serialization"] = {"type": "function-plain", "function": _in_order, "return_schema": items}
+    if kind in ("model", "dataclass") and check_instances:
+        ref = made.pop("ref", None)
+        check = {"type": "no-info", "function": _instance_check(made["cls"])}
+        made = {"type": "function-before", "function": check, "schema": made}
+        if ref is not None:
+            made["ref"] = ref
+    return made
+
+
+def _instance_check(cls: type) -> Callable[[object], object]:
+    """Return a function that refuses instances of subclasses with more fields: those fields would vanish on the way."""
+    fields = set(getattr(cls, "__annotations__", ()))
+
+    def check(value: object) -> object:
+        kind = value.__class__
+        if kind is not cls and isinstance(value, cls):
+            more = sorted(_fields_of(kind) - _fields_of(cls) - fields)
+            if more:
+                raise PydanticCustomError(
+                    "subclass_fields",
+                    "Input is a {subclass}, whose field {field} is not part of {cls} and would be lost",
+                    {"subclass": kind.__name__, "field": more[0], "cls": cls.__name__},
+                )
+        return value
+
+    return check
+
+
+def _fields_of(cls: type) -> set[str]:
+    named = getattr(cls, "model_fields", None) or getattr(cls, "__dataclass_fields__", None) or {}
+    return set(cast("dict[str, object]", named))
+
+
+def _in_order(value: Iterable[object]) -> list[object]:
+    """Return a set's members in an order that does not depend on the process."""
+    members = list(value)
+    try:
+        return sorted(members)  # type: ignore[type-var]  # members without an order raise TypeError
+    except TypeError:
+        return sorted(members, key=lambda member: (type(member).__name__, repr(member)))

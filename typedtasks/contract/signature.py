@@ -1,0 +1,90 @@
+"""What a function's signature says: whether it can be a task, its parameters, and its types."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, get_args, get_origin, get_overloads, get_type_hints
+
+from pydantic.fields import FieldInfo
+
+from typedtasks.errors import DefinitionError
+from typedtasks.injection import Context, Depends, Injected
+
+__all__ = ["check_function", "default_task_name", "resolve_types", "signature_text"]
+
+
+def default_task_name(function: Callable[..., object]) -> str:
+    """Return `<module>.<function>`; a script that is run directly counts under its own name, as when a worker imports it."""
+    module = getattr(function, "__module__", "") or ""
+    if module == "__main__":
+        main = sys.modules["__main__"]
+        spec = getattr(main, "__spec__", None)
+        file = getattr(main, "__file__", None)
+        module = spec.name.removesuffix(".__main__") if spec is not None else Path(file).stem if file else module
+    return f"{module}.{getattr(function, '__name__', '')}"
+
+
+def signature_text(function: Callable[..., object]) -> str:
+    """Return the signature as it is written, without quotes around its types."""
+    return str(inspect.signature(function)).replace("'", "")
+
+
+def check_function(function: Callable[..., object], task: str) -> None:
+    """Raise `DefinitionError` for what can never be a task, whatever its types are."""
+    if not inspect.isfunction(function):
+        raise DefinitionError(f"{task}: {function!r} is not a function: a task is made of a function written with def or async def.")
+    if inspect.isasyncgenfunction(function):
+        raise DefinitionError(
+            f"{task}: streamed results are not available yet, so an async generator cannot be a task. Return a list."
+        )
+    if inspect.isgeneratorfunction(function):
+        raise DefinitionError(f"{task}: a generator cannot be a task, because its result cannot be sent. Return a list.")
+    if len(get_overloads(function)) > 0:
+        raise DefinitionError(f"{task}: an overloaded function cannot be a task: it has no one signature. Make a task of each.")
+    parameters = list(inspect.signature(function).parameters.values())
+    if parameters and parameters[0].name in ("self", "cls") and parameters[0].annotation is inspect.Parameter.empty:
+        raise DefinitionError(f"{task}: a method cannot be a task: its {parameters[0].name} cannot be sent. Use a function.")
+    for parameter in parameters:
+        if parameter.annotation is inspect.Parameter.empty:
+            raise DefinitionError(f"{task}: the parameter {parameter.name!r} has no type. Annotate it: the type is the contract.")
+        if isinstance(parameter.default, FieldInfo):
+            raise DefinitionError(
+                f"{task}: the parameter {parameter.name!r} has Field(...) as its default. "
+                f"Write Annotated: {parameter.name}: Annotated[type, Field(...)] = default."
+            )
+        if isinstance(parameter.default, Depends | Injected):
+            raise DefinitionError(f"{task}: the parameter {parameter.name!r} is injected, which is not available yet.")
+    if inspect.signature(function).return_annotation is inspect.Signature.empty:
+        raise DefinitionError(f"{task}: the result has no type. Annotate it with -> type, or with -> None.")
+
+
+def resolve_types(function: Callable[..., object], task: str) -> dict[str, object]:
+    """Return each parameter's type, and the result's under `return`. Raises `NameError` for names that are not there yet."""
+    hints: dict[str, object] = get_type_hints(function, localns=_closure(function), include_extras=True)
+    for name, hint in hints.items():
+        if hint is Context or Context in get_args(hint) or _is_injected(hint):
+            raise DefinitionError(f"{task}: {name} is to be injected ({hint!r}), which is not available yet.")
+    result = hints["return"]
+    origin = get_origin(result) or result
+    if not inspect.iscoroutinefunction(function) and isinstance(origin, type) and issubclass(origin, Awaitable):
+        raise DefinitionError(f"{task}: a synchronous function that returns an awaitable cannot be a task. Write it with async def.")
+    hints["return"] = None if result is type(None) else result
+    return hints
+
+
+def _is_injected(hint: object) -> bool:
+    if get_origin(hint) is not Annotated:
+        return False
+    return any(mark in (Depends, Injected, Context) or isinstance(mark, Depends | Injected) for mark in get_args(hint)[1:])
+
+
+def _closure(function: Callable[..., object]) -> dict[str, object]:
+    """Return the names that a nested function captured, so that types from its surroundings can be resolved."""
+    try:
+        captured = inspect.getclosurevars(function)
+    except (TypeError, ValueError):
+        return {}
+    return dict(captured.nonlocals)
