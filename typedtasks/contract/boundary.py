@@ -162,7 +162,7 @@ def _check(task: str, what: str, hint: object) -> None:
 def _schemas(task: str, hint: object) -> Schemas:
     own_config = hasattr(hint, "__pydantic_config__") or hasattr(hint, "model_config") or hasattr(hint, "__dataclass_fields__")
     try:
-        return Schemas(hint, config=None if own_config or _is_typed_dict(hint) else CONFIG)
+        return Schemas(hint, own_config=None if own_config or _is_typed_dict(hint) else CONFIG)
     except NameError:
         raise
     except (PydanticUserError, TypeError) as error:

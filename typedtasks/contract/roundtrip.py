@@ -51,6 +51,8 @@ def _walk(node: Node, definitions: dict[str, Node], seen: set[int]) -> Iterator[
         definitions.update({str(inner["ref"]): inner for inner in cast("list[Node]", node["definitions"])})
     yield node
     if node.get("type") == "json-or-python":
+        if cast("Node", node["python_schema"]).get("custom_error_type") == "invalid-json-value":
+            return  # pydantic.JsonValue: whatever JSON reads, and nothing else
         yield from _walk(cast("Node", node["json_schema"]), definitions, seen)
     elif node.get("type") == "lax-or-strict" and "serialization" in node:
         return  # pydantic's own types, such as Path and IPv4Address: they come back from their text
@@ -67,7 +69,7 @@ def _obstacle_at(node: Node, definitions: Mapping[str, Node]) -> str | None:
         return "a secret is sent as stars; send a str, or a reference to where the secret is kept"
     if kind == "function-plain" and "serialization" not in node:
         return "a plain validator says nothing about JSON; add a serializer, or use a pydantic model"
-    if kind in ("list", "set", "frozenset") and "items_schema" not in node:
+    if kind in ("list", "set", "frozenset") and _is_open(node.get("items_schema")):
         return f"the items of this {kind} have no type; write {kind}[...] with one"
     if kind == "dict":
         return _dict_obstacle(node, definitions)
@@ -86,7 +88,7 @@ def _is_secret(node: Node) -> bool:
 
 
 def _dict_obstacle(node: Node, definitions: Mapping[str, Node]) -> str | None:
-    if "keys_schema" not in node or "values_schema" not in node:
+    if _is_open(node.get("keys_schema")) or _is_open(node.get("values_schema")):
         return "the keys and values of this dict have no type; write dict[str, ...]"
     key = _resolved(cast("Node", node["keys_schema"]), definitions)
     kind = str(key.get("type"))
@@ -100,14 +102,16 @@ def _dict_obstacle(node: Node, definitions: Mapping[str, Node]) -> str | None:
     return None
 
 
+def _is_open(schema: Node | None) -> bool:
+    return schema is None or schema.get("type") == "any"
+
+
 def _object_obstacle(node: Node) -> str | None:
     inner = cast("Node", node.get("schema") or node)
     computed = inner.get("computed_fields")
     extra = node.get("extra_behavior") or inner.get("extra_behavior") or (node.get("config") or {}).get("extra_fields_behavior")
     if computed and extra == "forbid":
         return f"{_name(node)} has computed fields and forbids extra ones, so it does not read what it writes; use extra='ignore'"
-    if node.get("type") == "model" and node.get("root_model") is not True and extra == "allow":
-        return None
     return None
 
 

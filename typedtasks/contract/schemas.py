@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias, cast
 
 from pydantic import ConfigDict, TypeAdapter
-from pydantic_core import CoreSchema, PydanticCustomError, SchemaSerializer, SchemaValidator
+from pydantic_core import CoreConfig, CoreSchema, PydanticCustomError, SchemaSerializer, SchemaValidator
 
 __all__ = ["CONFIG", "Node", "Schemas", "children"]
 
@@ -38,15 +38,16 @@ _NOT_SCHEMAS: Final = frozenset({"metadata", "config", "cls", "ref", "schema_ref
 class Schemas:
     """A validator for Python values, one for JSON, and a serializer, all of one type."""
 
-    def __init__(self, type: object, *, config: ConfigDict | None = None) -> None:
-        adapter: TypeAdapter[object] = TypeAdapter(type, config=config)
+    def __init__(self, type: object, *, own_config: ConfigDict | None = None) -> None:
+        adapter: TypeAdapter[object] = TypeAdapter(type, config=own_config)
+        config = cast("CoreConfig", dict(_CORE_CONFIG))
         self.core = cast("Node", adapter.core_schema)
         # pydantic-core would use what each model class has built for itself, without the configuration that is set here.
         plain = cast("CoreSchema", _rewritten(self.core, check_instances=False))
         checked = cast("CoreSchema", _rewritten(self.core, check_instances=True))
-        self.validate_json = SchemaValidator(plain, _use_prebuilt=False).validate_json
-        self.validate_python = SchemaValidator(checked, _use_prebuilt=False).validate_python
-        self.to_json = SchemaSerializer(plain, _use_prebuilt=False).to_json
+        self.validate_json = SchemaValidator(plain, config, _use_prebuilt=False).validate_json
+        self.validate_python = SchemaValidator(checked, config, _use_prebuilt=False).validate_python
+        self.to_json = SchemaSerializer(plain, config, _use_prebuilt=False).to_json
 
 
 def children(node: Node) -> Iterable[tuple[str, Node]]:

@@ -1,0 +1,161 @@
+"""What cannot be a task is refused when it is defined, by the parameter's name, with what to use instead."""
+
+import dataclasses
+import functools
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, computed_field
+
+from typedtasks import Context, DefinitionError, Depends
+from typedtasks.contract import Boundary, default_task_name
+
+
+class Plain:
+    """A class without a JSON form."""
+
+
+class TwoAliases(BaseModel):
+    x: int = Field(validation_alias="read", serialization_alias="write")
+
+
+class Hidden(BaseModel):
+    x: int = Field(default=1, exclude=True)
+
+
+class Computed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    x: int
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's documented form
+    @property
+    def double(self) -> int:
+        return 2 * self.x
+
+
+class One(BaseModel):
+    x: int
+
+
+class Other(BaseModel):
+    x: int
+
+
+@dataclasses.dataclass
+class NotInit:
+    x: int
+    y: int = dataclasses.field(init=False, default=1)
+
+
+@pytest.mark.parametrize(
+    ("hint", "instead"),
+    [
+        (Any, "pydantic.JsonValue"),
+        (object, "pydantic.JsonValue"),
+        (list, "write list"),
+        (dict, "write dict"),
+        (set, "write set"),
+        (Callable[[], int], "a function cannot be sent"),
+        (Iterator[int], "Use a pydantic model, a dataclass or a standard type"),
+        (type[int], "a class cannot be sent"),
+        (Plain, "Use a pydantic model"),
+        (dict[tuple[int, int], int], "use str keys, or a list of pairs"),
+        (dict[Literal[1], int], "use str keys"),
+        (str | bytes, "JSON cannot tell str from bytes"),
+        (str | datetime, "JSON cannot tell str from datetime"),
+        (str | UUID, "JSON cannot tell"),
+        (date | datetime, "JSON cannot tell"),
+        (Decimal | str, "JSON cannot tell"),
+        (str | Path, "JSON cannot tell"),
+        (list[int] | set[int], "JSON cannot tell list from set"),
+        (list[int] | tuple[int, ...], "JSON cannot tell list from tuple"),
+        (One | Other, "discriminator"),
+        (One | dict[str, int], "JSON cannot tell"),
+        (SecretStr, "a secret is sent as stars"),
+        (TwoAliases, "use one alias for both"),
+        (Hidden, "exclude=True"),
+        (Computed, "computed fields"),
+        (NotInit, "init=False"),
+        (list[dict[str, Any]], "write dict[str, ...]"),
+    ],
+    ids=str,
+)
+def test_a_type_that_cannot_make_the_round_trip_is_refused_by_name(hint: object, instead: str) -> None:
+    """As a parameter and as a result."""
+
+    def takes(value: object) -> None: ...
+
+    def gives() -> object: ...
+
+    takes.__annotations__ = {"value": hint, "return": None}
+    gives.__annotations__ = {"return": hint}
+    with pytest.raises(DefinitionError, match=f"(?s)'value'.*{re.escape(instead)}"):
+        Boundary(takes, task="t")
+    with pytest.raises(DefinitionError, match=f"(?s)the result.*{re.escape(instead)}"):
+        Boundary(gives, task="t")
+
+
+def no_type(x):  # type: ignore[no-untyped-def]  # the missing type is the point
+    ...
+
+
+def no_result(x: int):  # type: ignore[no-untyped-def]  # the missing type is the point
+    ...
+
+
+def with_field(x: int = Field(1)) -> None: ...
+
+
+def injected(x: Annotated[int, Depends]) -> None: ...
+
+
+def with_context(x: Context) -> None: ...
+
+
+def generator() -> Iterator[int]:
+    yield 1
+
+
+async def async_generator() -> AsyncIterator[int]:
+    yield 1
+
+
+def returns_awaitable() -> Awaitable[int]:
+    raise AssertionError
+
+
+class Owner:
+    def method(self, x: int) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (no_type, "the parameter 'x' has no type"),
+        (no_result, "the result has no type"),
+        (with_field, "Write Annotated: x: Annotated"),
+        (injected, "is not available yet|injected"),
+        (with_context, "injected .* not available yet"),
+        (generator, "a generator cannot be a task"),
+        (async_generator, "streamed results are not available yet"),
+        (returns_awaitable, "Write it with async def"),
+        (Owner.method, "a method cannot be a task"),
+        (functools.partial(no_result, 1), "is not a function"),
+        (int, "is not a function"),
+    ],
+)
+def test_what_cannot_be_a_task_is_refused_with_the_way_out(function: Callable[..., object], text: str) -> None:
+    """The error names the task and says what to write."""
+    with pytest.raises(DefinitionError, match=f"t: .*({text})"):
+        Boundary(function, task="t")
+
+
+def test_the_default_name_is_module_and_function() -> None:
+    """It goes over the wire, so it has to be the same in client and worker."""
+    assert default_task_name(no_type) == f"{__name__}.no_type"
