@@ -1,0 +1,1 @@
+"""The benchmark beside Taskiq: `make bench`."""

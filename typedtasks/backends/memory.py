@@ -1,0 +1,413 @@
+"""The memory backend: the port's state machine on an injected clock. Users' tests run on it, and it is the model for the others."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from typedtasks.backend import (
+    Bury,
+    Counts,
+    DeadLetter,
+    Delivery,
+    Finish,
+    OutcomeListener,
+    Priority,
+    Publication,
+    Reschedule,
+    SessionId,
+    SessionListener,
+    SessionLost,
+    Settlement,
+    TaskId,
+    Waiting,
+    queue_of,
+    read_plan,
+)
+from typedtasks.clock import Clock, SystemClock
+
+__all__ = ["MemoryBackend", "MemoryLeaseKeeper", "MemorySession"]
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """One task in some state. Its place in `_Queue` is the state."""
+
+    id: TaskId
+    priority: int
+    body: bytes
+    deliveries: int = 0
+    due_ms: int = 0
+    awaits: str = ""
+    owner: str = ""
+    fence: int = 0
+    cancelled: bool = False
+    reason: str = ""
+    died_ms: int = 0
+
+
+@dataclass(slots=True)
+class _Queue:
+    ready: dict[int, dict[TaskId, _Entry]] = field(default_factory=lambda: {priority: {} for priority in Priority})
+    delayed: dict[TaskId, _Entry] = field(default_factory=dict[TaskId, _Entry])
+    running: dict[TaskId, _Entry] = field(default_factory=dict[TaskId, _Entry])
+    dead: dict[TaskId, _Entry] = field(default_factory=dict[TaskId, _Entry])
+
+    def knows(self, id: TaskId) -> bool:
+        """Return whether the task is here in any state."""
+        places = (self.delayed, self.running, self.dead, *self.ready.values())
+        return any(id in place for place in places)
+
+
+class MemoryBackend:
+    """Tasks and outcomes in this process. Several brokers may share one object, as processes share a Redis."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self.queues: dict[str, _Queue] = {}
+        self.outcomes: dict[TaskId, tuple[bytes, float]] = {}
+        self.leases: dict[SessionId, float] = {}
+        self.workers: dict[SessionId, SessionListener] = {}
+        self.lock = threading.Lock()
+        """Guards the leases, which the heartbeat's thread renews."""
+        self._listeners: list[OutcomeListener] = []
+        self._changed = asyncio.Event()
+        self._fence = 0
+
+    @property
+    def reply_to(self) -> str:
+        """Empty: everyone who opened this object hears of every outcome."""
+        return ""
+
+    async def open(self, listener: OutcomeListener) -> str:
+        """Begin to tell a listener of outcomes."""
+        self._listeners.append(listener)
+        return "Memory: tasks live as long as this process."
+
+    async def close(self) -> None:
+        """Forget the listener that was added last. The tasks stay, for whoever opens the object again."""
+        if self._listeners:
+            self._listeners.pop()
+
+    async def publish(self, batch: Sequence[Publication]) -> None:
+        """Store envelopes. One that is there already (sent again) is left alone."""
+        for item in batch:
+            if not self.queue(item.queue).knows(item.id):
+                self.store(item)
+        self.wake()
+
+    async def cancel(self, ids: Sequence[TaskId]) -> None:
+        """Mark tasks as cancelled; delayed ones become ready, to be settled by the next worker."""
+        for id in ids:
+            queue = self.queue(queue_of(id))
+            for place in (queue.running, *queue.ready.values()):
+                if id in place:
+                    place[id].cancelled = True
+            if id in queue.delayed:
+                queue.delayed[id].cancelled = True
+                self._make_ready(queue, id)
+            for listener in list(self.workers.values()):
+                listener.cancelled(id)
+        self.wake()
+
+    async def watch(self, ids: Sequence[TaskId]) -> None:
+        """Nothing has to be done: every listener hears of every outcome."""
+
+    async def unwatch(self, ids: Sequence[TaskId]) -> None:
+        """Nothing has to be done."""
+
+    async def read_outcomes(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
+        """Return the outcomes that exist, and forget those whose time is over."""
+        now = self.now_ms()
+        for id in [id for id in ids if id in self.outcomes and self.outcomes[id][1] <= now]:
+            del self.outcomes[id]
+        return {id: self.outcomes[id][0] for id in ids if id in self.outcomes}
+
+    async def missing(self, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Return the ids that are nowhere."""
+        known = await self.read_outcomes(ids)
+        return {id for id in ids if id not in known and not self.queue(queue_of(id)).knows(id)}
+
+    async def join(self, session: SessionId, queues: Sequence[str], lease: float, listener: SessionListener) -> MemorySession:
+        """Begin a session."""
+        self.leases[session] = self.now_ms() + lease * 1000
+        self.workers[session] = listener
+        return MemorySession(self, session, queues, lease)
+
+    async def expire(self, session: SessionId, queues: Sequence[str]) -> None:
+        """End the lease of a session."""
+        self.leases.pop(session, None)
+        self.wake()
+
+    async def counts(self, queue: str) -> Counts:
+        """Return how many tasks of the queue are in each state."""
+        found = self.queue(queue)
+        parked = sum(1 for entry in found.delayed.values() if entry.awaits)
+        ready = sum(map(len, found.ready.values()))
+        return Counts(ready, len(found.running), len(found.delayed), parked, len(found.dead))
+
+    async def peek(self, queue: str, limit: int = 100) -> list[Waiting]:
+        """Return tasks of the queue that have not ended."""
+        found = self.queue(queue)
+        delayed = sorted(found.delayed.values(), key=lambda entry: entry.due_ms)
+        waiting = [_shown(queue, entry, "ready") for place in found.ready.values() for entry in place.values()]
+        waiting += [_shown(queue, entry, "running") for entry in found.running.values()]
+        waiting += [_shown(queue, entry, "parked" if entry.awaits else "delayed") for entry in delayed]
+        return waiting[:limit]
+
+    async def dead_letters(self, queue: str, limit: int = 100) -> list[DeadLetter]:
+        """Return the queue's dead letters, the oldest first."""
+        return [
+            DeadLetter(entry.id, queue, entry.priority, entry.reason, entry.died_ms, entry.deliveries, entry.body)
+            for entry in list(self.queue(queue).dead.values())[:limit]
+        ]
+
+    async def replay(self, queue: str, ids: Sequence[TaskId]) -> int:
+        """Make dead letters ready again."""
+        found = self.queue(queue)
+        entries = [found.dead.pop(id) for id in ids if id in found.dead]
+        for entry in entries:
+            self.outcomes.pop(entry.id, None)
+            entry.deliveries, entry.reason = 0, ""
+            found.ready[entry.priority][entry.id] = entry
+        self.wake()
+        return len(entries)
+
+    async def purge(self, queue: str, *, dead: bool = False) -> int:
+        """Delete what waits, or the dead letters."""
+        found = self.queue(queue)
+        places = [found.dead] if dead else [found.delayed, *found.ready.values()]
+        count = sum(map(len, places))
+        for place in places:
+            place.clear()
+        return count
+
+    def queue(self, name: str) -> _Queue:
+        """Return the queue of a name; it begins empty."""
+        return self.queues.setdefault(name, _Queue())
+
+    def now_ms(self) -> int:
+        """Return the time in milliseconds since 1970."""
+        return int(self.clock.now() * 1000)
+
+    def store(self, item: Publication) -> None:
+        """Put an envelope among the ready or the delayed ones."""
+        queue = self.queue(item.queue)
+        due = self.now_ms() + item.delay_ms if item.delay_ms else item.eta_ms
+        entry = _Entry(item.id, item.priority, item.body)
+        if due > self.now_ms():
+            entry.due_ms = due
+            queue.delayed[item.id] = entry
+        else:
+            queue.ready[item.priority][item.id] = entry
+
+    def promote(self, name: str) -> None:
+        """Make delayed tasks ready whose time has come."""
+        queue, now = self.queue(name), self.now_ms()
+        for entry in sorted(queue.delayed.values(), key=lambda entry: entry.due_ms):
+            if entry.due_ms <= now:
+                self._make_ready(queue, entry.id)
+
+    def lease_out(self, name: str, entry: _Entry, session: SessionId) -> Delivery:
+        """Give an entry to a session, under a new fence."""
+        self._fence += 1
+        entry.fence, entry.owner, entry.deliveries = self._fence, session, entry.deliveries + 1
+        self.queue(name).running[entry.id] = entry
+        return Delivery(entry.id, name, entry.priority, entry.body, entry.deliveries, str(entry.fence), entry.cancelled)
+
+    def is_alive(self, session: str) -> bool:
+        """Return whether a session has a lease."""
+        return self.leases.get(SessionId(session), 0) > self.now_ms()
+
+    def conclude(self, id: TaskId, outcome: bytes, ttl_ms: int) -> None:
+        """Keep an outcome and tell every listener."""
+        self.outcomes[id] = (outcome, self.now_ms() + ttl_ms)
+        for listener in list(self._listeners):
+            listener.settled(id, outcome)
+
+    def tell_parked(self, name: str) -> None:
+        """Tell every worker that a task of this name was parked."""
+        for listener in list(self.workers.values()):
+            listener.parked(name)
+
+    def unpark(self, name: str, tasks: Collection[str]) -> int:
+        """Make parked tasks ready and return how many there were."""
+        queue = self.queue(name)
+        parked = [entry.id for entry in queue.delayed.values() if entry.awaits and entry.awaits in tasks]
+        for id in parked:
+            self._make_ready(queue, id)
+        return len(parked)
+
+    def wake(self) -> None:
+        """Wake every session that waits."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def change(self, due_within: float) -> None:
+        """Return when something has changed, or after `due_within` seconds of the clock."""
+        changed = asyncio.create_task(self._changed.wait())
+        timer = asyncio.create_task(self.clock.sleep(due_within))
+        try:
+            await asyncio.wait([changed, timer], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+            timer.cancel()
+
+    def _make_ready(self, queue: _Queue, id: TaskId) -> None:
+        entry = queue.delayed.pop(id)
+        entry.due_ms, entry.awaits = 0, ""
+        queue.ready[entry.priority][id] = entry
+
+
+class MemorySession:
+    """A worker's session. Implements `typedtasks.backend.Session`; a receipt is the fence's number."""
+
+    def __init__(self, backend: MemoryBackend, id: SessionId, queues: Sequence[str], lease: float) -> None:
+        self._backend = backend
+        self._id = id
+        self._queues = tuple(queues)
+        self._lease_ms = lease * 1000
+        self._turn = 0
+
+    @property
+    def id(self) -> SessionId:
+        """The session's id."""
+        return self._id
+
+    async def receive(self, capacity: int, wait: float) -> list[Delivery]:
+        """Claim what is ready; when there is nothing, wait for a change or the next due time."""
+        clock = self._backend.clock
+        deadline = clock.monotonic() + wait
+        while True:
+            deliveries = list(self._claim(capacity))
+            left = deadline - clock.monotonic()
+            if deliveries or left <= 0:
+                return deliveries
+            await self._backend.change(min([left, *self._until_due()]))
+
+    async def settle(self, batch: Sequence[Settlement]) -> list[bool]:
+        """End deliveries."""
+        answers = [self._settle(item) for item in batch]
+        self._backend.wake()
+        return answers
+
+    async def release(self, batch: Sequence[Delivery]) -> list[bool]:
+        """Give deliveries back."""
+        answers: list[bool] = []
+        for delivery in batch:
+            entry = self._take_back(delivery)
+            if entry is not None:
+                entry.deliveries -= 1
+                self._backend.queue(delivery.queue).ready[entry.priority][entry.id] = entry
+            answers.append(entry is not None)
+        self._backend.wake()
+        return answers
+
+    async def recover(self, held: Collection[str], capacity: int) -> list[Delivery]:
+        """Take over what sessions without a lease owned, and find own deliveries that are not in hand."""
+        self._check()
+        found: list[Delivery] = []
+        for name in self._queues:
+            for entry in list(self._backend.queue(name).running.values()):
+                lost = entry.owner == self._id and str(entry.fence) not in held
+                if len(found) < capacity and (lost or not self._backend.is_alive(entry.owner)):
+                    found.append(self._backend.lease_out(name, entry, self._id))
+        return found
+
+    async def unpark(self, names: Collection[str]) -> int:
+        """Make parked tasks of these names ready."""
+        count = sum(self._backend.unpark(queue, names) for queue in self._queues)
+        if count:
+            self._backend.wake()
+        return count
+
+    def keeper(self) -> MemoryLeaseKeeper:
+        """Return what renews this session's lease."""
+        return MemoryLeaseKeeper(self._backend, self._id, self._lease_ms)
+
+    async def leave(self) -> None:
+        """End the session."""
+        self._backend.leases.pop(self._id, None)
+        self._backend.workers.pop(self._id, None)
+        self._backend.wake()
+
+    def _claim(self, capacity: int) -> Iterator[Delivery]:
+        self._check()
+        turn, left = self._turn, capacity
+        self._turn += 1
+        first = turn % len(self._queues)
+        for name in self._queues[first:] + self._queues[:first]:
+            self._backend.promote(name)
+            for priority, limit in read_plan(turn, left):
+                ready = self._backend.queue(name).ready[priority]
+                for id in list(ready)[: min(limit, left)]:
+                    left -= 1
+                    yield self._backend.lease_out(name, ready.pop(id), self._id)
+
+    def _until_due(self) -> Iterator[float]:
+        for name in self._queues:
+            for entry in self._backend.queue(name).delayed.values():
+                yield max(0.001, entry.due_ms / 1000 - self._backend.clock.now())
+
+    def _settle(self, item: Settlement) -> bool:
+        entry = self._take_back(item.delivery)
+        if entry is None:
+            return False
+        backend, queue = self._backend, self._backend.queue(item.delivery.queue)
+        if isinstance(item, Reschedule):
+            backend.store(
+                Publication(entry.id, item.delivery.queue, entry.priority, item.body, item.delay_ms, item.eta_ms)
+            )
+            if item.awaits and entry.id in queue.delayed:
+                queue.delayed[entry.id].awaits = item.awaits
+                backend.tell_parked(item.awaits)
+            return True
+        if isinstance(item, Bury):
+            entry.reason, entry.died_ms = item.reason, backend.now_ms()
+            queue.dead[entry.id] = entry
+        elif isinstance(item, Finish):
+            for following in item.follow:
+                backend.store(following)
+        backend.conclude(entry.id, item.outcome, item.ttl_ms)
+        return True
+
+    def _take_back(self, delivery: Delivery) -> _Entry | None:
+        """Return the entry of a delivery that this session still owns, out of the running ones."""
+        running = self._backend.queue(delivery.queue).running
+        entry = running.get(delivery.id)
+        if entry is None or not self._backend.is_alive(self._id):
+            return None
+        if entry.owner != self._id or str(entry.fence) != delivery.receipt:
+            return None
+        return running.pop(delivery.id)
+
+    def _check(self) -> None:
+        if not self._backend.is_alive(self._id):
+            raise SessionLost
+
+
+class MemoryLeaseKeeper:
+    """Renews a session's lease, from any thread."""
+
+    def __init__(self, backend: MemoryBackend, session: SessionId, lease_ms: float) -> None:
+        self._backend = backend
+        self._session = session
+        self._lease_ms = lease_ms
+
+    def renew(self) -> bool:
+        """Extend the lease. False: it had ended."""
+        with self._backend.lock:
+            if not self._backend.is_alive(self._session):
+                return False
+            self._backend.leases[self._session] = self._backend.now_ms() + self._lease_ms
+            return True
+
+    def close(self) -> None:
+        """Nothing has to be closed."""
+
+
+def _shown(queue: str, entry: _Entry, state: Literal["ready", "running", "delayed", "parked"]) -> Waiting:
+    return Waiting(entry.id, queue, entry.priority, state, entry.due_ms, entry.awaits, entry.body)
