@@ -20,9 +20,8 @@ import signal
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import uvloop
@@ -60,19 +59,19 @@ async def worker(command: Sequence[str]) -> AsyncIterator[None]:
             await process.wait()
 
 
-async def results(redis: Redis, library: str) -> int:
+async def results(redis: Redis) -> int:
     """Return how many results are stored: keys with a time to live, whatever they are called."""
     info = await redis.info("keyspace")
-    return int(info.get("db0", {}).get("expires", 0)) if library == "typedtasks" else int(info.get("db0", {}).get("expires", 0))
+    return int(info.get("db0", {}).get("expires", 0))
 
 
-async def rate(redis: Redis, total: int, library: str, command: Sequence[str]) -> float:
+async def rate(redis: Redis, total: int, command: Sequence[str]) -> float:
     """Return the tasks per second of one worker process, between a tenth and all of the results."""
-    before = await results(redis, library)
+    before = await results(redis)
     begun_at, begun = 0, 0.0
     async with worker(command), asyncio.timeout(120):
         while True:
-            done, now = await results(redis, library) - before, time.perf_counter()
+            done, now = await results(redis) - before, time.perf_counter()
             if not begun and done >= total // 10:
                 begun_at, begun = done, now
             if done >= total:
@@ -114,7 +113,7 @@ class Typedtasks:
 
         async with broker:
             handles = await broker.enqueue_many([add.call(i, "a@b.c", 1.5) for i in range(n)])
-            speed = await rate(self.redis, n, "typedtasks", OURS)
+            speed = await rate(self.redis, n, OURS)
             for i in (0, n // 2, n - 1):
                 assert await handles[i].result(timeout=5) == {"order_id": i, "total": 1.5}
             assert (await broker.counts()).ready == 0
@@ -167,7 +166,7 @@ class Taskiq:
         sent = []
         for start in range(0, n, 100):
             sent += await asyncio.gather(*(add.kiq(i, "a@b.c", 1.5) for i in range(start, start + 100)))
-        speed = await rate(self.redis, n, "taskiq", THEIRS)
+        speed = await rate(self.redis, n, THEIRS)
         for i in (0, n // 2, n - 1):
             assert (await sent[i].wait_result(timeout=5)).return_value == {"order_id": i, "total": 1.5}
         return speed
@@ -206,7 +205,10 @@ async def measure(url: str, *, rounds: int, quick: bool) -> dict[str, dict[str, 
                 times = [1000 * seconds for seconds in await side.latency(count // scale)]
                 samples.setdefault("latency", {}).setdefault(label, []).append(statistics.median(times))
                 p99 = sorted(times)[int(len(times) * 0.99)]
-                print(f"  round {round + 1}: {'latency':12} {label:12} {statistics.median(times):12.2f} ms (p99 {p99:.2f})", flush=True)
+                print(
+                    f"  round {round + 1}: {'latency':12} {label:12} {statistics.median(times):12.2f} ms (p99 {p99:.2f})",
+                    flush=True,
+                )
     return {name: {library: statistics.median(values) for library, values in by.items()} for name, by in samples.items()}
 
 

@@ -131,9 +131,13 @@ class Broker:
         described at `TaskOptions`. Raises `DefinitionError` for a function whose types cannot cross a queue, a name that is
         taken, or an option that is unknown.
         """
-        if function is None:
-            return lambda function: self._define(function, raises, cast("TaskOptions", options))
-        return self._define(function, (), {})
+        if function is not None:
+            return self._define(function, (), {})
+
+        def decorate(function: Callable[..., object]) -> AnyTask:
+            return self._define(function, raises, cast("TaskOptions", options))
+
+        return decorate
 
     @property
     def tasks(self) -> Mapping[str, AnyTask]:
@@ -250,8 +254,11 @@ class Broker:
                 f"The name {name!r} is taken by {other.function.__module__}.{other.function.__qualname__}: "
                 "pass another name= to one of them."
             )
-        kind = AsyncTask if inspect.iscoroutinefunction(function) else SyncTask
-        task: AnyTask = kind(function, definition, self)
+        task: AnyTask
+        if inspect.iscoroutinefunction(function):
+            task = AsyncTask[..., Any, TaskError](function, definition, self)
+        else:
+            task = SyncTask[..., Any, TaskError](function, definition, self)
         self._tasks[name] = task
         return task
 

@@ -269,9 +269,7 @@ def _make_fields_model(failure: type[TaskError]) -> type[BaseModel]:
         for name in inspect.get_annotations(owner):
             if get_origin(hints[name]) is not ClassVar and not name.startswith("_"):
                 fields[name] = (hints[name], getattr(failure, name, ...))
-    config = ConfigDict(
-        strict=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants"
-    )
+    config = ConfigDict(strict=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants")
     # create_model's overloads cannot type a dictionary that is made at run time.
     make = cast("Any", create_model)
     return cast("type[BaseModel]", make(failure.__name__, __config__=config, **fields))

@@ -86,8 +86,9 @@ class TaskHandle(Generic[R_co, E_co]):
     async def outcome(self, timeout: Duration | None = None) -> Outcome[R_co, E_co]:
         """Return how the task ended, as an object to match on. Waits like `result`, and never raises for a task's failure."""
         limit = None if timeout is None else seconds(timeout, "timeout")
+        scope = asyncio.timeout(limit)
         try:
-            async with asyncio.timeout(limit) as scope:
+            async with scope:
                 body = await self.source.wait_outcome(self.id, foreign=self.foreign, ttl_ms=self.task.result_ttl_ms)
         except TimeoutError:
             if not scope.expired():

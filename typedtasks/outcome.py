@@ -178,7 +178,5 @@ def ended_without_value(line: OutcomeLine) -> Crashed | Cancelled | Expired:
     traceback, attempts = line.get("traceback", ""), line.get("attempts", 1)
     error = _CLASSES.get(ending, TaskFailed)(message, type=kind, traceback=traceback, attempts=attempts)
     if isinstance(error, PayloadRejected):
-        error.errors = [
-            ErrorDetails(type=e["type"], loc=e["loc"], msg=e["msg"], input=e["input"]) for e in line.get("errors", [])
-        ]
+        error.errors = [ErrorDetails(type=e["type"], loc=e["loc"], msg=e["msg"], input=e["input"]) for e in line.get("errors", [])]
     return Crashed(message, error.type, traceback, attempts, error)

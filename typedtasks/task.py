@@ -260,7 +260,7 @@ def define(name: str, options: TaskOptions, defaults: TaskDefinition, raises: ob
             f"{name}: executor={options.get('executor')!r} is not available yet; synchronous functions run in threads. "
             "Leave the option out, or start the work in a process pool of your own."
         )
-    retry = options.get("retry")
+    retry: object = options.get("retry")
     if retry is not None and not isinstance(retry, Retry):
         raise DefinitionError(f"{name}: retry={retry!r} is not a Retry; write retry=Retry(max_attempts=5).")
     timeout, ttl = options.get("timeout"), options.get("result_ttl")
@@ -283,7 +283,8 @@ def _dispatch(definition: TaskDefinition, options: EnqueueOptions) -> Dispatch:
     if delay is not None and eta is not None:
         raise DefinitionError(f"{name}: delay and eta exclude each other; pass one of them.")
     labels = options.get("labels", {})
-    if not all(isinstance(part, str) for pair in labels.items() for part in pair):
+    parts: list[object] = [part for pair in labels.items() for part in pair]
+    if not all(isinstance(part, str) for part in parts):
         raise DefinitionError(f"{name}: labels={labels!r} has to map strings to strings.")
     header = Header(
         name,
@@ -335,11 +336,13 @@ def _eta_ms(name: str, eta: object) -> int:
 
 
 def _raises(name: str, raises: object) -> tuple[type[TaskError], ...]:
-    failures = raises if isinstance(raises, tuple) else (raises,)
-    for failure in failures:
+    given = cast("tuple[object, ...]", raises) if isinstance(raises, tuple) else (raises,)
+    failures: list[type[TaskError]] = []
+    for failure in given:
         if not (isinstance(failure, type) and issubclass(failure, TaskError) and failure is not TaskError):
             raise DefinitionError(f"{name}: raises={failure!r} has to be a subclass of TaskError, which gives it typed fields.")
+        failures.append(failure)
     names = [failure.__name__ for failure in failures]
     if len(set(names)) < len(names):
         raise DefinitionError(f"{name}: two failures in raises= have the same name; the name is what crosses the wire.")
-    return failures
+    return tuple(failures)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import assert_type
 
 import pytest
 from pydantic import BaseModel
-from typing_extensions import assert_type
 
 from tests.main_job.stage import Stage
 from typedtasks import (

@@ -13,7 +13,6 @@ from typedtasks.backend import (
     Counts,
     DeadLetter,
     Delivery,
-    Finish,
     OutcomeListener,
     Priority,
     Publication,
@@ -358,9 +357,7 @@ class MemorySession:
             return False
         backend, queue = self._backend, self._backend.queue(item.delivery.queue)
         if isinstance(item, Reschedule):
-            backend.store(
-                Publication(entry.id, item.delivery.queue, entry.priority, item.body, item.delay_ms, item.eta_ms)
-            )
+            backend.store(Publication(entry.id, item.delivery.queue, entry.priority, item.body, item.delay_ms, item.eta_ms))
             if item.awaits and entry.id in queue.delayed:
                 queue.delayed[entry.id].awaits = item.awaits
                 backend.tell_parked(item.awaits)
@@ -368,7 +365,7 @@ class MemorySession:
         if isinstance(item, Bury):
             entry.reason, entry.died_ms = item.reason, backend.now_ms()
             queue.dead[entry.id] = entry
-        elif isinstance(item, Finish):
+        else:
             for following in item.follow:
                 backend.store(following)
         backend.conclude(entry.id, item.outcome, item.ttl_ms)

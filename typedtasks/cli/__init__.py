@@ -48,13 +48,9 @@ def _add_worker(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--concurrency", type=_positive, default=100, metavar="N", help="tasks at a time in each process (default: 100)"
     )
-    parser.add_argument(
-        "--queues", type=_names, metavar="A,B", help="queues to read (default: those that the broker's tasks name)"
-    )
+    parser.add_argument("--queues", type=_names, metavar="A,B", help="queues to read (default: those that the broker's tasks name)")
     parser.add_argument("--burst", action="store_true", help="run what is ready, then exit; 1 if a task failed")
-    parser.add_argument(
-        "--reload", action="store_true", help="start again when a Python file below the working directory changes"
-    )
+    parser.add_argument("--reload", action="store_true", help="start again when a Python file below the working directory changes")
     parser.add_argument(
         "--grace", type=float, default=30.0, metavar="S", help="seconds that tasks may go on after SIGTERM (default: 30)"
     )
@@ -65,9 +61,7 @@ def _add_worker(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds without a sign of life until others take over (default: 15)",
     )
-    parser.add_argument(
-        "--log-format", choices=("text", "json"), default="text", help="one line of text or JSON for each event"
-    )
+    parser.add_argument("--log-format", choices=("text", "json"), default="text", help="one line of text or JSON for each event")
     parser.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="the least that is logged"
     )
@@ -79,9 +73,7 @@ def _add_worker(parser: argparse.ArgumentParser) -> None:
 
 def _add_queues(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", help=_TARGET)
-    parser.add_argument(
-        "--queues", type=_names, metavar="A,B", help="queues to show (default: those that the broker's tasks name)"
-    )
+    parser.add_argument("--queues", type=_names, metavar="A,B", help="queues to show (default: those that the broker's tasks name)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(command=_queues)
 

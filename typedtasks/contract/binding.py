@@ -23,7 +23,8 @@ def make_bind(signature: inspect.Signature) -> Bind:
     missing, bound = _unused("missing", names), _unused("bound", names)
     plain = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
     shown = inspect.Signature(
-        [p if p.default is p.empty else p.replace(default=_Named(missing)) for p in plain], return_annotation=inspect.Signature.empty
+        [p if p.default is p.empty else p.replace(default=_Named(missing)) for p in plain],
+        return_annotation=inspect.Signature.empty,
     )
     required = [p.name for p in plain if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     lines = [f"def bind{shown}:", f"    {bound} = {{{', '.join(f'{name!r}: {name}' for name in required)}}}"]
@@ -48,9 +49,7 @@ def make_spread(signature: inspect.Signature) -> Spread:
     var_positional = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
     var_keyword = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
     positional = [
-        p
-        for p in parameters
-        if p.kind is p.POSITIONAL_ONLY or (var_positional is not None and p.kind is p.POSITIONAL_OR_KEYWORD)
+        p for p in parameters if p.kind is p.POSITIONAL_ONLY or (var_positional is not None and p.kind is p.POSITIONAL_OR_KEYWORD)
     ]
     if not positional and var_positional is None and var_keyword is None:
         return _as_keywords

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, NotRequired, TypeVar, cast
 
 from pydantic import ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import ErrorDetails, PydanticSerializationError
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from typedtasks.contract.binding import explain_misfit, make_bind, make_spread
 from typedtasks.contract.roundtrip import needs_lax_json, obstacle
@@ -77,7 +77,7 @@ class Boundary(Generic[R]):
             hints = resolve_types(function, task)
         except NameError:
             return  # a name that is defined further down in the module
-        if not all(any(hint is plain for plain in _PLAIN) for hint in hints.values()):
+        if not all(_is_plain(hint) for hint in hints.values()):
             self._built = _Built(task, self._signature, hints)
 
     def encode_arguments(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
@@ -152,7 +152,7 @@ class Boundary(Generic[R]):
 
 def _check(task: str, what: str, hint: object) -> None:
     """Raise `DefinitionError` where a type cannot make the round trip."""
-    if any(hint is plain for plain in _PLAIN):
+    if _is_plain(hint):
         return
     reason = obstacle(_schemas(f"{task}: {what}", hint).core)
     if reason is not None:
@@ -172,8 +172,13 @@ def _schemas(task: str, hint: object) -> Schemas:
         ) from None
 
 
+def _is_plain(hint: object) -> bool:
+    return any(hint is plain for plain in _PLAIN)
+
+
 def _is_typed_dict(hint: object) -> bool:
-    return isinstance(hint, type) and issubclass(hint, dict) and hasattr(hint, "__total__")
+    # Any: whether the keys of this class have types is just what is asked.
+    return isinstance(hint, type) and issubclass(cast("type[Any]", hint), dict) and hasattr(cast("type[Any]", hint), "__total__")
 
 
 def _collected(parameter: inspect.Parameter, hint: object) -> object:

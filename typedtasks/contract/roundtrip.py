@@ -109,7 +109,8 @@ def _is_open(schema: Node | None) -> bool:
 def _object_obstacle(node: Node) -> str | None:
     inner = cast("Node", node.get("schema") or node)
     computed = inner.get("computed_fields")
-    extra = node.get("extra_behavior") or inner.get("extra_behavior") or (node.get("config") or {}).get("extra_fields_behavior")
+    config = cast("Node", node.get("config") or {})
+    extra = node.get("extra_behavior") or inner.get("extra_behavior") or config.get("extra_fields_behavior")
     if computed and extra == "forbid":
         return f"{_name(node)} has computed fields and forbids extra ones, so it does not read what it writes; use extra='ignore'"
     return None

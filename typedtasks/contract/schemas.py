@@ -39,7 +39,8 @@ class Schemas:
     """A validator for Python values, one for JSON, and a serializer, all of one type."""
 
     def __init__(self, type: object, *, own_config: ConfigDict | None = None) -> None:
-        adapter: TypeAdapter[object] = TypeAdapter(type, config=own_config)
+        # Any: the type is only known at run time.
+        adapter = TypeAdapter[Any](cast("Any", type), config=own_config)
         config = cast("CoreConfig", dict(_CORE_CONFIG))
         self.core = cast("Node", adapter.core_schema)
         # pydantic-core would use what each model class has built for itself, without the configuration that is set here.
@@ -114,8 +115,8 @@ def _instance_check(cls: type) -> Callable[[object], object]:
 
 
 def _fields_of(cls: type) -> set[str]:
-    named = getattr(cls, "model_fields", None) or getattr(cls, "__dataclass_fields__", None) or {}
-    return set(cast("dict[str, object]", named))
+    named = cast("dict[str, object] | None", getattr(cls, "model_fields", None) or getattr(cls, "__dataclass_fields__", None))
+    return set(named or ())
 
 
 def _in_order(value: Iterable[object]) -> list[object]:

@@ -35,7 +35,9 @@ def signature_text(function: Callable[..., object]) -> str:
 def check_function(function: Callable[..., object], task: str) -> None:
     """Raise `DefinitionError` for what can never be a task, whatever its types are."""
     if not inspect.isfunction(function):
-        raise DefinitionError(f"{task}: {function!r} is not a function: a task is made of a function written with def or async def.")
+        raise DefinitionError(
+            f"{task}: {function!r} is not a function: a task is made of a function written with def or async def."
+        )
     if inspect.isasyncgenfunction(function):
         raise DefinitionError(
             f"{task}: streamed results are not available yet, so an async generator cannot be a task. Return a list."
@@ -70,7 +72,9 @@ def resolve_types(function: Callable[..., object], task: str) -> dict[str, objec
     result = hints["return"]
     origin = get_origin(result) or result
     if not inspect.iscoroutinefunction(function) and isinstance(origin, type) and issubclass(origin, Awaitable):
-        raise DefinitionError(f"{task}: a synchronous function that returns an awaitable cannot be a task. Write it with async def.")
+        raise DefinitionError(
+            f"{task}: a synchronous function that returns an awaitable cannot be a task. Write it with async def."
+        )
     hints["return"] = None if result is type(None) else result
     return hints
 

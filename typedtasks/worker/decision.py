@@ -62,9 +62,7 @@ def failed(received: Received, error: BaseException, *, timed_out: bool, chance:
 def misreturned(received: Received, misfit: Misfit) -> Finish:
     """The task returned what its annotation forbids."""
     attempts = received.header.attempt
-    error = ResultInvalid(
-        f"{received.task.name} returned what its annotation forbids:{describe(misfit.errors)}", attempts=attempts
-    )
+    error = ResultInvalid(f"{received.task.name} returned what its annotation forbids:{describe(misfit.errors)}", attempts=attempts)
     outcome = write_outcome("result_invalid", attempts=attempts, error=error, errors=misfit.errors)
     return Finish(received.delivery, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
 

@@ -76,7 +76,8 @@ class Heartbeat:
         if silent > 2 * _BLOCKED_AFTER and not self._blocked:
             self._blocked = True
             task = asyncio.current_task(self._loop)
-            frame = sys._current_frames().get(self._loop_thread)
+            # The interpreter has no public way to see another thread's stack.
+            frame = sys._current_frames().get(self._loop_thread)  # pyright: ignore[reportPrivateUsage]
             where = "".join(traceback.format_stack(frame)[-3:]) if frame else ""
             _log.warning(
                 "The event loop has been blocked for %.1f s by %s: nothing else runs meanwhile. Make it a synchronous function "

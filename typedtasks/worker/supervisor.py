@@ -135,9 +135,7 @@ class Supervisor:
 
 def _python_files() -> Iterator[tuple[str, int]]:
     for folder, folders, files in os.walk(Path.cwd()):
-        folders[:] = [
-            name for name in folders if not name.startswith(".") and name not in ("__pycache__", "node_modules", "venv")
-        ]
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in ("__pycache__", "node_modules", "venv")]
         for name in files:
             if name.endswith(".py"):
                 path = os.path.join(folder, name)

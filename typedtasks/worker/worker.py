@@ -117,9 +117,7 @@ class Worker:
         self._background = asyncio.create_task(self.run(), name="typedtasks-worker")
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
         if self._background is not None:
             await self._background

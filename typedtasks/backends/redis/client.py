@@ -199,9 +199,7 @@ class RedisBackend:
         for priority in range(3):
             last = b"-"
             while found < wanted:
-                entries = await commands.command(
-                    "Looking for tasks", "XRANGE", f"{prefix}s{priority}", last, "+", "COUNT", _SCAN
-                )
+                entries = await commands.command("Looking for tasks", "XRANGE", f"{prefix}s{priority}", last, "+", "COUNT", _SCAN)
                 if not entries:
                     break
                 found |= {TaskId(fields[1].decode("utf-8", "replace")) for _, fields in entries} & wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any, Final, cast
@@ -32,7 +32,7 @@ class Script:
     """One Lua script: what all of them share, and then its own part."""
 
     def __init__(self, name: str) -> None:
-        scripts = files(__package__) / "scripts"
+        scripts = files("typedtasks.backends.redis") / "scripts"
         shebang, _, body = (scripts / f"{name}.lua").read_text().partition("\n")
         self.text = f"{shebang}\n{(scripts / 'common.lua').read_text()}\n{body}"
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
@@ -50,7 +50,7 @@ def shown(url: str) -> str:
 
 
 @contextmanager
-def redis_errors(url: str, what: str) -> Iterator[None]:
+def redis_errors(url: str, what: str) -> Generator[None]:
     """Turn redis-py's errors into ours; `what` says what was tried."""
     try:
         yield
@@ -156,12 +156,12 @@ class Messages:
                 if not subscribed.done():
                     subscribed.set_exception(error)
                     return
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(_LONGEST_PAUSE, pause * 2)
 
     async def _listen(self, subscribed: asyncio.Future[None]) -> None:
         # Any: redis-py leaves the types of its subscriptions open.
-        subscription = cast("Any", self._commands.redis.pubsub())
+        subscription = cast("Any", self._commands.redis).pubsub()
         try:
             await subscription.subscribe(*self._channels)
             confirmed = 0
@@ -183,4 +183,3 @@ class Messages:
             subscribed.set_result(None)
         else:
             self._interrupted()
-

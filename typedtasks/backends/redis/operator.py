@@ -36,9 +36,7 @@ class Operator:
         for priority in range(3):
             stream = f"{prefix}s{priority}"
             held = await self._pending(stream)
-            entries = await self._commands.command(
-                "Looking into a queue", "XRANGE", stream, "-", "+", "COUNT", limit + len(held)
-            )
+            entries = await self._commands.command("Looking into a queue", "XRANGE", stream, "-", "+", "COUNT", limit + len(held))
             for entry, fields in entries:
                 values = dict(zip(fields[::2], fields[1::2], strict=False))
                 state: Literal["ready", "running"] = "running" if entry in held else "ready"

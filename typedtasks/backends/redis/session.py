@@ -271,7 +271,7 @@ class RedisLeaseKeeper:
     def renew(self) -> bool:
         """Extend the lease in every queue. False: it had ended."""
         with redis_errors(self._url, "Renewing a lease"):
-            return all([self._renew(prefix_of(queue)) for queue in self._queues])
+            return False not in [self._renew(prefix_of(queue)) for queue in self._queues]
 
     def close(self) -> None:
         """Close the connection."""

@@ -84,7 +84,8 @@ class SQLiteBackend:
                 chunk = ids[start : start + _CHUNK]
                 found.update(
                     connection.execute(
-                        f"select tid, body from result where expires > ? and tid in ({placeholders(chunk)})", (self._store.now_ms(), *chunk)
+                        f"select tid, body from result where expires > ? and tid in ({placeholders(chunk)})",
+                        (self._store.now_ms(), *chunk),
                     )
                 )
             return found
@@ -162,7 +163,10 @@ class SQLiteBackend:
                 "order by died, id limit ?",
                 (queue, limit),
             )
-            return [DeadLetter(TaskId(tid), queue, *rest) for tid, *rest in rows]
+            return [
+                DeadLetter(TaskId(tid), queue, priority, reason, died, deliveries, body)
+                for tid, priority, reason, died, deliveries, body in rows
+            ]
 
         return await self._store.database.read(select)
 
@@ -173,7 +177,8 @@ class SQLiteBackend:
             found = 0
             for id in ids:
                 cursor = connection.execute(
-                    "update task set state = 0, reason = '', deliveries = 0 where tid = ? and queue = ? and state = 3", (id, queue)
+                    "update task set state = 0, reason = '', deliveries = 0 where tid = ? and queue = ? and state = 3",
+                    (id, queue),
                 )
                 if cursor.rowcount:
                     connection.execute("delete from result where tid = ?", (id,))
@@ -190,4 +195,3 @@ class SQLiteBackend:
         return await self._store.database.write(
             lambda connection: connection.execute(f"delete from task where queue = ? and {states}", (queue,)).rowcount
         )
-

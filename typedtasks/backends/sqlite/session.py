@@ -209,7 +209,8 @@ class SQLiteSession:
         connection.execute("delete from worker where lease <= ?", (self._store.now_ms(),))
         leases = self._leases(connection)
         rows = connection.execute(
-            f"select id, fence, owner from task where state = 1 and queue in ({placeholders(self._queues)}) order by id", self._queues
+            f"select id, fence, owner from task where state = 1 and queue in ({placeholders(self._queues)}) order by id",
+            self._queues,
         )
         lost = [id for id, fence, owner in rows if owner not in leases or (owner == self._id and f"{id}:{fence}" not in held)]
         deliveries: list[Delivery] = []
@@ -310,9 +311,7 @@ def insert(connection: sqlite3.Connection, batch: Sequence[Publication], now: in
         due = now + item.delay_ms if item.delay_ms else item.eta_ms
         later = due > now
         rows.append((item.id, item.queue, int(item.priority), 2 if later else 0, due if later else None, item.body))
-    connection.executemany(
-        "insert or ignore into task(tid, queue, priority, state, due, body) values(?, ?, ?, ?, ?, ?)", rows
-    )
+    connection.executemany("insert or ignore into task(tid, queue, priority, state, due, body) values(?, ?, ?, ?, ?, ?)", rows)
 
 
 def placeholders(values: Sequence[object]) -> str:

@@ -1,0 +1,35 @@
+"""The public conformance suite: whoever writes a backend runs it.
+
+```python
+class TestMyBackend(BackendConformance):
+    @pytest.fixture
+    async def harness(self) -> AsyncIterator[BackendHarness]:
+        harness = BackendHarness(lambda: MyBackend(...), asyncio.sleep)
+        yield harness
+        await harness.close()
+```
+
+It needs pytest with pytest-asyncio in its automatic mode (`asyncio_mode = "auto"`).
+"""
+
+from typedtasks.testing.claiming import ClaimingCases, PublishingCases, TimeCases
+from typedtasks.testing.harness import BackendHarness, Client, RecordingListener, WorkerSide
+from typedtasks.testing.outcomes import CancellationCases, OperatorCases, OutcomeCases, ParkingCases
+from typedtasks.testing.settling import LeaseCases, RecoveryCases, SettlingCases
+
+__all__ = ["BackendConformance", "BackendHarness", "Client", "RecordingListener", "WorkerSide"]
+
+
+class BackendConformance(
+    PublishingCases,
+    ClaimingCases,
+    TimeCases,
+    SettlingCases,
+    LeaseCases,
+    RecoveryCases,
+    OutcomeCases,
+    CancellationCases,
+    ParkingCases,
+    OperatorCases,
+):
+    """All cases. A subclass whose name begins with `Test` gives a fixture `harness` that returns a `BackendHarness`."""

@@ -1,0 +1,174 @@
+"""What the conformance suite plays on: clients and workers of one store, and listeners that remember what they were told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from typedtasks.backend import (
+    Backend,
+    Bury,
+    Delivery,
+    Finish,
+    Priority,
+    Publication,
+    Reschedule,
+    Session,
+    SessionId,
+    TaskId,
+    new_task_id,
+)
+
+__all__ = [
+    "BackendHarness",
+    "Client",
+    "RecordingListener",
+    "WorkerSide",
+    "bury",
+    "finish",
+    "park",
+    "publication",
+    "retry",
+]
+
+_PATIENCE = 5.0
+
+
+class RecordingListener:
+    """Remembers what a backend tells: it is an `OutcomeListener` and a `SessionListener` in one."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[TaskId, bytes | None] = {}
+        self.cancellations: list[TaskId] = []
+        self.parkings: list[str] = []
+        self.interruptions = 0
+        self._told = asyncio.Event()
+
+    def settled(self, id: TaskId, outcome: bytes | None) -> None:
+        """Remember an outcome."""
+        self.outcomes[id] = outcome
+        self._told.set()
+
+    def interrupted(self) -> None:
+        """Remember that outcomes may have been missed."""
+        self.interruptions += 1
+        self._told.set()
+
+    def cancelled(self, id: TaskId) -> None:
+        """Remember a cancellation."""
+        self.cancellations.append(id)
+        self._told.set()
+
+    def parked(self, name: str) -> None:
+        """Remember a parked task's name."""
+        self.parkings.append(name)
+        self._told.set()
+
+    async def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Return when a condition holds that depends on what was told. Raises `TimeoutError` after 5 seconds."""
+        async with asyncio.timeout(_PATIENCE):
+            while not condition():
+                self._told.clear()
+                await self._told.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One opened backend, and what it was told."""
+
+    backend: Backend
+    listener: RecordingListener
+
+    async def publish(self, *items: Publication) -> list[TaskId]:
+        """Publish envelopes and return their ids."""
+        await self.backend.publish(items)
+        return [item.id for item in items]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSide:
+    """One session, and what it was told."""
+
+    session: Session
+    listener: RecordingListener
+
+    async def receive(self, capacity: int = 100) -> list[Delivery]:
+        """Receive without waiting."""
+        return await self.session.receive(capacity, 0)
+
+    async def receive_one(self) -> Delivery:
+        """Receive exactly one delivery, waiting for it."""
+        (delivery,) = await self.session.receive(1, _PATIENCE)
+        return delivery
+
+
+class BackendHarness:
+    """Makes clients and workers of one empty store, and closes them all.
+
+    `make` returns one more backend object for the store, not open yet. `pass_time` lets the store's time pass: on a real store it
+    sleeps, on one with a clock of its own it moves that clock.
+    """
+
+    def __init__(self, make: Callable[[], Backend], pass_time: Callable[[float], Awaitable[None]]) -> None:
+        self._make = make
+        self.pass_time = pass_time
+        self._clients: list[Client] = []
+        self._workers: list[WorkerSide] = []
+
+    async def client(self) -> Client:
+        """Return one more opened client of the store."""
+        listener = RecordingListener()
+        backend = self._make()
+        await backend.open(listener)
+        client = Client(backend, listener)
+        self._clients.append(client)
+        return client
+
+    async def worker(
+        self, client: Client, *, name: str = "worker", queues: Sequence[str] = ("default",), lease: float = 30.0
+    ) -> WorkerSide:
+        """Return a session that has joined."""
+        listener = RecordingListener()
+        worker = WorkerSide(await client.backend.join(SessionId(name), queues, lease, listener), listener)
+        self._workers.append(worker)
+        return worker
+
+    async def close(self) -> None:
+        """End all sessions, and close all clients."""
+        for worker in self._workers:
+            await worker.session.leave()
+        for client in reversed(self._clients):
+            await client.backend.close()
+
+
+def publication(
+    body: bytes = b"body",
+    *,
+    queue: str = "default",
+    priority: Priority = Priority.NORMAL,
+    delay_ms: int = 0,
+    eta_ms: int = 0,
+) -> Publication:
+    """Return an envelope for a queue. A backend does not look into its bytes."""
+    return Publication(new_task_id(queue, 1_700_000_000.0), queue, priority, body, delay_ms, eta_ms)
+
+
+def finish(delivery: Delivery, outcome: bytes = b"outcome", *, ttl_ms: int = 60_000, reply_to: str = "") -> Finish:
+    """Return the settlement of a task that gave an outcome."""
+    return Finish(delivery, outcome, ttl_ms, reply_to)
+
+
+def retry(delivery: Delivery, body: bytes = b"again", *, delay_ms: int = 0, eta_ms: int = 0) -> Reschedule:
+    """Return the settlement of a task that is to be run again."""
+    return Reschedule(delivery, body, delay_ms, eta_ms)
+
+
+def park(delivery: Delivery, name: str, body: bytes = b"parked", *, delay_ms: int = 60_000) -> Reschedule:
+    """Return the settlement of a task that waits for a worker that knows `name`."""
+    return Reschedule(delivery, body, delay_ms, awaits=name)
+
+
+def bury(delivery: Delivery, reason: str = "because", outcome: bytes = b"rejected") -> Bury:
+    """Return the settlement of a task that can never be run."""
+    return Bury(delivery, reason, outcome, 60_000)

@@ -1,0 +1,292 @@
+"""Cases: outcomes reach whoever waits, cancellations reach the worker, and operators see and mend what is there."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from typedtasks.backend import Counts, Priority, TaskId, new_task_id
+from typedtasks.testing.harness import BackendHarness, bury, finish, park, publication
+
+__all__ = ["CancellationCases", "OperatorCases", "OutcomeCases", "ParkingCases"]
+
+
+class OutcomeCases:
+    """Cases of outcomes."""
+
+    async def test_an_outcome_is_pushed_to_the_client_that_sent_the_task(self, harness: BackendHarness) -> None:
+        """It names itself in `reply_to`, and never asks."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        (id,) = await client.publish(publication())
+        await worker.session.settle([finish(await worker.receive_one(), b"done", reply_to=client.backend.reply_to)])
+        await client.listener.wait_for(lambda: id in client.listener.outcomes)
+        assert client.listener.outcomes[id] in (b"done", None)
+
+    async def test_a_client_that_watches_is_told_too(self, harness: BackendHarness) -> None:
+        """Although another one sent the task."""
+        sender, watcher = await harness.client(), await harness.client()
+        worker = await harness.worker(sender)
+        (id,) = await sender.publish(publication())
+        await watcher.backend.watch([id])
+        await worker.session.settle([finish(await worker.receive_one(), reply_to=sender.backend.reply_to)])
+        for client in (sender, watcher):
+            await client.listener.wait_for(lambda client=client: id in client.listener.outcomes)  # type: ignore[misc]  # bound now
+        await watcher.backend.unwatch([id, TaskId("default.unknown")])
+
+    async def test_many_outcomes_of_one_batch_are_all_pushed(self, harness: BackendHarness) -> None:
+        """With whatever bytes they have."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        ids = await client.publish(*(publication() for _ in range(300)))
+        reply_to = client.backend.reply_to
+        await worker.session.settle([finish(d, b"\n%d\n" % n, reply_to=reply_to) for n, d in enumerate(await worker.receive(300))])
+        await client.listener.wait_for(lambda: set(ids) <= set(client.listener.outcomes))
+        read = await client.backend.read_outcomes(ids)
+        assert [read[id] for id in ids] == [b"\n%d\n" % n for n in range(300)]
+        assert all(outcome in (None, read[id]) for id, outcome in client.listener.outcomes.items())
+
+    @pytest.mark.parametrize("size", [0, 8192, 8193, 1_000_000])
+    async def test_an_outcome_of_any_size_can_be_read(self, harness: BackendHarness, size: int) -> None:
+        """A large one may be announced without its bytes."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        (id,) = await client.publish(publication())
+        await worker.session.settle([finish(await worker.receive_one(), b"x" * size, reply_to=client.backend.reply_to)])
+        await client.listener.wait_for(lambda: id in client.listener.outcomes)
+        assert await client.backend.read_outcomes([id]) == {id: b"x" * size}
+
+    async def test_an_outcome_is_gone_after_its_time(self, harness: BackendHarness) -> None:
+        """And the task then is missing."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        (id,) = await client.publish(publication())
+        await worker.session.settle([finish(await worker.receive_one(), ttl_ms=50)])
+        await harness.pass_time(0.1)
+        assert await client.backend.read_outcomes([id]) == {}
+        assert await client.backend.missing([id]) == {id}
+
+    async def test_reading_says_nothing_of_tasks_that_have_not_ended(self, harness: BackendHarness) -> None:
+        """Nor of ids that never were."""
+        client = await harness.client()
+        (id,) = await client.publish(publication())
+        assert await client.backend.read_outcomes([id, TaskId("default.unknown")]) == {}
+        assert await client.backend.read_outcomes([]) == {}
+
+    async def test_only_what_is_nowhere_is_missing(self, harness: BackendHarness) -> None:
+        """Ready, running, delayed, parked, dead and ended tasks are known."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        ids = await client.publish(*(publication() for _ in range(4)), publication(delay_ms=60_000))
+        running, parked, dead, done = await worker.receive()
+        ids += await client.publish(publication())
+        await worker.session.settle([park(parked, "later"), bury(dead), finish(done)])
+        nowhere = new_task_id("default", 1.0)
+        assert running.id in ids
+        assert await client.backend.missing([*ids, nowhere]) == {nowhere}
+
+
+class CancellationCases:
+    """Cases of `Backend.cancel`."""
+
+    @pytest.mark.parametrize("delay_ms", [0, 60_000])
+    async def test_a_waiting_task_arrives_marked_as_cancelled(self, harness: BackendHarness, delay_ms: int) -> None:
+        """At once, also where it was delayed: a worker settles it."""
+        client = await harness.client()
+        (id,) = await client.publish(publication(delay_ms=delay_ms))
+        await client.backend.cancel([id])
+        worker = await harness.worker(client)
+        delivery = await worker.receive_one()
+        assert (delivery.id, delivery.cancelled) == (id, True)
+        assert await worker.session.settle([finish(delivery)]) == [True]
+
+    async def test_a_worker_is_told_of_the_cancellation_of_what_it_runs(self, harness: BackendHarness) -> None:
+        """It may be in another process than who asked."""
+        one, two = await harness.client(), await harness.client()
+        worker = await harness.worker(two)
+        (id,) = await one.publish(publication())
+        await worker.receive_one()
+        await one.backend.cancel([id])
+        await worker.listener.wait_for(lambda: id in worker.listener.cancellations)
+
+    async def test_other_tasks_are_not_cancelled(self, harness: BackendHarness) -> None:
+        """Only what was named."""
+        client = await harness.client()
+        one, two = await client.publish(publication(), publication())
+        await client.backend.cancel([one])
+        worker = await harness.worker(client)
+        assert {d.id: d.cancelled for d in await worker.receive()} == {one: True, two: False}
+
+    async def test_cancelling_what_has_ended_or_never_was_changes_nothing(self, harness: BackendHarness) -> None:
+        """The outcome stays."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        (id,) = await client.publish(publication())
+        await worker.session.settle([finish(await worker.receive_one(), b"done")])
+        await client.backend.cancel([id, new_task_id("default", 1.0)])
+        assert await client.backend.read_outcomes([id]) == {id: b"done"}
+        assert await client.backend.counts("default") == Counts()
+
+
+class ParkingCases:
+    """Cases of parked tasks."""
+
+    async def test_a_parked_task_is_listed_with_what_it_waits_for(self, harness: BackendHarness) -> None:
+        """Nothing is dropped, and an operator can see why."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        (id,) = await client.publish(publication())
+        await worker.session.settle([park(await worker.receive_one(), "app.later", b"parked")])
+        (waiting,) = await client.backend.peek("default")
+        assert (waiting.id, waiting.state, waiting.awaits, waiting.body) == (id, "parked", "app.later", b"parked")
+        assert (await client.backend.counts("default")).parked == 1
+
+    async def test_workers_are_told_of_a_parked_task(self, harness: BackendHarness) -> None:
+        """So that one that knows it takes it at once."""
+        one, two = await harness.client(), await harness.client()
+        old, new = await harness.worker(one, name="old"), await harness.worker(two, name="new")
+        await one.publish(publication())
+        await old.session.settle([park(await old.receive_one(), "app.later")])
+        await new.listener.wait_for(lambda: "app.later" in new.listener.parkings)
+
+    async def test_unparking_makes_the_named_tasks_ready(self, harness: BackendHarness) -> None:
+        """And only those; their times do not matter."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        await client.publish(*(publication() for _ in range(3)))
+        names = ["known", "other", "known"]
+        await worker.session.settle([park(d, name) for d, name in zip(await worker.receive(), names, strict=True)])
+        assert await worker.session.unpark(["known", "never"]) == 2
+        assert len(await worker.receive()) == 2
+        assert (await client.backend.counts("default")).parked == 1
+
+    async def test_unparking_nothing_is_nothing(self, harness: BackendHarness) -> None:
+        """A delayed task is not parked."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        await client.publish(publication(delay_ms=60_000))
+        assert await worker.session.unpark(["known"]) == 0
+        assert await worker.session.unpark([]) == 0
+
+    async def test_a_parked_task_is_tried_again_when_its_time_comes(self, harness: BackendHarness) -> None:
+        """Also where nobody unparks it."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        await client.publish(publication())
+        await worker.session.settle([park(await worker.receive_one(), "later", delay_ms=50)])
+        await harness.pass_time(0.1)
+        assert (await worker.receive_one()).body == b"parked"
+        assert (await client.backend.counts("default")).parked == 0
+
+
+class OperatorCases:
+    """Cases of what operators use."""
+
+    async def test_every_state_is_counted(self, harness: BackendHarness) -> None:
+        """Parked tasks count as delayed too."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        await client.publish(*(publication() for _ in range(3)))
+        first, second, _ = await worker.receive()
+        await worker.session.settle([bury(first), park(second, "later")])
+        await client.publish(publication(), publication(delay_ms=60_000))
+        assert await client.backend.counts("default") == Counts(ready=1, running=1, delayed=2, parked=1, dead=1)
+
+    async def test_peek_shows_ready_then_running_then_delayed(self, harness: BackendHarness) -> None:
+        """And changes nothing."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        await client.publish(publication(b"running"))
+        await worker.receive_one()
+        await client.publish(
+            publication(b"later", delay_ms=90_000),
+            publication(b"soon", delay_ms=60_000),
+            publication(b"low", priority=Priority.LOW),
+        )
+        await client.publish(publication(b"high", priority=Priority.HIGH))
+        shown = [(waiting.body, waiting.state) for waiting in await client.backend.peek("default")]
+        assert shown == [
+            (b"high", "ready"),
+            (b"low", "ready"),
+            (b"running", "running"),
+            (b"soon", "delayed"),
+            (b"later", "delayed"),
+        ]
+        assert len(await client.backend.peek("default", 2)) == 2
+
+    async def test_a_dead_letter_keeps_its_bytes_and_its_reason(self, harness: BackendHarness) -> None:
+        """And its waiter gets the outcome."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        (id,) = await client.publish(publication(b"\x00raw\xff"))
+        await worker.session.settle([bury(await worker.receive_one(), "it is ü\nwrong", b"rejected")])
+        (letter,) = await client.backend.dead_letters("default")
+        assert (letter.id, letter.queue, letter.reason, letter.body) == (id, "default", "it is ü\nwrong", b"\x00raw\xff")
+        assert letter.deliveries == 1
+        assert await client.backend.read_outcomes([id]) == {id: b"rejected"}
+
+    async def test_dead_letters_come_oldest_first_and_limited(self, harness: BackendHarness) -> None:
+        """In the order of their deaths."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        ids = await client.publish(publication(), publication(), publication())
+        for delivery in await worker.receive():
+            await worker.session.settle([bury(delivery)])
+            await harness.pass_time(0.002)
+        assert [letter.id for letter in await client.backend.dead_letters("default", 2)] == ids[:2]
+
+    async def test_a_replayed_dead_letter_is_ready_again_and_its_outcome_gone(self, harness: BackendHarness) -> None:
+        """Its waiters wait on."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        (id,) = await client.publish(publication(b"body", priority=Priority.HIGH))
+        await worker.session.settle([bury(await worker.receive_one())])
+        assert await client.backend.replay("default", [id, new_task_id("default", 1.0)]) == 1
+        assert await client.backend.read_outcomes([id]) == {}
+        delivery = await worker.receive_one()
+        assert (delivery.id, delivery.body, delivery.priority) == (id, b"body", Priority.HIGH)
+        assert (await client.backend.counts("default")).dead == 0
+
+    async def test_a_replay_wakes_a_waiting_worker(self, harness: BackendHarness) -> None:
+        """As a publication does."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        (id,) = await client.publish(publication())
+        await worker.session.settle([bury(await worker.receive_one())])
+        waiting = asyncio.create_task(worker.session.receive(1, 5.0))
+        await asyncio.sleep(0.02)
+        await client.backend.replay("default", [id])
+        async with asyncio.timeout(0.9):
+            assert len(await waiting) == 1
+
+    async def test_purging_deletes_what_waits_and_spares_what_runs_or_is_dead(self, harness: BackendHarness) -> None:
+        """The number of deleted tasks comes back."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        await client.publish(*(publication() for _ in range(3)))
+        running, dead, parked = await worker.receive()
+        await worker.session.settle([bury(dead), park(parked, "later")])
+        await client.publish(*(publication(priority=p) for p in Priority), publication(delay_ms=60_000))
+        assert await client.backend.purge("default") == 5
+        assert await client.backend.counts("default") == Counts(running=1, dead=1)
+        assert await worker.session.settle([finish(running)]) == [True]
+
+    async def test_purging_dead_letters_spares_the_rest(self, harness: BackendHarness) -> None:
+        """And other queues."""
+        client = await harness.client()
+        worker = await harness.worker(client, queues=["default", "other"])
+        await client.publish(publication(), publication(queue="other"))
+        await worker.session.settle([bury(delivery) for delivery in await worker.receive()])
+        await client.publish(publication())
+        assert await client.backend.purge("default", dead=True) == 1
+        assert await client.backend.counts("default") == Counts(ready=1)
+        assert await client.backend.counts("other") == Counts(dead=1)
+
+    async def test_an_unknown_queue_is_an_empty_one(self, harness: BackendHarness) -> None:
+        """Looking does not create it."""
+        client = await harness.client()
+        assert await client.backend.counts("nowhere") == Counts()
+        assert await client.backend.peek("nowhere") == []
+        assert await client.backend.dead_letters("nowhere") == []
+        assert await client.backend.purge("nowhere") == 0
