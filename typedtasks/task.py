@@ -260,7 +260,7 @@ def define(name: str, options: TaskOptions, defaults: TaskDefinition, raises: ob
             f"{name}: executor={options.get('executor')!r} is not available yet; synchronous functions run in threads. "
             "Leave the option out, or start the work in a process pool of your own."
         )
-    retry: object = options.get("retry")
+    retry = cast("object", options.get("retry"))
     if retry is not None and not isinstance(retry, Retry):
         raise DefinitionError(f"{name}: retry={retry!r} is not a Retry; write retry=Retry(max_attempts=5).")
     timeout, ttl = options.get("timeout"), options.get("result_ttl")

@@ -79,7 +79,7 @@ async def test_a_task_is_still_the_function_that_it_was(stage: Stage) -> None:
 
     assert await double(4) == 8
     assert triple(4) == 12
-    assert (double.__name__, double.__doc__) == ("double", "Return twice x.")
+    assert (double.function.__name__, double.__doc__) == ("double", "Return twice x.")
     assert double.name == f"{__name__}.double"
 
 
@@ -183,7 +183,7 @@ async def test_a_handle_can_be_made_again_from_its_id_in_another_process(stage: 
     async def echo(text: str) -> str:
         return text
 
-    remote = reader.task(name="echo")(echo.function)  # type: ignore[call-overload]  # the function's type is erased
+    remote = reader.task(name="echo")(echo.function)
 
     async with sender, reader:
         id = (await echo.enqueue("hello")).id
@@ -459,6 +459,6 @@ async def test_unknown_options_and_taken_names_are_refused(stage: Stage) -> None
     with pytest.raises(DefinitionError, match="there is no option 'dela'"):
         run.options(dela=3)  # type: ignore[call-arg]  # the unknown option is the point
     with pytest.raises(DefinitionError, match="The name 'run' is taken by"):
-        broker.task(name="run")(run.function)  # type: ignore[call-overload]  # the function's type is erased
+        broker.task(name="run")(run.function)
     with pytest.raises(DefinitionError, match="is not available yet"):
         broker.task(name="p", executor="process")(run.function)  # type: ignore[call-overload]  # not available: the point

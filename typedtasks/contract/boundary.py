@@ -41,7 +41,7 @@ class _Built:
         for name, parameter in signature.parameters.items():
             hint = _collected(parameter, hints[name])
             optional = parameter.default is not parameter.empty or hint is not hints[name]
-            fields[name] = NotRequired[hint] if optional else hint  # type: ignore[valid-type]  # made at run time
+            fields[name] = NotRequired[hint] if optional else hint
             _check(task, f"the parameter {name!r}", hints[name])
         _check(task, "the result", hints["return"])
         # Any: the functional form wants literal fields; these are made at run time.

@@ -186,8 +186,8 @@ def _shape(node: Node) -> str:
         return kinds.pop() if len(kinds) == 1 else "unknown"
     if kind in _TEXT or (kind == "lax-or-strict" and "serialization" in node):
         return "text"
-    for shape, kinds in (("number", _NUMBER), ("array", _ARRAY), ("object", _OBJECT)):
-        if kind in kinds:
+    for shape, members in (("number", _NUMBER), ("array", _ARRAY), ("object", _OBJECT)):
+        if kind in members:
             return shape
     return "null" if kind == "none" else "unknown"
 

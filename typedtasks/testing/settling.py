@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from typedtasks.backend import Counts, Finish, Priority, SessionId, SessionLost
+from typedtasks.backend import Counts, Delivery, Finish, Priority, SessionId, SessionLost, Settlement
 from typedtasks.testing.harness import BackendHarness, bury, finish, park, publication, retry
 
 __all__ = ["LeaseCases", "RecoveryCases", "SettlingCases"]
@@ -39,7 +39,7 @@ class SettlingCases:
         if kind == "release":
             assert await worker.session.release([delivery]) == [False]
         else:
-            second = {"finish": finish, "retry": retry, "bury": bury}.get(kind, lambda d: park(d, "later"))(delivery)
+            second = _settlement(kind, delivery)
             assert await worker.session.settle([second]) == [False]
         assert await client.backend.counts("default") == Counts()
         assert await client.backend.read_outcomes([id]) == {id: b"first"}
@@ -80,8 +80,8 @@ class SettlingCases:
         worker = await harness.worker(client, queues=["a", "b"])
         await client.publish(*(publication(queue=queue, priority=p) for queue in ("a", "b") for p in Priority for _ in range(4)))
         deliveries = await worker.receive(24)
-        kinds = [finish, retry, bury, lambda delivery: park(delivery, "later")]
-        answers = await worker.session.settle([kinds[n % 4](delivery) for n, delivery in enumerate(deliveries)])
+        kinds = ("finish", "retry", "bury", "park")
+        answers = await worker.session.settle([_settlement(kinds[n % 4], delivery) for n, delivery in enumerate(deliveries)])
         counts = [await client.backend.counts(queue) for queue in ("a", "b")]
         assert answers == [True] * 24
         assert sum(count.ready for count in counts) == sum(count.dead for count in counts) == 6
@@ -284,3 +284,15 @@ class RecoveryCases:
         await harness.pass_time(0.15)
         (delivery,) = await third.session.recover([], 10)
         assert delivery.deliveries == 3
+
+
+def _settlement(kind: str, delivery: Delivery) -> Settlement:
+    match kind:
+        case "finish":
+            return finish(delivery)
+        case "retry":
+            return retry(delivery)
+        case "bury":
+            return bury(delivery)
+        case _:
+            return park(delivery, "later")

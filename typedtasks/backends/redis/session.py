@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final, cast
 
 from redis import Redis as BlockingRedis
@@ -279,11 +279,11 @@ class RedisLeaseKeeper:
 
     def _renew(self, prefix: str) -> bool:
         # Any: redis-py types replies as a union of everything.
-        execute = cast("Callable[..., Any]", self._redis.execute_command)
+        execute = cast("Any", self._redis).execute_command
         try:
-            return execute("EVALSHA", self._script.sha, 1, prefix + "w", prefix, *self._arguments) == 1
+            return bool(execute("EVALSHA", self._script.sha, 1, prefix + "w", prefix, *self._arguments) == 1)
         except exceptions.NoScriptError:
-            return execute("EVAL", self._script.text, 1, prefix + "w", prefix, *self._arguments) == 1
+            return bool(execute("EVAL", self._script.text, 1, prefix + "w", prefix, *self._arguments) == 1)
 
 
 def _places(batch: Sequence[Settlement]) -> dict[str, list[int]]:

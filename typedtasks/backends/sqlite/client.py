@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Literal
 
 from typedtasks.backend import (
     Counts,
@@ -130,7 +130,8 @@ class SQLiteBackend:
         """Return how many tasks of the queue are in each state."""
 
         def select(connection: sqlite3.Connection) -> Counts:
-            rows = dict(connection.execute("select state, count(*) from task where queue = ? group by state", (queue,)))
+            counted = connection.execute("select state, count(*) from task where queue = ? group by state", (queue,))
+            rows: dict[int, int] = {state: count for state, count in counted}  # noqa: C416 - the types are named so
             (parked,) = connection.execute(
                 "select count(*) from task where state = 2 and queue = ? and awaits <> ''", (queue,)
             ).fetchone()
@@ -142,7 +143,8 @@ class SQLiteBackend:
         """Return tasks of the queue that have not ended."""
 
         def select(connection: sqlite3.Connection) -> list[Waiting]:
-            rows = connection.execute(
+            # Any: SQLite's rows are tuples of whatever the columns hold.
+            rows: Iterable[Any] = connection.execute(
                 "select tid, priority, state, due, awaits, body from task where queue = ? and state < 3 "
                 "order by state, iif(state = 2, due, 0), priority, id limit ?",
                 (queue, limit),

@@ -1,0 +1,1 @@
+"""A FastAPI application that fetches GitHub users through a queue."""

@@ -1,0 +1,72 @@
+"""The application that the worker processes of these tests run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from pathlib import Path
+
+from typedtasks import Broker
+
+broker = Broker()
+not_a_broker = 7
+
+
+def _log(line: str) -> None:
+    """Append a line to the file that all processes of a test share."""
+    with Path(os.environ["TEST_LOG"]).open("a") as file:
+        file.write(line + "\n")
+
+
+@broker.task(name="app.double")
+async def double(x: int) -> int:
+    """Return twice x."""
+    return 2 * x
+
+
+@broker.task(name="app.hold")
+async def hold(n: int) -> int:
+    """Say which process runs it; go on when the test says so."""
+    _log(f"start {n} {os.getpid()}")
+    while not Path(os.environ["TEST_LOG"] + ".go").exists():
+        await asyncio.sleep(0.005)
+    _log(f"end {n} {os.getpid()}")
+    return n
+
+
+@broker.task(name="app.hold_in_thread")
+def hold_in_thread(n: int) -> int:
+    """The same, in a thread that nothing can stop."""
+    _log(f"start {n} {os.getpid()}")
+    threading.Event().wait(60)
+    return n
+
+
+@broker.task(name="app.block")
+async def block(seconds: float) -> str:
+    """Block the event loop, which a task must not do."""
+    _log(f"start block {os.getpid()}")
+    time.sleep(seconds)  # noqa: ASYNC251 - blocking is the point
+    return "done"
+
+
+@broker.task(name="app.fail")
+async def fail() -> None:
+    """Fail."""
+    raise ValueError("no")
+
+
+@broker.task(name="app.process")
+async def process() -> int:
+    """Return the process that runs it."""
+    return os.getpid()
+
+
+@broker.task(name="app.die")
+async def die() -> None:
+    """End the process at once, as a crash in C would."""
+    if not Path(os.environ["TEST_LOG"] + ".died").exists():
+        Path(os.environ["TEST_LOG"] + ".died").touch()
+        os._exit(9)
