@@ -1,0 +1,91 @@
+"""README and tutorial are run as they stand; the error page has a part for every error."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import typedtasks
+from tests.processes import ROOT, started
+from typedtasks import TypedTasksError
+
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def files_of(page: str, folder: Path) -> None:
+    """Write every Python block that begins with its file's name into that file."""
+    for language, code in BLOCK.findall((ROOT / page).read_text()):
+        name = re.match(r"# (\S+\.py)\n", code)
+        if language == "python" and name:
+            path = folder / name[1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(code)
+
+
+def run(folder: Path, *arguments: str) -> str:
+    """Run Python in a folder and return what it prints."""
+    result = subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize(
+    ("page", "target", "programs"),
+    [
+        ("README.md", "app.tasks:broker", [("-m", "app.main")]),
+        ("docs/tutorial.md", "shop:broker", [("main.py",), ("later.py",), ("test_shop.py",)]),
+    ],
+)
+def test_the_programs_of_a_page_print_what_the_page_says(
+    page: str, target: str, programs: list[tuple[str, ...]], tmp_path: Path
+) -> None:
+    """Each output is in the page, word for word."""
+    files_of(page, tmp_path)
+    text = (ROOT / page).read_text()
+    with started("-m", "typedtasks", "worker", target, folder=tmp_path) as worker:
+        worker.wait_for_output("Worker started")
+        for program in programs:
+            assert run(tmp_path, *program) in text
+        assert worker.stop() == 0
+
+
+def test_every_error_has_a_code_of_its_own_and_a_part_of_the_page() -> None:
+    """The code in an error's text is the heading to look for."""
+    errors = [
+        value
+        for name in typedtasks.__all__
+        if isinstance(value := getattr(typedtasks, name), type) and issubclass(value, TypedTasksError) and value is not TypedTasksError
+    ]
+    codes = [error.code for error in errors]
+    page = (ROOT / "docs/errors.md").read_text()
+    assert len(set(codes)) == len(codes) == 17
+    for error in errors:
+        assert f"\n## {error.code}\n\n`{error.__name__}`" in page
+
+
+@pytest.mark.parametrize("page", sorted(path.relative_to(ROOT) for path in ROOT.glob("**/*.md") if ".venv" not in path.parts))
+def test_links_to_files_lead_somewhere(page: Path) -> None:
+    """In every page."""
+    for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
+        assert (ROOT / page.parent / link).exists(), link
+
+
+def test_every_public_name_is_documented() -> None:
+    """In `typedtasks`, and their public methods."""
+    for name in typedtasks.__all__:
+        value = getattr(typedtasks, name)
+        if isinstance(value, type):
+            assert value.__doc__, name
+            for attribute, member in vars(value).items():
+                if callable(member) and not attribute.startswith("_"):
+                    assert member.__doc__, f"{name}.{attribute}"
+
+
+def test_all_names_are_sorted_and_there() -> None:
+    """`__all__` is the front door."""
+    assert sorted(typedtasks.__all__) == typedtasks.__all__
+    assert all(hasattr(typedtasks, name) for name in typedtasks.__all__)
