@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["Process", "eventually", "listens", "started"]
@@ -50,10 +50,8 @@ class Process:
 
     def end(self) -> None:
         """End the whole group, whatever state it is in."""
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.popen.wait(10)
         self._reader.join(10)
         if self.popen.stdout is not None:

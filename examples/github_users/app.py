@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated, Literal
 
@@ -14,7 +14,7 @@ from typedtasks import DefinitionError, Failure, ResultExpired, ResultLost, Resu
 
 
 @asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
     """Keep the broker open as long as the application runs."""
     async with broker:
         yield

@@ -1,7 +1,7 @@
 """A stand-in for GitHub's API: one endpoint, in its documented format, so that tests and demonstrations need no network.
 
-Some logins behave in a special way: `nobody` does not exist; `limited` is answered with 429 and `retry-after: 1` the first time, and
-`exhausted` with 403 and `x-ratelimit-reset` the first time.
+Some logins behave in a special way: `nobody` does not exist; `limited` is answered with 429 and `retry-after: 1` the first
+time, and `exhausted` with 403 and `x-ratelimit-reset` the first time.
 
     python -m examples.github_users.fake_github 8001
 """
@@ -25,13 +25,12 @@ class FakeGithub(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: FakeGithub
-
     def do_GET(self) -> None:
         login = self.path.removeprefix("/users/")
         if login == self.path or not login:
             self._answer(404, {"message": "Not Found", "documentation_url": _DOCUMENTATION})
             return
+        assert isinstance(self.server, FakeGithub)
         asked = self.server.asked.setdefault(login, [])
         asked.append(time.time())
         first = len(asked) == 1

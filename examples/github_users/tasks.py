@@ -57,9 +57,9 @@ async def fetch_user(login: Login) -> GithubUser:
     headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28", "User-Agent": "typedtasks-example"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client:
         response = await client.get(f"/users/{login}")
-    if response.status_code == httpx.codes.NOT_FOUND:
+    if response.status_code == 404:
         raise UserNotFound(login=login)
-    if response.status_code in (httpx.codes.FORBIDDEN, httpx.codes.TOO_MANY_REQUESTS):
+    if response.status_code in (403, 429):
         raise RateLimited(retry_at=_retry_at(response))
     response.raise_for_status()
     return GithubUser.model_validate_json(response.content)

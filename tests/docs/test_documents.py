@@ -58,7 +58,9 @@ def test_every_error_has_a_code_of_its_own_and_a_part_of_the_page() -> None:
     errors = [
         value
         for name in typedtasks.__all__
-        if isinstance(value := getattr(typedtasks, name), type) and issubclass(value, TypedTasksError) and value is not TypedTasksError
+        if isinstance(value := getattr(typedtasks, name), type)
+        and issubclass(value, TypedTasksError)
+        and value is not TypedTasksError
     ]
     codes = [error.code for error in errors]
     page = (ROOT / "docs/errors.md").read_text()

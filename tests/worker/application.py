@@ -48,7 +48,7 @@ def hold_in_thread(n: int) -> int:
 async def block(seconds: float) -> str:
     """Block the event loop, which a task must not do."""
     _log(f"start block {os.getpid()}")
-    time.sleep(seconds)  # noqa: ASYNC251 - blocking is the point
+    time.sleep(seconds)  # blocking is the point
     return "done"
 
 

@@ -253,6 +253,8 @@ def test_help_is_there_for_every_command() -> None:
     for arguments in ([], ["worker"], ["queues"], ["dead-letters"], ["demo"]):
         run = subprocess.run([sys.executable, "-m", "typedtasks", *arguments, "--help"], capture_output=True, text=True, check=True)
         assert "usage: typedtasks" in run.stdout
-    bad = subprocess.run([sys.executable, "-m", "typedtasks", "worker", APPLICATION, "--processes", "0"], capture_output=True, text=True)
+    bad = subprocess.run(
+        [sys.executable, "-m", "typedtasks", "worker", APPLICATION, "--processes", "0"], capture_output=True, text=True
+    )
     assert bad.returncode == 2
     assert "'0' is not a whole number above zero" in bad.stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from typedtasks.backend import (
@@ -24,7 +24,7 @@ from typedtasks.errors import BackendUnsupported
 __all__ = ["SQLiteBackend"]
 
 _CHUNK: Final = 500
-_STATES: Final[tuple[Literal["ready", "running", "delayed"], ...]] = ("ready", "running", "delayed")
+_STATES: Final[Mapping[int, Literal["ready", "running", "delayed"]]] = {0: "ready", 1: "running", 2: "delayed"}
 
 
 class SQLiteBackend:

@@ -1,0 +1,297 @@
+"""What only Redis has: lost answers, restarts, a full memory, scripts that vanish, and keys that must not stay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from tests.redis_server import RedisServer, redis_server
+from typedtasks import BackendFull, BackendUnavailable, BackendUnsupported, Broker, Worker
+from typedtasks.backend import SessionLost
+from typedtasks.backends.redis import RedisBackend
+from typedtasks.testing import BackendHarness, Client
+from typedtasks.testing.harness import finish, park, publication
+
+APPEND_ONLY = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
+
+
+class Proxy:
+    """A TCP proxy before a Redis. It can swallow the next answer that holds some bytes, and cut that connection."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.drop_answer_to: bytes | None = None
+        self.dropped = 0
+
+    async def start(self) -> str:
+        """Return the URL to connect to."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
+
+    async def stop(self) -> None:
+        """Cut everything."""
+        assert self._server is not None
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        doomed = False
+
+        async def requests() -> None:
+            nonlocal doomed
+            while data := await reader.read(1 << 16):
+                if self.drop_answer_to is not None and self.drop_answer_to in data:
+                    self.drop_answer_to, doomed = None, True
+                upstream_writer.write(data)
+
+        async def answers() -> None:
+            while data := await upstream_reader.read(1 << 16):
+                if doomed:
+                    self.dropped += 1
+                    return
+                writer.write(data)
+
+        pumps = [asyncio.create_task(requests()), asyncio.create_task(answers())]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            return  # stop() waits for this; asyncio's own callback would report a cancelled handler as an error
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            writer.close()
+            upstream_writer.close()
+
+
+@pytest.fixture
+def empty_redis(redis_url: str) -> Iterator[Redis]:
+    """The shared server, emptied."""
+    with Redis.from_url(redis_url) as redis:
+        redis.flushall()
+        yield redis
+
+
+@pytest.fixture
+async def harness(redis_url: str, empty_redis: Redis) -> AsyncIterator[BackendHarness]:
+    harness = BackendHarness(lambda: RedisBackend(redis_url), asyncio.sleep)
+    yield harness
+    await harness.close()
+
+
+@pytest.fixture
+async def proxy(redis_url: str, empty_redis: Redis) -> AsyncIterator[Proxy]:
+    proxy = Proxy(int(redis_url.rpartition(":")[2].partition("/")[0]))
+    yield proxy
+    await proxy.stop()
+
+
+async def proxied(proxy: Proxy) -> tuple[BackendHarness, Client]:
+    """Return a harness whose clients all speak through the proxy, and one of its clients."""
+    url = await proxy.start()
+    harness = BackendHarness(lambda: RedisBackend(url), asyncio.sleep)
+    return harness, await harness.client()
+
+
+async def test_a_publication_whose_answer_was_lost_is_stored_once(proxy: Proxy) -> None:
+    """It is sent again under the same token, which redis-py's own retries would not do."""
+    harness, client = await proxied(proxy)
+    proxy.drop_answer_to = b"the body"
+    await client.publish(publication(b"the body"))
+    assert proxy.dropped == 1
+    assert (await client.backend.counts("default")).ready == 1
+    await harness.close()
+
+
+async def test_deliveries_whose_answer_was_lost_are_adopted(proxy: Proxy) -> None:
+    """They were handed out to a connection that is gone; `recover` finds them in the session's own list."""
+    harness, client = await proxied(proxy)
+    worker = await harness.worker(client, name="the-session")
+    assert await worker.receive() == []  # the script is loaded now
+    ids = await client.publish(publication(), publication())
+    proxy.drop_answer_to = b"the-session"
+    with pytest.raises(BackendUnavailable):
+        await worker.receive()
+    assert (await client.backend.counts("default")).running == 2
+    found = await worker.session.recover([], 10)
+    assert sorted(delivery.id for delivery in found) == sorted(ids)
+    await harness.close()
+
+
+async def test_a_settlement_whose_answer_was_lost_is_committed_once(proxy: Proxy) -> None:
+    """A second try finds nothing to settle, and changes nothing."""
+    harness, client = await proxied(proxy)
+    worker = await harness.worker(client)
+    await client.publish(publication())
+    await worker.session.settle([finish(await worker.receive_one())])  # the script is loaded now
+    (id,) = await client.publish(publication())
+    delivery = await worker.receive_one()
+    proxy.drop_answer_to = b"the outcome"
+    with pytest.raises(BackendUnavailable):
+        await worker.session.settle([finish(delivery, b"the outcome")])
+    assert await worker.session.settle([finish(delivery, b"another")]) == [False]
+    assert await client.backend.read_outcomes([id]) == {id: b"the outcome"}
+    await harness.close()
+
+
+async def test_a_batch_costs_one_script_call_at_each_step(harness: BackendHarness, empty_redis: Redis) -> None:
+    """Publish, claim and settle of 100 tasks are three calls in all."""
+    client = await harness.client()
+    worker = await harness.worker(client)
+    await client.publish(publication())
+    await worker.session.settle([finish(d) for d in await worker.receive()])  # the scripts are loaded now
+    empty_redis.config_resetstat()
+
+    await client.publish(*(publication() for _ in range(100)))
+    deliveries = await worker.receive(100)
+    await worker.session.settle([finish(delivery, reply_to=client.backend.reply_to) for delivery in deliveries])
+
+    stats = empty_redis.info("commandstats")
+    assert stats["cmdstat_evalsha"]["calls"] == 3
+    assert stats["cmdstat_xpending"]["calls"] == 1
+    assert stats["cmdstat_xack"]["calls"] == stats["cmdstat_xdel"]["calls"] == stats["cmdstat_publish"]["calls"] == 1
+
+
+async def test_after_a_drained_run_no_key_stays_but_those_with_a_time_to_live(harness: BackendHarness, empty_redis: Redis) -> None:
+    """Streams are empty, dead consumers are gone, and nothing grows with the number of tasks."""
+    client = await harness.client()
+    worker = await harness.worker(client)
+    ids = await client.publish(*(publication() for _ in range(50)), publication(delay_ms=1))
+    await client.backend.watch(ids)
+    await client.backend.cancel(ids[:5])
+    await asyncio.sleep(0.01)
+    deliveries = await worker.receive(50)
+    deliveries += await worker.receive(50)
+    await worker.session.settle([park(delivery, "later") for delivery in deliveries])
+    assert await worker.session.unpark(["later"]) == 51
+    await worker.session.settle([finish(d) for d in await worker.receive(100)])
+    await client.backend.unwatch(ids)
+    await worker.session.leave()
+
+    lasting = {key.decode() for key in empty_redis.scan_iter("*") if empty_redis.pttl(key) < 0}
+    assert lasting == {"tt:{default}:s0", "tt:{default}:s1", "tt:{default}:s2"}
+    for key in lasting:
+        assert empty_redis.xlen(key) == 0
+        assert empty_redis.xinfo_groups(key)[0]["consumers"] == 0
+
+
+async def test_scripts_that_vanished_are_sent_again(harness: BackendHarness, empty_redis: Redis) -> None:
+    """SCRIPT FLUSH, or a failover to a server that never saw them."""
+    client = await harness.client()
+    worker = await harness.worker(client)
+    for _ in range(2):
+        empty_redis.script_flush()
+        await client.publish(publication())
+        assert await worker.session.settle([finish(await worker.receive_one())]) == [True]
+
+
+async def test_a_store_that_was_emptied_is_used_again(harness: BackendHarness, empty_redis: Redis) -> None:
+    """After FLUSHALL the session is lost, not stuck; a new one works."""
+    client = await harness.client()
+    old = await harness.worker(client, name="before")
+    await client.publish(publication())
+    empty_redis.flushall()
+    with pytest.raises(SessionLost):
+        await old.receive()
+    worker = await harness.worker(client, name="after")
+    (id,) = await client.publish(publication())
+    assert [delivery.id for delivery in await worker.receive()] == [id]
+
+
+async def test_a_full_redis_refuses_tasks_and_still_lets_started_ones_end(empty_redis: Redis) -> None:
+    """Enqueue says BackendFull; claim and settle go on, so that the memory gets free."""
+    with redis_server("--save", "", "--maxmemory-policy", "noeviction") as server, Redis.from_url(server.url) as redis:
+        harness = BackendHarness(lambda: RedisBackend(server.url), asyncio.sleep)
+        client = await harness.client()
+        worker = await harness.worker(client)
+        (id,) = await client.publish(publication())
+        redis.config_set("maxmemory", "1mb")
+        with pytest.raises(BackendFull, match="has reached its maxmemory"):
+            await client.publish(publication())
+        assert await worker.session.settle([finish(await worker.receive_one())]) == [True]
+        assert list(await client.backend.read_outcomes([id])) == [id]
+        await harness.close()
+
+
+async def test_a_redis_that_evicts_keys_is_refused() -> None:
+    """It would lose tasks."""
+    with (
+        redis_server("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru") as server,
+        pytest.raises(BackendUnsupported, match="set maxmemory-policy to noeviction"),
+    ):
+        async with Broker(server.url):
+            pass
+
+
+async def test_an_old_redis_is_refused_with_its_version() -> None:
+    """7.0 is the least; the answer comes at once."""
+    gone = asyncio.Event()
+
+    async def old(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        info = b"redis_version:6.2.14\r\n"
+        while data := await reader.read(4096):
+            for _ in range(data.count(b"*")):
+                writer.write(b"$%d\r\n%s\r\n" % (len(info), info) if b"INFO\r" in data else b"+OK\r\n")
+        writer.close()
+        gone.set()
+
+    server = await asyncio.start_server(old, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(BackendUnsupported, match=r"is version 6\.2\.14; typedtasks needs 7\.0 or later"):
+        await Broker(f"redis://127.0.0.1:{port}/0").open()
+    await asyncio.wait_for(gone.wait(), 5)
+    server.close()
+
+
+async def test_a_server_that_never_answers_is_given_up_within_five_seconds() -> None:
+    """A port that accepts and says nothing."""
+    gone = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        gone.set()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with asyncio.timeout(5.5):
+        with pytest.raises(BackendUnavailable, match="is not available"):
+            await Broker(f"redis://127.0.0.1:{port}/0").open()
+    await asyncio.wait_for(gone.wait(), 5)
+    server.close()
+
+
+async def test_workers_and_waiters_survive_a_restart_of_redis(tmp_path: Path) -> None:
+    """kill -9 of the server and a new start on the same data: what was acknowledged is run, and its waiter is told."""
+    server = RedisServer(tmp_path, APPEND_ONLY)
+    server.start()
+    try:
+        broker = Broker(server.url)
+
+        @broker.task(name="f")
+        async def f(x: int) -> int:
+            return x
+
+        async with broker:
+            handles = [await f.options(delay=0.3).enqueue(n) for n in range(5)]
+            waiting = [asyncio.create_task(handle.result(timeout=40)) for handle in handles]
+            async with Worker(broker):
+                assert await (await f.enqueue(9)).result(timeout=10) == 9
+                await asyncio.to_thread(server.kill)
+                await asyncio.to_thread(server.start)
+                assert await asyncio.gather(*waiting) == [0, 1, 2, 3, 4]
+    finally:
+        server.kill()

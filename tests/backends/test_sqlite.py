@@ -1,0 +1,213 @@
+"""What only SQLite has: files that cannot be used, group commit, bells between processes, and a kill in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT
+from typedtasks import BackendUnavailable, BackendUnsupported, Broker
+from typedtasks.backends.sqlite import SQLiteBackend
+from typedtasks.backends.sqlite.database import Database
+from typedtasks.testing import BackendHarness
+from typedtasks.testing.harness import publication
+
+
+@pytest.fixture
+async def harness(tmp_path: Path) -> AsyncIterator[BackendHarness]:
+    harness = BackendHarness(lambda: SQLiteBackend(str(tmp_path / "tasks.db")), asyncio.sleep)
+    yield harness
+    await harness.close()
+
+
+async def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
+    """The error names the file."""
+    with pytest.raises(BackendUnavailable, match="cannot be opened .*is it a folder"):
+        await Broker(f"sqlite:///{tmp_path}").open()
+
+
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    """And left as it is."""
+    path = tmp_path / "tasks.db"
+    path.write_text("these are not the tables you are looking for " * 100)
+    with pytest.raises(BackendUnsupported, match="is not an SQLite database"):
+        await Broker(f"sqlite:///{path}").open()
+    assert path.read_text().startswith("these are not")
+
+
+async def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    """Its schema is not ours to touch."""
+    path = tmp_path / "tasks.db"
+    connection = sqlite3.connect(path)
+    connection.execute("pragma user_version = 99")
+    connection.close()
+    with pytest.raises(BackendUnsupported, match=r"written by a newer typedtasks \(schema 99"):
+        await Broker(f"sqlite:///{path}").open()
+
+
+async def test_a_locked_file_is_given_up_within_five_seconds(tmp_path: Path) -> None:
+    """The error says what to close."""
+    path = tmp_path / "tasks.db"
+    broker = Broker(f"sqlite:///{path}")
+    async with broker:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("begin immediate")
+        begun = time.monotonic()
+        with pytest.raises(BackendUnavailable, match="is locked by another process"):
+            await broker.backend.publish([publication()])
+        assert time.monotonic() - begun < 5
+        other.execute("rollback")
+        other.close()
+        await broker.backend.publish([publication()])
+
+
+async def test_a_read_only_file_is_refused(tmp_path: Path) -> None:
+    """As an ordinary user would meet it; root may write anywhere, so the file is opened read-only here."""
+    path = tmp_path / "tasks.db"
+    async with Broker(f"sqlite:///{path}"):
+        pass
+    database = Database(str(path))
+    await database.open()
+    await database.read(lambda connection: connection.execute("pragma query_only = on").fetchall())
+    with pytest.raises(BackendUnavailable, match="is read-only"):
+        await database.write(lambda connection: connection.execute("delete from task").rowcount)
+    await database.close()
+
+
+async def test_a_database_in_memory_points_to_the_memory_backend() -> None:
+    """It would have one connection only."""
+    with pytest.raises(BackendUnsupported, match="use Broker\\('memory://'\\)"):
+        SQLiteBackend(":memory:")
+
+
+async def test_concurrent_publications_share_commits(tmp_path: Path) -> None:
+    """200 tasks at once cost a few syncs of the disk, not 200."""
+    database = Database(str(tmp_path / "tasks.db"))
+    await database.open()
+    before = database.commits
+    await asyncio.gather(
+        *(
+            database.write(lambda c, n=n: c.execute("insert into worker values(?, 0)", (f"s{n}",)).rowcount)  # type: ignore[misc]
+            for n in range(200)
+        )
+    )
+    assert await database.read(lambda c: c.execute("select count(*) from worker").fetchone()) == (200,)
+    assert database.commits - before < 20
+    await database.close()
+
+
+async def test_an_operation_that_fails_does_not_spoil_its_neighbours(tmp_path: Path) -> None:
+    """They share a transaction, and each stands for itself."""
+    database = Database(str(tmp_path / "tasks.db"))
+    await database.open()
+
+    def bad(connection: sqlite3.Connection) -> None:
+        connection.execute("insert into worker values('bad', 0)")
+        raise KeyError("no")
+
+    results = await asyncio.gather(
+        database.write(lambda c: c.execute("insert into worker values('a', 0)").rowcount),
+        database.write(bad),
+        database.write(lambda c: c.execute("insert into worker values('b', 0)").rowcount),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [int, KeyError, int]
+    rows = await database.read(lambda c: c.execute("select session from worker order by session").fetchall())
+    assert rows == [("a",), ("b",)]
+    await database.close()
+
+
+async def test_the_claim_uses_the_index_of_ready_tasks(tmp_path: Path) -> None:
+    """A hundred thousand delayed tasks must not make it slower."""
+    database = Database(str(tmp_path / "tasks.db"))
+    await database.open()
+    query = "explain query plan select id from task where queue = 'q' and state = 0 and priority = 1 order by id limit 10"
+    plan = await database.read(lambda c: c.execute(query).fetchall())
+    assert "USING INDEX ready" in plan[0][3]
+    assert len(plan) == 1
+    await database.close()
+
+
+async def test_a_worker_in_another_process_is_woken_by_the_bell(tmp_path: Path) -> None:
+    """Well before the one second after which it would look by itself."""
+    code = (
+        "import asyncio, sys\n"
+        "from typedtasks.backends.sqlite import SQLiteBackend\n"
+        "from typedtasks.testing.harness import BackendHarness\n"
+        "async def main():\n"
+        "    harness = BackendHarness(lambda: SQLiteBackend(sys.argv[1]), asyncio.sleep)\n"
+        "    worker = await harness.worker(await harness.client())\n"
+        "    for _ in range(3):\n"
+        "        print('waiting', flush=True)\n"
+        "        print(len(await worker.session.receive(1, 10)), flush=True)\n"
+        "    await harness.close()\n"
+        "asyncio.run(main())\n"
+    )
+    path = str(tmp_path / "tasks.db")
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", code, path, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    assert child.stdout is not None
+    harness = BackendHarness(lambda: SQLiteBackend(path), asyncio.sleep)
+    client = await harness.client()
+    times: list[float] = []
+    for _ in range(3):
+        assert await asyncio.wait_for(child.stdout.readline(), 10) == b"waiting\n"
+        await asyncio.sleep(0.05)  # so that it waits; being early would only test less
+        begun = time.monotonic()
+        await client.publish(publication())
+        assert await asyncio.wait_for(child.stdout.readline(), 10) == b"1\n"
+        times.append(time.monotonic() - begun)
+    assert min(times) < 0.5
+    assert await asyncio.wait_for(child.wait(), 10) == 0
+    await harness.close()
+
+
+async def test_a_process_that_is_killed_while_it_publishes_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    """kill -9 in the middle: every acknowledged task is there, and the file is whole."""
+    code = (
+        "import asyncio, sys\n"
+        "from typedtasks import Broker\n"
+        "broker = Broker(sys.argv[1])\n"
+        "@broker.task(name='f')\n"
+        "async def f(n: int) -> None: ...\n"
+        "async def main():\n"
+        "    async with broker:\n"
+        "        n = 0\n"
+        "        while True:\n"
+        "            print((await f.enqueue(n)).id, flush=True)\n"
+        "            n += 1\n"
+        "asyncio.run(main())\n"
+    )
+    path = tmp_path / "tasks.db"
+    with subprocess.Popen([sys.executable, "-c", code, f"sqlite:///{path}"], cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        acknowledged = [child.stdout.readline().strip() for _ in range(50)]
+        os.kill(child.pid, signal.SIGKILL)
+        acknowledged += [line.strip() for line in child.stdout if len(line) > 20]
+    async with Broker(f"sqlite:///{path}") as broker:
+        stored = {waiting.id for waiting in await broker.peek(limit=1_000_000)}
+    assert set(acknowledged) <= stored
+    assert sqlite3.connect(path).execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+async def test_two_processes_may_create_the_same_file_at_the_same_time(tmp_path: Path) -> None:
+    """Whoever comes second finds it."""
+    backends = [Database(str(tmp_path / "tasks.db")) for _ in range(8)]
+    await asyncio.gather(*(database.open() for database in backends))
+    await asyncio.gather(*(database.close() for database in backends))
+
+
+async def test_sockets_do_not_stay_behind(harness: BackendHarness, tmp_path: Path) -> None:
+    """The folder of bells goes with the last process."""
+    client = await harness.client()
+    assert list(tmp_path.glob("*-bells/*.sock")) or not list(tmp_path.glob("*-bells"))
+    await client.backend.close()
+    assert not list(tmp_path.glob("*-bells"))
