@@ -22,7 +22,7 @@ from typedtasks.backend import (
 )
 from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Messages, Script, prefix_of, redis_errors, shown
 from typedtasks.backends.redis.operator import Operator
-from typedtasks.backends.redis.session import RedisSession, SessionScripts
+from typedtasks.backends.redis.session import RedisSession, SessionScripts, head_of
 from typedtasks.errors import BackendUnavailable, BackendUnsupported, BrokerClosed
 
 __all__ = ["RedisBackend"]
@@ -87,7 +87,7 @@ class RedisBackend:
             for start in range(0, len(publications), _PUBLISH_LIMIT):
                 arguments: list[object] = [secrets.token_urlsafe(12)]
                 for item in publications[start : start + _PUBLISH_LIMIT]:
-                    arguments += (item.id, int(item.priority), item.delay_ms, item.eta_ms, item.body)
+                    arguments += (head_of(item), item.body)
                 await self._publish(queue, arguments)
 
     async def _publish(self, queue: str, arguments: Sequence[object]) -> None:

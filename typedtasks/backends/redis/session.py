@@ -15,7 +15,7 @@ from redis.retry import Retry
 from typedtasks.backend import (
     Bury,
     Delivery,
-    Finish,
+    Publication,
     Reschedule,
     SessionId,
     SessionListener,
@@ -28,10 +28,11 @@ from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Mess
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendUnavailable
 
-__all__ = ["RedisLeaseKeeper", "RedisSession", "SessionScripts"]
+__all__ = ["RedisLeaseKeeper", "RedisSession", "SessionScripts", "head_of"]
 
 _LONGEST_BLOCK: Final = 10.0
 _PROMOTE_AT_LEAST: Final = 5.0
+_DONE: Final = ord("1")
 _GROUP_MISSING: Final = "NOGROUP"
 
 _log = logging.getLogger("typedtasks.redis")
@@ -115,9 +116,9 @@ class RedisSession:
             arguments: list[object] = [self._id]
             for place in places:
                 arguments += _settlement(batch[place])
-            answers = cast("list[int]", await self._run(self._scripts.settle, queue, "Settling tasks", *arguments))
+            answers = cast("bytes", await self._run(self._scripts.settle, queue, "Settling tasks", *arguments))
             for place, answer in zip(places, answers, strict=True):
-                owned[place] = answer == 1
+                owned[place] = answer == _DONE
         return owned
 
     async def release(self, batch: Sequence[Delivery]) -> list[bool]:
@@ -130,9 +131,9 @@ class RedisSession:
             arguments: list[object] = [self._id]
             for place in places:
                 arguments += (batch[place].priority, _entry_of(batch[place].receipt))
-            answers = await self._run(self._scripts.release, queue, "Giving tasks back", *arguments)
+            answers = cast("bytes", await self._run(self._scripts.release, queue, "Giving tasks back", *arguments))
             for place, answer in zip(places, answers, strict=True):
-                released[place] = answer == 1
+                released[place] = answer == _DONE
         return released
 
     async def recover(self, held: Collection[str], capacity: int) -> list[Delivery]:
@@ -294,39 +295,47 @@ def _places(batch: Sequence[Settlement]) -> dict[str, list[int]]:
     return places
 
 
-def _settlement(item: Settlement) -> tuple[object, ...]:
+def head_of(item: Publication) -> str:
+    """Return what publish.lua reads before the body of an envelope."""
+    return f"{int(item.priority)} {item.delay_ms} {item.eta_ms} {item.id}"
+
+
+def _settlement(item: Settlement) -> tuple[str | bytes, ...]:
     """Return the arguments of settle.lua for one delivery."""
     delivery = item.delivery
-    head = (delivery.priority, _entry_of(delivery.receipt), delivery.id)
-    match item:
-        case Finish(_, outcome, ttl_ms, reply_to, ()):
-            return ("F", *head, outcome, ttl_ms, reply_to, 0)
-        case Finish(_, outcome, ttl_ms, reply_to, follow):
-            rows = [value for f in follow for value in (f.id, int(f.priority), f.delay_ms, f.eta_ms, f.body)]
-            return ("F", *head, outcome, ttl_ms, reply_to, len(follow), *rows)
-        case Reschedule(_, body, delay_ms, eta_ms, awaits):
-            return ("R", *head, body, delay_ms, eta_ms, awaits)
-        case Bury(_, reason, outcome, ttl_ms, reply_to):
-            return ("B", *head, outcome, ttl_ms, reply_to, reason)
+    entry, priority = _entry_of(delivery.receipt), int(delivery.priority)
+    if isinstance(item, Reschedule):
+        head = f"R {priority} {entry} {item.delay_ms} {item.eta_ms} {delivery.id}"
+        return head, _with_text(item.awaits, item.body)
+    if isinstance(item, Bury):
+        head = f"B {priority} {entry} {item.ttl_ms} 0 {delivery.id}"
+        return head, _with_text(item.reply_to, item.outcome), item.reason
+    head = f"F {priority} {entry} {item.ttl_ms} {len(item.follow)} {delivery.id}"
+    rows = [value for following in item.follow for value in (head_of(following), following.body)]
+    return head, _with_text(item.reply_to, item.outcome), *rows
+
+
+def _with_text(text: str, body: bytes) -> bytes:
+    encoded = text.encode()
+    return b"%d %b%b" % (len(encoded), encoded, body)
 
 
 def _entry_of(receipt: str) -> str:
     return receipt.rpartition(":")[2]
 
 
-def _deliveries(queue: str, reply: Sequence[Any]) -> Iterator[Delivery]:
-    """Yield the deliveries of a flat reply: priority, entry id, task id, body, deliveries, cancelled. (Any: mixed values.)"""
-    values = iter(reply)
-    for priority, entry, id, body, deliveries, cancelled in zip(values, values, values, values, values, values, strict=True):
-        yield Delivery(
-            TaskId(id.decode("utf-8", "replace")),
-            queue,
-            int(priority),
-            body,
-            deliveries,
-            f"{queue}:{int(priority)}:{entry.decode()}",
-            cancelled == 1,
-        )
+def _deliveries(queue: str, packed: Sequence[bytes]) -> Iterator[Delivery]:
+    """Yield the deliveries of a reply: a line for each, and all task ids and bodies (see scripts/common.lua)."""
+    lines, content = packed
+    at = 0
+    for line in lines.decode().split("\n") if lines else ():
+        priority, entry, deliveries, cancelled, id_length, body_length = line.split(" ")
+        body_at = at + int(id_length)
+        end = body_at + int(body_length)
+        id = content[at:body_at].decode("utf-8", "replace")
+        receipt = f"{queue}:{priority}:{entry}"
+        yield Delivery(TaskId(id), queue, int(priority), content[body_at:end], int(deliveries), receipt, cancelled == "1")
+        at = end
 
 
 def _delivery(queue: str, priority: int, entry: bytes, values: dict[bytes, bytes]) -> Delivery:

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- ARGV: prefix, session, then for each own pending entry: priority, entry id. Returns deliveries in the form of claim.lua.
-local entries, reply = {}, {}
+-- ARGV: prefix, session, then for each own pending entry: priority, entry id. Returns deliveries as `pack_deliveries` does.
+local entries, rows = {}, {}
 for i = 3, #ARGV, 2 do
   table.insert(entries, { ARGV[i], ARGV[i + 1] })
 end
@@ -13,12 +13,14 @@ for _, named in ipairs(entries) do
     if entry then
       local id, body, earlier, cancelled = read_fields(entry)
       cancelled = cancelled or redis.call('ZSCORE', prefix .. 'x', id)
-      for _, value in ipairs({ priority, entry_id, id, body, earlier + deliveries, cancelled and 1 or 0 }) do
-        table.insert(reply, value)
-      end
+      deliveries = earlier + deliveries
+      table.insert(
+        rows,
+        { priority = priority, entry = entry_id, id = id, body = body, deliveries = deliveries, cancelled = cancelled }
+      )
     else
       redis.call('XACK', stream(priority), 'g', entry_id)
     end
   end
 end
-return reply
+return pack_deliveries(rows)

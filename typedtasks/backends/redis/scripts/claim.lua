@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
 -- ARGV: prefix, session, capacity, then the steps of the read plan: priority, limit.
--- Returns -1 when the lease has ended, else for each delivery: priority, entry id, task id, body, deliveries, cancelled (0 or 1).
+-- Returns -1 when the lease has ended, else the deliveries as `pack_deliveries` writes them.
 local session, left = ARGV[2], tonumber(ARGV[3])
 if not is_alive(session) then
   return -1
 end
 promote()
 local cancellations = redis.call('EXISTS', prefix .. 'x') == 1
-local reply = {}
+local rows = {}
 for i = 4, #ARGV, 2 do
   local priority, limit = ARGV[i], math.min(left, tonumber(ARGV[i + 1]))
   if limit > 0 then
@@ -24,11 +24,10 @@ for i = 4, #ARGV, 2 do
       if cancellations and redis.call('ZSCORE', prefix .. 'x', id) then
         cancelled = true
       end
-      local n = #reply
-      reply[n + 1], reply[n + 2], reply[n + 3] = priority, entry[1], id
-      reply[n + 4], reply[n + 5], reply[n + 6] = body, earlier + 1, cancelled and 1 or 0
+      rows[#rows + 1] =
+        { priority = priority, entry = entry[1], id = id, body = body, deliveries = earlier + 1, cancelled = cancelled }
       left = left - 1
     end
   end
 end
-return reply
+return pack_deliveries(rows)

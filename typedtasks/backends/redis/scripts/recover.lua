@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- ARGV: prefix, session, capacity, then how many deliveries of each priority the session has in hand.
 -- Takes over what belongs to sessions without a lease, forgets those sessions, and finds own entries that are not in hand.
--- Returns -1 when the lease has ended, else two lists: deliveries taken over, in the form of claim.lua, and own pending
--- entries, as priority and entry id, of each priority where their number is not what the session has in hand.
+-- Returns -1 when the lease has ended, else two lists: deliveries taken over, as `pack_deliveries` writes them, and own
+-- pending entries, as priority and entry id, of each priority where their number is not what the session has in hand.
 local session, left = ARGV[2], tonumber(ARGV[3])
 if not is_alive(session) then
   return -1
@@ -26,9 +26,11 @@ local function take(priority, dead, pending)
       if entry then
         local id, body, before, cancelled = read_fields(entry)
         cancelled = cancelled or (cancellations and redis.call('ZSCORE', prefix .. 'x', id))
-        for _, value in ipairs({ priority, entry[1], id, body, earlier[entry[1]] + before + 1, cancelled and 1 or 0 }) do
-          table.insert(taken, value)
-        end
+        local deliveries = earlier[entry[1]] + before + 1
+        table.insert(
+          taken,
+          { priority = priority, entry = entry[1], id = id, body = body, deliveries = deliveries, cancelled = cancelled }
+        )
       end
     end
   end
@@ -61,4 +63,4 @@ for priority = 0, 2 do
     end
   end
 end
-return { taken, own }
+return { pack_deliveries(taken), own }

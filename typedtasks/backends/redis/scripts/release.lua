@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- ARGV: prefix, session, then for each delivery: priority, entry id. Returns 1 for each that was given back, else 0.
+-- ARGV: prefix, session, then for each delivery: priority, entry id. Returns one character for each: 1 when it was given back.
 local entries, answers, done = {}, {}, {}
 for i = 3, #ARGV, 2 do
   table.insert(entries, { ARGV[i], ARGV[i + 1] })
@@ -16,7 +16,7 @@ for number, named in ipairs(entries) do
     done[priority] = done[priority] or {}
     table.insert(done[priority], id)
   end
-  answers[number] = entry and 1 or 0
+  answers[number] = entry and '1' or '0'
 end
 acknowledge(done)
-return answers
+return table.concat(answers)

@@ -1,28 +1,30 @@
 #!lua flags=allow-oom
--- ARGV: prefix, session, then for each delivery 8 values: kind, priority, entry id, task id and
---   F(inish):     outcome, ttl_ms, reply_to, number of envelopes that follow (each: id, priority, delay_ms, eta_ms, body)
---   R(eschedule): body, delay_ms, eta_ms, awaited task name
---   B(ury):       outcome, ttl_ms, reply_to, reason
--- Returns 1 for each that the session owned and that is settled now, 0 for the others.
+-- ARGV: prefix, session, then for each delivery "<kind> <priority> <entry id> <a> <b> <task id>" and a body, where
+--   F(inish):     a is the outcome's time to live in ms, b the number of envelopes that follow; the body is
+--                 "<length of reply_to> <reply_to><outcome>"; each envelope has two values more, as in publish.lua
+--   R(eschedule): a is delay_ms, b eta_ms; the body is "<length of awaited task name> <name><envelope>"
+--   B(ury):       a is the time to live; the body is as with F; the next value is the reason
+-- Returns one character for each: 1 when the session owned it and it is settled now, else 0.
 local session = ARGV[2]
 local items, entries, at = {}, {}, 3
 while at <= #ARGV do
-  table.insert(items, at)
-  table.insert(entries, { ARGV[at + 1], ARGV[at + 2] })
-  at = at + 8 + (ARGV[at] == 'F' and tonumber(ARGV[at + 7]) * 5 or 0)
+  local kind, priority, entry, a, b, id = string.match(ARGV[at], '^(%a) (%d) (%S+) (%d+) (%d+) (.*)$')
+  local length, from = string.match(ARGV[at + 1], '^(%d+) ()')
+  local item = { kind = kind, priority = priority, entry = entry, a = a, b = tonumber(b), id = id, next = at + 2 }
+  item.text = string.sub(ARGV[at + 1], from, from + length - 1)
+  item.body = string.sub(ARGV[at + 1], from + length)
+  items[#items + 1] = item
+  entries[#entries + 1] = { priority, entry }
+  at = at + 2 + (kind == 'F' and 2 * item.b or kind == 'B' and 1 or 0)
 end
-local answers = {}
 if not is_alive(session) then
-  for i = 1, #items do
-    answers[i] = 0
-  end
-  return answers
+  return string.rep('0', #items)
 end
 
 local owned = owned_entries(session, entries)
 local watched = redis.call('EXISTS', prefix .. 'watched') == 1
 local cancellations = redis.call('EXISTS', prefix .. 'x') == 1
-local done, pushes = {}, {}
+local answers, done, pushes = {}, {}, {}
 
 local function push(client, id, outcome)
   if client ~= '' then
@@ -32,65 +34,64 @@ local function push(client, id, outcome)
   end
 end
 
-local function conclude(id, outcome, ttl, reply_to)
-  redis.call('SET', prefix .. 'r:' .. id, outcome, 'PX', ttl)
-  push(reply_to, id, outcome)
+local function conclude(item)
+  redis.call('SET', prefix .. 'r:' .. item.id, item.body, 'PX', item.a)
+  push(item.text, item.id, item.body)
   if watched then
-    for _, client in ipairs(redis.call('SMEMBERS', prefix .. 'watch:' .. id)) do
-      if client ~= reply_to then
-        push(client, id, outcome)
+    for _, client in ipairs(redis.call('SMEMBERS', prefix .. 'watch:' .. item.id)) do
+      if client ~= item.text then
+        push(client, item.id, item.body)
       end
     end
   end
   if cancellations then
-    redis.call('ZREM', prefix .. 'x', id)
+    redis.call('ZREM', prefix .. 'x', item.id)
   end
 end
 
-local function finish(i)
-  conclude(ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6])
-  for follow = i + 8, i + 7 + ARGV[i + 7] * 5, 5 do
-    store(ARGV[follow], ARGV[follow + 1], tonumber(ARGV[follow + 2]), tonumber(ARGV[follow + 3]), ARGV[follow + 4], '')
+local function finish(item)
+  conclude(item)
+  for follow = item.next, item.next + 2 * item.b - 2, 2 do
+    local priority, delay, eta, id = string.match(ARGV[follow], '^(%d) (%d+) (%d+) (.*)$')
+    store(id, priority, tonumber(delay), tonumber(eta), ARGV[follow + 1], '')
   end
 end
 
-local function reschedule(i)
-  store(ARGV[i + 3], ARGV[i + 1], tonumber(ARGV[i + 5]), tonumber(ARGV[i + 6]), ARGV[i + 4], ARGV[i + 7])
-  if ARGV[i + 7] ~= '' then
-    redis.call('HSET', prefix .. 'parked', ARGV[i + 3], ARGV[i + 7])
-    redis.call('PUBLISH', prefix .. 'ctl', 'p' .. ARGV[i + 7])
+local function reschedule(item)
+  store(item.id, item.priority, tonumber(item.a), item.b, item.body, item.text)
+  if item.text ~= '' then
+    redis.call('HSET', prefix .. 'parked', item.id, item.text)
+    redis.call('PUBLISH', prefix .. 'ctl', 'p' .. item.text)
   end
 end
 
-local function bury(i, deliveries)
-  local entry = redis.call('XRANGE', stream(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 2])[1]
-  local _, body, earlier = read_fields(entry or { '', {} })
-  redis.call('HSET', prefix .. 'deadb', ARGV[i + 3], pack_entry(ARGV[i + 1], deliveries + earlier, ARGV[i + 7], body))
-  redis.call('ZADD', prefix .. 'dead', now, ARGV[i + 3])
-  conclude(ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6])
+local function bury(item, deliveries)
+  local found = redis.call('XRANGE', stream(item.priority), item.entry, item.entry)[1]
+  local _, body, earlier = read_fields(found or { '', {} })
+  redis.call('HSET', prefix .. 'deadb', item.id, pack_entry(item.priority, deliveries + earlier, ARGV[item.next], body))
+  redis.call('ZADD', prefix .. 'dead', now, item.id)
+  conclude(item)
 end
 
-for number, i in ipairs(items) do
-  local priority, entry = ARGV[i + 1], ARGV[i + 2]
-  local deliveries = owned[priority .. '-' .. entry]
+for number, item in ipairs(items) do
+  local place = item.priority .. '-' .. item.entry
+  local deliveries = owned[place]
   if deliveries then
-    owned[priority .. '-' .. entry] = nil
-    done[priority] = done[priority] or {}
-    table.insert(done[priority], entry)
-    if ARGV[i] == 'F' then
-      finish(i)
-    elseif ARGV[i] == 'R' then
-      reschedule(i)
+    owned[place] = nil
+    done[item.priority] = done[item.priority] or {}
+    table.insert(done[item.priority], item.entry)
+    if item.kind == 'F' then
+      finish(item)
+    elseif item.kind == 'R' then
+      reschedule(item)
     else
-      bury(i, deliveries)
+      bury(item, deliveries)
     end
-    answers[number] = 1
-  else
-    answers[number] = 0
   end
+  answers[number] = deliveries and '1' or '0'
 end
 acknowledge(done)
 for client, frames in pairs(pushes) do
   redis.call('PUBLISH', 'tt:done:' .. client, table.concat(frames))
 end
-return answers
+return table.concat(answers)
