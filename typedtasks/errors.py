@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, ClassVar, Self, cast, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -31,11 +32,17 @@ __all__ = [
     "TypedTasksError",
     "describe",
     "error_details",
+    "printable",
 ]
 
 _RESERVED_FIELDS = frozenset(
     {"args", "attempts", "code", "traceback", "type", "with_traceback", "add_note", "to_json", "from_json"}
 )
+
+
+_MOST_ERRORS = 100
+_MOST_LINES = 20
+_LONGEST_MESSAGE = 400
 
 
 class TypedTasksError(Exception):
@@ -276,21 +283,47 @@ def _make_fields_model(failure: type[TaskError]) -> type[BaseModel]:
 
 
 def error_details(error: ValidationError) -> list[ErrorDetails]:
-    """Return pydantic's errors as plain data: no link, no live object, each input shown in at most 80 characters."""
-    return [
-        ErrorDetails(type=item["type"], loc=item["loc"], msg=item["msg"], input=_shortened(item["input"]))
-        for item in error.errors(include_url=False, include_context=False)
+    """Return pydantic's errors as plain data: no link, no live object, each input shown in at most 80 characters.
+
+    Of more than 100 errors the first 100, and one that says how many more there are.
+    """
+    details = [
+        ErrorDetails(
+            type=item["type"],
+            loc=tuple(_shortened(part) if isinstance(part, str) else part for part in item["loc"]),
+            msg=_shortened(item["msg"], _LONGEST_MESSAGE),
+            input=_shortened(_representation(item["input"])),
+        )
+        for item in islice(error.errors(include_url=False, include_context=False), _MOST_ERRORS)
     ]
+    more = error.error_count() - len(details)
+    if more > 0:
+        details.append(ErrorDetails(type="more_errors", loc=(), msg=f"There are {more} more errors", input=""))
+    return details
 
 
 def describe(errors: Sequence[ErrorDetails], *, indent: str = "  ") -> str:
     """Return one line for each error: where, what, and what was given."""
-    return "".join(
+    lines = [
         f"\n{indent}{'.'.join(map(str, item['loc'])) or '(the whole value)'}: {item['msg']} (given: {item['input']})"
-        for item in errors
-    )
+        for item in errors[:_MOST_LINES]
+    ]
+    if len(errors) > len(lines):
+        lines.append(f"\n{indent}... and more errors: `.errors` has them")
+    return "".join(lines)
 
 
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+def printable(text: str) -> str:
+    """Return the text with what is no Unicode (lone surrogates) escaped, so that it can be sent, stored and shown."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _representation(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception as error:  # noqa: BLE001 - a value that cannot be shown is still refused for what it is
+        return f"<{type(value).__name__}: its __repr__ raised {type(error).__name__}>"
+
+
+def _shortened(text: str, longest: int = 80) -> str:
+    return printable(text if len(text) <= longest else text[: longest - 3] + "...")

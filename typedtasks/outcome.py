@@ -24,6 +24,7 @@ from typedtasks.errors import (
     TaskTimedOut,
     describe,
     error_details,
+    printable,
 )
 
 __all__ = [
@@ -145,10 +146,10 @@ def write_outcome(
     if attempts != 1:
         line["attempts"] = attempts
     if error is not None:
-        line["type"] = error.type
-        line["message"] = error.message
+        line["type"] = printable(error.type)
+        line["message"] = printable(error.message)
         if error.traceback:
-            line["traceback"] = error.traceback
+            line["traceback"] = printable(error.traceback)
     if errors:
         line["errors"] = [{"type": e["type"], "loc": e["loc"], "msg": e["msg"], "input": str(e["input"])} for e in errors]
     fields = error.to_json() if ending == "failure" and isinstance(error, TaskError) else b""

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from typedtasks.clock import Duration, seconds
 from typedtasks.errors import DefinitionError
@@ -49,6 +49,10 @@ class Retry:
             raise DefinitionError(f"Retry(factor={self.factor}) would make waits shorter: pass 1 or more.")
         if not 0 <= self.jitter <= 1:
             raise DefinitionError(f"Retry(jitter={self.jitter}) is not a share: pass a number from 0 to 1.")
+        on: object = self.on
+        given = cast("tuple[object, ...]", on) if isinstance(on, tuple) else (on,)
+        if on is not None and not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in given):
+            raise DefinitionError(f"Retry(on={self.on!r}) has to be an exception class, or a tuple of them.")
         seconds(self.backoff, "Retry.backoff")
         seconds(self.max_delay, "Retry.max_delay")
 
@@ -61,6 +65,8 @@ class Retry:
     def delay(self, attempt: int, chance: random.Random) -> float:
         """Return the seconds to wait after the failed attempt number `attempt` (the first is 1)."""
         longest = seconds(self.max_delay, "Retry.max_delay")
-        # Beyond 64 doublings every wait is the cap, and a larger power would overflow a float.
-        wait = min(longest, seconds(self.backoff, "Retry.backoff") * self.factor ** min(attempt - 1, 64))
+        try:
+            wait = min(longest, seconds(self.backoff, "Retry.backoff") * self.factor ** (attempt - 1))
+        except OverflowError:
+            wait = longest
         return min(longest, wait * (1 + self.jitter * chance.uniform(-1, 1)))

@@ -15,7 +15,7 @@ from typedtasks.contract.binding import explain_misfit, make_bind, make_spread
 from typedtasks.contract.roundtrip import needs_lax_json, obstacle
 from typedtasks.contract.schemas import CONFIG, Schemas
 from typedtasks.contract.signature import check_function, resolve_types, signature_text
-from typedtasks.errors import DefinitionError, PayloadInvalid, PayloadTooLarge, describe, error_details
+from typedtasks.errors import DefinitionError, PayloadInvalid, PayloadTooLarge, describe, error_details, printable
 
 __all__ = ["Boundary", "Misfit"]
 
@@ -94,6 +94,8 @@ class Boundary(Generic[R]):
             raise self._invalid(error_details(error)) from None
         except (PydanticSerializationError, ValueError, RecursionError) as error:
             raise self._invalid([_unserializable(error)]) from None
+        except Exception as error:
+            raise self._invalid([_validator_raised(error)]) from error
         if len(payload) > self._max_payload:
             raise PayloadTooLarge(
                 f"{self._task}: the arguments have {len(payload)} bytes as JSON, and at most {self._max_payload} may be sent. "
@@ -113,6 +115,8 @@ class Boundary(Generic[R]):
             return self._spread(built.arguments.validate_json(payload, strict=strict, by_alias=True))
         except ValidationError as error:
             raise Misfit(error_details(error)) from None
+        except BaseException as error:
+            raise Misfit([_validator_raised(error)]) from error
 
     def encode_result(self, value: object) -> bytes:
         """Return a result as JSON, validated against the declared type. Raises `Misfit`."""
@@ -123,6 +127,8 @@ class Boundary(Generic[R]):
             raise Misfit(error_details(error)) from None
         except (PydanticSerializationError, ValueError, RecursionError) as error:
             raise Misfit([_unserializable(error)]) from None
+        except Exception as error:
+            raise Misfit([_validator_raised(error)]) from error
 
     def decode_result(self, value: bytes) -> R:
         """Return the result that the bytes say. Raises `Misfit` where it is not of the declared type."""
@@ -132,6 +138,13 @@ class Boundary(Generic[R]):
             return cast("R", built.result.validate_json(value, strict=True if built.strict_result else None, by_alias=True))
         except ValidationError as error:
             raise Misfit(error_details(error)) from None
+        except Exception as error:
+            raise Misfit([_validator_raised(error)]) from error
+
+    def check(self) -> None:
+        """Build the validators now. Raises `DefinitionError` where a type cannot be found or cannot make the round trip."""
+        if self._built is None:
+            self._build()
 
     def _build(self) -> _Built:
         try:
@@ -196,7 +209,12 @@ def _shown(hint: object) -> str:
 
 def _unserializable(error: Exception) -> ErrorDetails:
     text = str(error) or type(error).__name__
-    return ErrorDetails(type="unserializable", loc=(), msg=f"Value cannot be written as JSON: {text}", input="")
+    return ErrorDetails(type="unserializable", loc=(), msg=printable(f"Value cannot be written as JSON: {text}"), input="")
+
+
+def _validator_raised(error: BaseException) -> ErrorDetails:
+    text = printable(f"A validator raised {type(error).__name__}: {error}")
+    return ErrorDetails(type="validator_raised", loc=(), msg=text, input="")
 
 
 def _too_long(size: int, limit: int) -> ErrorDetails:

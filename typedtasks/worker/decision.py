@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import traceback
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typedtasks.backend import Bury, Delivery, Finish, Reschedule
 from typedtasks.clock import milliseconds, seconds
 from typedtasks.contract import Misfit
 from typedtasks.envelope import Header, write_header
-from typedtasks.errors import DefinitionError, PayloadRejected, ResultInvalid, TaskError, TaskFailed, TaskTimedOut, describe
+from typedtasks.errors import PayloadRejected, ResultInvalid, TaskError, TaskFailed, TaskTimedOut, describe
 from typedtasks.outcome import success_prefix, write_outcome
 from typedtasks.retry import Retry
 from typedtasks.task import AnyTask, TaskDefinition
@@ -24,6 +25,8 @@ _LONGEST_PARKING: Final = 300.0
 _LONGEST_MESSAGE: Final = 4 * 1024
 _LONGEST_TRACEBACK: Final = 16 * 1024
 _OWN_CODE: Final = str(Path(__file__).parent.parent)
+
+_log = logging.getLogger("typedtasks.worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,8 @@ def _retry_time(retry: Retry, error: Exception, attempt: int, chance: random.Ran
                 return 0, max(1, milliseconds(wanted.timestamp()))
             if isinstance(wanted, timedelta | int | float):
                 return milliseconds(max(0.0, seconds(wanted, "Retry.when"))), 0
-        except Exception as broken:  # noqa: BLE001 - the user's function failed: the backoff holds, and the failure is said
-            error.add_note(f"Retry.when raised {type(broken).__name__}: {broken}; the backoff was used instead.")
+        except BaseException as broken:  # noqa: BLE001 - the user's function failed: the backoff holds, and the failure is said
+            _note(error, f"Retry.when raised {type(broken).__name__}: {broken}; the backoff was used instead.")
     return milliseconds(retry.delay(attempt, chance)), 0
 
 
@@ -119,13 +122,12 @@ def _failure_outcome(definition: TaskDefinition, error: BaseException, timed_out
     if timed_out:
         text = f"{definition.name} ran longer than its timeout and was stopped."
         return write_outcome("timed_out", attempts=attempts, error=TaskTimedOut(text, attempts=attempts))
-    trace = _trace(error)
     if isinstance(error, TaskError) and isinstance(error, definition.raises):
         declared = _as_declared(error, definition)
         if declared is not None:
-            declared.type, declared.traceback, declared.attempts = declared.__class__.__name__, trace, attempts
+            declared.type, declared.traceback, declared.attempts = declared.__class__.__name__, _trace(error), attempts
             return write_outcome("failure", attempts=attempts, error=declared)
-    crash = TaskFailed(_said(error), type=type(error).__name__, traceback=trace, attempts=attempts)
+    crash = TaskFailed(_said(error), type=type(error).__name__, traceback=_trace(error), attempts=attempts)
     return write_outcome("crashed", attempts=attempts, error=crash)
 
 
@@ -135,9 +137,16 @@ def _as_declared(error: TaskError, definition: TaskDefinition) -> TaskError | No
     kind = error.__class__ if error.__class__ in declared else declared[0]
     try:
         return kind.from_json(error.to_json()) if kind is error.__class__ else error.as_base(kind)
-    except (ValueError, DefinitionError, TypeError) as misfit:
-        error.add_note(f"It is declared, but its fields do not fit any more: {misfit}")
+    except Exception as misfit:  # noqa: BLE001 - a constructor and validators of the user run here
+        _note(error, f"It is declared, but its fields do not fit any more: {type(misfit).__name__}: {misfit}")
         return None
+
+
+def _note(error: BaseException, text: str) -> None:
+    try:
+        error.add_note(text)
+    except Exception:  # noqa: BLE001 - a class may refuse notes; its failure is reported all the same
+        _log.warning("%s", text)
 
 
 def _said(error: BaseException) -> str:
@@ -146,7 +155,7 @@ def _said(error: BaseException) -> str:
         text = error.message if isinstance(error, TaskFailed) else str(error)
     except Exception as broken:  # noqa: BLE001 - an exception that cannot be shown is still reported
         text = f"(its __str__ raised {type(broken).__name__})"
-    return text.encode("utf-8", "backslashreplace").decode()[:_LONGEST_MESSAGE]
+    return text[:_LONGEST_MESSAGE]
 
 
 def _trace(error: BaseException) -> str:
@@ -158,4 +167,4 @@ def _trace(error: BaseException) -> str:
         text = "".join(traceback.format_exception(type(error), error, frames))
     except Exception as broken:  # noqa: BLE001 - an exception that cannot be shown is still reported
         text = f"(the traceback could not be shown: {type(broken).__name__})"
-    return text.encode("utf-8", "backslashreplace").decode()[-_LONGEST_TRACEBACK:]
+    return text[-_LONGEST_TRACEBACK:]

@@ -48,6 +48,8 @@ class Execution:
         self._clock = clock
         self._chance = random.Random()
         self._abandoned: set[asyncio.Future[object]] = set()
+        self.thread_returned: Callable[[], None] | None = None
+        """Called on the event loop when a thread whose function had been given up is free again."""
 
     @property
     def abandoned_threads(self) -> int:
@@ -75,7 +77,7 @@ class Execution:
         return Prepared(received, args, kwargs)
 
     async def run(self, prepared: Prepared) -> Settlement:
-        """Return what follows from running it. Raises `CancelledError` only where this very call was cancelled."""
+        """Return what follows from running it. Raises `CancelledError` where it was cancelled, by whomever."""
         received = prepared.received
         timeout = received.header.timeout or received.task.definition.timeout
         scope = asyncio.timeout(timeout or None)
@@ -88,15 +90,16 @@ class Execution:
             return decision.returned(received, received.task.boundary.encode_result(value))
         except Misfit as misfit:
             return decision.misreturned(received, misfit)
-        except asyncio.CancelledError as error:
-            me = asyncio.current_task()
-            if me is not None and me.cancelling():
-                raise
-            return self._failed(received, error)  # the function raised it by itself
+        except asyncio.CancelledError:
+            raise
         except TimeoutError as error:
-            return self._failed(received, error, timed_out=scope.expired())
+            return self.failed(received, error, timed_out=scope.expired())
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its outcome
-            return self._failed(received, error)
+            return self.failed(received, error)
+
+    def failed(self, received: Received, error: BaseException, *, timed_out: bool = False) -> Settlement:
+        """Return what follows from an error that its function raised."""
+        return decision.failed(received, error, timed_out=timed_out, chance=self._chance)
 
     def cancelled(self, received: Received) -> Settlement:
         """Return what follows from the cancellation of a task that was running."""
@@ -105,9 +108,6 @@ class Execution:
     def close(self) -> None:
         """Let the threads end. Those that still run a function are not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _failed(self, received: Received, error: BaseException, *, timed_out: bool = False) -> Settlement:
-        return decision.failed(received, error, timed_out=timed_out, chance=self._chance)
 
     async def _call(self, prepared: Prepared) -> object:
         task = prepared.received.task
@@ -122,11 +122,16 @@ class Execution:
         except asyncio.CancelledError:
             if not future.done():
                 self._abandoned.add(future)
-                future.add_done_callback(self._abandoned.discard)
+                future.add_done_callback(self._returned)
             raise
         if isinstance(result, _Raised):
             raise result.error
         return result
+
+    def _returned(self, future: asyncio.Future[object]) -> None:
+        self._abandoned.discard(future)
+        if self.thread_returned is not None:
+            self.thread_returned()
 
     def _ttl_of(self, task: AnyTask | None) -> int:
         return self._ttl_ms if task is None else task.definition.result_ttl_ms

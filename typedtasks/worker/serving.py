@@ -45,6 +45,7 @@ class Serving:
 
     def __init__(self, execution: Execution, names: Sequence[str], *, concurrency: int, recovery: float, tally: Tally) -> None:
         self._execution = execution
+        execution.thread_returned = self._thread_returned
         self._names = frozenset(names)
         self._concurrency = concurrency
         self._recovery = recovery
@@ -52,6 +53,7 @@ class Serving:
         self._held: set[str] = set()
         self._running: dict[TaskId, asyncio.Task[None]] = {}
         self._cancelled: set[TaskId] = set()
+        self._ending = False
         self._given_back: list[Delivery] = []
         self._freed = asyncio.Event()
         self._parked = asyncio.Event()
@@ -101,6 +103,7 @@ class Serving:
 
     async def abandon(self) -> None:
         """Cancel whatever runs and wait for it. Nothing of it is settled."""
+        self._ending = True
         try:
             async with asyncio.timeout(_WAIT):
                 await cancel_and_wait(self._running.values())
@@ -200,11 +203,13 @@ class Serving:
         delivery = prepared.received.delivery
         try:
             self._put(await self._execution.run(prepared))
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if delivery.id in self._cancelled:
                 self._put(self._execution.cancelled(prepared.received))
-            else:
+            elif self._ending:
                 self._given_back.append(delivery)
+            else:
+                self._put(self._execution.failed(prepared.received, error))  # the function cancelled itself
         finally:
             self._cancelled.discard(delivery.id)
             del self._running[delivery.id]
@@ -233,6 +238,9 @@ class Serving:
                 self._tally.failed += 1
                 line, _ = read_outcome(outcome)
                 _log.warning("%s: %s. %s: %s", delivery.id, line["outcome"], line.get("type", ""), line.get("message", ""))
+
+    def _thread_returned(self) -> None:
+        self._freed.set()
 
     def _settled(self, settlement: Settlement) -> None:
         self._held.discard(settlement.delivery.receipt)

@@ -68,10 +68,13 @@ class Worker:
     async def run(self, *, burst: bool = False, session_id: SessionId | None = None) -> Tally:
         """Run tasks until `stop` is called, or (`burst`) until no task is ready, and return what was settled.
 
-        Raises `BackendUnavailable` when the backend is not there at the start; later it is waited for. `session_id` names the
-        first session; a supervisor that sees the process die can then end its lease at once.
+        Raises `DefinitionError` when the types of a task cannot be found, and `BackendUnavailable` when the backend is not
+        there at the start; later it is waited for. `session_id` names the first session; a supervisor that sees the process
+        die can then end its lease at once.
         """
         self.broker.check_open("A worker")
+        for task in self.broker.tasks.values():
+            task.boundary.check()
         execution = Execution(
             self.broker.tasks,
             max_payload=self.broker.max_payload,
