@@ -68,7 +68,8 @@ class Broker:
     `Backend` of your own may be passed instead. Nothing is opened before `async with broker:` (or `await broker.open()`).
 
     `default_queue` takes the calls of tasks that name no queue. `max_payload` is the largest size of a call's arguments as
-    JSON, in bytes. `result_ttl` is how long outcomes are kept. Raises `BackendUnsupported` for a URL that means nothing.
+    JSON, in bytes, and `max_result` that of a result. `result_ttl` is how long outcomes are kept. Raises `BackendUnsupported`
+    for a URL that means nothing.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Broker:
         *,
         default_queue: str = "default",
         max_payload: int = 256 * 1024,
+        max_result: int = 16 * 1024 * 1024,
         result_ttl: Duration = 24 * 3600.0,
         clock: Clock | None = None,
     ) -> None:
@@ -94,6 +96,7 @@ class Broker:
             default_queue,
             result_ttl_ms=milliseconds(seconds(result_ttl, "result_ttl", positive=True)),
             max_payload=max_payload,
+            max_result=max_result,
         )
         self._tasks: dict[str, AnyTask] = {}
         self._outcomes = Outcomes(self.backend, self.clock)
@@ -228,7 +231,9 @@ class Broker:
     async def purge(self, queue: str = "default", *, dead: bool = False) -> int:
         """Delete a queue's waiting tasks (or its dead letters) for good, and return how many there were."""
         self.check_open("purge")
-        return await self.backend.purge(queue, dead=dead)
+        deleted = await self.backend.purge(queue, dead=dead)
+        self._outcomes.interrupted()  # who waits here for a deleted task is told so
+        return deleted
 
     async def wait_outcome(self, id: TaskId, *, foreign: bool, ttl_ms: int) -> bytes:
         """Return an outcome as bytes once there is one. `TaskHandle.outcome` is the usual way."""

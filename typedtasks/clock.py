@@ -11,6 +11,9 @@ from typedtasks.errors import DefinitionError
 
 __all__ = ["Clock", "Duration", "ManualClock", "SystemClock", "milliseconds", "seconds"]
 
+_LONGEST = 100 * 365.25 * 24 * 3600
+"""Seconds. Every backend can add it to the present time."""
+
 Duration: TypeAlias = timedelta | float
 """A length of time: a `timedelta`, or a number of seconds."""
 
@@ -92,8 +95,8 @@ def seconds(duration: Duration, name: str, *, positive: bool = False) -> float:
         value = float(duration)
     else:
         raise DefinitionError(f"{name}={duration!r} is not a duration: pass a timedelta, or seconds as a number.")
-    if not (value > 0 if positive else value >= 0) or value == float("inf"):
-        needed = "a finite duration above zero" if positive else "a finite duration of zero or more"
+    if not (value > 0 if positive else value >= 0) or value > _LONGEST:
+        needed = f"a duration {'above zero' if positive else 'of zero or more'}, and at most 100 years"
         raise DefinitionError(f"{name}={duration!r} is not possible: pass {needed}.")
     return value
 

@@ -102,7 +102,7 @@ class BackendUnsupported(TypedTasksError):
     code = "backend-unsupported"
 
 
-class BackendFull(TypedTasksError):
+class BackendFull(BackendUnavailable):
     """The backend has no room for more tasks (Redis at `maxmemory`, a full disk). Nothing was sent."""
 
     code = "backend-full"

@@ -93,6 +93,7 @@ class TaskDefinition:
     raises: tuple[type[TaskError], ...] = ()
     result_ttl_ms: int = 0
     max_payload: int = 0
+    max_result: int = 0
 
 
 @dataclass(slots=True)
@@ -148,7 +149,9 @@ class Task(Generic[P, R_co, E_co]):
         self.definition = definition
         self.name = definition.name
         self.function = function
-        self.boundary: Boundary[R_co] = Boundary(function, task=definition.name, max_payload=definition.max_payload)
+        self.boundary: Boundary[R_co] = Boundary(
+            function, task=definition.name, max_payload=definition.max_payload, max_result=definition.max_result
+        )
         self._sender = sender
         self._dispatch = Dispatch(Header(definition.name), definition.queue, definition.priority)
         # Any: a task takes the place of its function, so it takes its name and docstring; the stub wants a function.

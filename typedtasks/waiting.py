@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Final
 
 from typedtasks.backend import Backend, TaskId, created_ms
 from typedtasks.batching import Batcher, cancel_and_wait
 from typedtasks.clock import Clock
-from typedtasks.errors import BackendUnavailable, ResultExpired, ResultLost, TypedTasksError
+from typedtasks.errors import BackendUnavailable, BrokerClosed, ResultExpired, ResultLost, TypedTasksError
 
 __all__ = ["Outcomes"]
 
@@ -18,7 +19,9 @@ _LOOK_AGAIN: Final = 5.0
 _READ_LIMIT: Final = 500
 """Outcomes that are read in one call."""
 _PATIENCE_MS: Final = 5_000
-"""How old an id of another process is before the backend is asked whether it knows it at all."""
+"""How old an id is before the backend is asked whether it knows it at all: the task may have been purged."""
+
+_log = logging.getLogger("typedtasks")
 
 
 class _Waiter:
@@ -40,6 +43,8 @@ class Outcomes:
         self._clock = clock
         self._waiters: dict[TaskId, _Waiter] = {}
         self._reads: Batcher[TaskId, bytes | None] = Batcher(self._read, limit=_READ_LIMIT)
+        self._watches: Batcher[TaskId, None] = Batcher(self._begin_watch, limit=_READ_LIMIT)
+        self._unwatches: Batcher[TaskId, None] = Batcher(self._end_watch, limit=_READ_LIMIT)
         self._unread: list[TaskId] = []
         self._interrupted = False
         self._wake = asyncio.Event()
@@ -56,10 +61,11 @@ class Outcomes:
             waiter = self._waiters[id] = _Waiter(asyncio.get_running_loop().create_future(), foreign, ttl_ms)
         waiter.count += 1
         if self._watchman is None:
+            self._wake = asyncio.Event()  # of this event loop: a broker may be opened again on another one
             self._watchman = asyncio.create_task(self._watch(), name="typedtasks-outcomes")
         try:
             if foreign:
-                await self._backend.watch([id])
+                await self._watches.submit([id])
             outcome = (await self._reads.submit([id]))[0]
             if outcome is not None:
                 return outcome
@@ -72,19 +78,23 @@ class Outcomes:
                 del self._waiters[id]
                 waiter.outcome.cancel()
                 if foreign:
-                    await self._backend.unwatch([id])
+                    await self._unwatch(id)
 
     async def read(self, id: TaskId) -> bytes | None:
         """Return the outcome of a task if it has ended, without waiting for it."""
         return (await self._reads.submit([id]))[0]
 
     async def close(self) -> None:
-        """Stop listening. Whoever still waits gets nothing more."""
+        """Stop listening. Whoever still waits gets `BrokerClosed`."""
         if self._watchman is not None:
             await cancel_and_wait([self._watchman])
             self._watchman = None
-        for waiter in self._waiters.values():
-            waiter.outcome.cancel()
+        for id, waiter in self._waiters.items():
+            if not waiter.outcome.done():
+                waiter.outcome.set_exception(BrokerClosed(f"The broker was closed while the outcome of {id} was awaited."))
+                waiter.outcome.exception()  # seen: whoever waits may be gone already
+        self._waiters.clear()
+        self._unread.clear()
 
     def settled(self, id: TaskId, outcome: bytes | None) -> None:
         """Take a pushed outcome (see `OutcomeListener`)."""
@@ -122,6 +132,9 @@ class Outcomes:
                     await self._look(ids)
             except BackendUnavailable:
                 self._interrupted = True  # it will be back; then everything has to be looked at
+            except Exception:  # noqa: BLE001 - whatever it was: those who wait rely on the next look
+                _log.exception("Outcomes could not be looked for; trying again within %g s.", _LOOK_AGAIN)
+                self._interrupted = True
 
     async def _look(self, ids: Sequence[TaskId]) -> None:
         for id, outcome in zip(ids, await self._reads.submit(ids), strict=True):
@@ -137,7 +150,7 @@ class Outcomes:
             if waiter is None or waiter.outcome.done():
                 continue
             age = now - created_ms(id)
-            if self._interrupted or age >= waiter.ttl_ms or (waiter.foreign and age >= _PATIENCE_MS):
+            if self._interrupted or age >= min(waiter.ttl_ms, _PATIENCE_MS):
                 waiter.looks += 1
                 # The question may be slow for the backend, so it is asked after 1, 2, 4, 8 ... looks.
                 if self._interrupted or waiter.looks & (waiter.looks - 1) == 0:
@@ -150,6 +163,20 @@ class Outcomes:
             waiter = self._waiters.get(id)
             if waiter is not None and not waiter.outcome.done():
                 waiter.outcome.set_exception(_lost(id, waiter.ttl_ms, self._clock.now()))
+
+    async def _unwatch(self, id: TaskId) -> None:
+        try:
+            await self._unwatches.submit([id])
+        except TypedTasksError as error:  # the backend forgets it by itself, and an outcome is not lost for this
+            _log.debug("%s is still watched: %s", id, error)
+
+    async def _begin_watch(self, ids: list[TaskId]) -> Sequence[None]:
+        await self._backend.watch(ids)
+        return [None] * len(ids)
+
+    async def _end_watch(self, ids: list[TaskId]) -> Sequence[None]:
+        await self._backend.unwatch(ids)
+        return [None] * len(ids)
 
     async def _read(self, ids: list[TaskId]) -> Sequence[bytes | None]:
         found = await self._backend.read_outcomes(ids)

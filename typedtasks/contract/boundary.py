@@ -60,11 +60,14 @@ class Boundary(Generic[R]):
     further down) are checked on first use.
     """
 
-    def __init__(self, function: Callable[..., object], *, task: str, max_payload: int = 262_144) -> None:
+    def __init__(
+        self, function: Callable[..., object], *, task: str, max_payload: int = 262_144, max_result: int = 16_777_216
+    ) -> None:
         check_function(function, task)
         self._function = function
         self._task = task
         self._max_payload = max_payload
+        self._max_result = max_result
         self._signature = inspect.signature(function)
         self._bind = make_bind(self._signature)
         self._spread = make_spread(self._signature)
@@ -109,7 +112,7 @@ class Boundary(Generic[R]):
         """Return positional and keyword arguments for the function. Raises `Misfit` for bytes that do not fit."""
         built = self._built or self._build()
         if len(payload) > self._max_payload:
-            raise Misfit([_too_long(len(payload), self._max_payload)])
+            raise Misfit([_too_long("Payload", len(payload), self._max_payload)])
         try:
             strict = True if built.strict_arguments else None
             return self._spread(built.arguments.validate_json(payload, strict=strict, by_alias=True))
@@ -122,13 +125,16 @@ class Boundary(Generic[R]):
         """Return a result as JSON, validated against the declared type. Raises `Misfit`."""
         schemas = (self._built or self._build()).result
         try:
-            return schemas.to_json(schemas.validate_python(value, strict=True), by_alias=True, warnings="error")
+            result = schemas.to_json(schemas.validate_python(value, strict=True), by_alias=True, warnings="error")
         except ValidationError as error:
             raise Misfit(error_details(error)) from None
         except (PydanticSerializationError, ValueError, RecursionError) as error:
             raise Misfit([_unserializable(error)]) from None
         except Exception as error:
             raise Misfit([_validator_raised(error)]) from error
+        if len(result) > self._max_result:
+            raise Misfit([_too_long("Result", len(result), self._max_result)])
+        return result
 
     def decode_result(self, value: bytes) -> R:
         """Return the result that the bytes say. Raises `Misfit` where it is not of the declared type."""
@@ -217,5 +223,5 @@ def _validator_raised(error: BaseException) -> ErrorDetails:
     return ErrorDetails(type="validator_raised", loc=(), msg=text, input="")
 
 
-def _too_long(size: int, limit: int) -> ErrorDetails:
-    return ErrorDetails(type="too_long", loc=(), msg=f"Payload has {size} bytes; at most {limit} are read", input="")
+def _too_long(what: str, size: int, limit: int) -> ErrorDetails:
+    return ErrorDetails(type="too_long", loc=(), msg=f"{what} has {size} bytes; at most {limit} are allowed", input="")

@@ -62,6 +62,22 @@ def failed(received: Received, error: BaseException, *, timed_out: bool, chance:
     return Finish(received.delivery, outcome, definition.result_ttl_ms, received.header.reply_to)
 
 
+def crashed(received: Received) -> Finish:
+    """The last resort, for an exception of which nothing can be told: it is in the worker's log."""
+    attempts = received.header.attempt
+    outcome = write_outcome(
+        "crashed", attempts=attempts, error=TaskFailed("It failed; the worker's log says how.", attempts=attempts)
+    )
+    return Finish(received.delivery, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
+
+
+def unsettled(refused: Finish, error: Exception) -> Finish:
+    """The backend takes everything but this outcome."""
+    text = f"The backend refused its outcome of {len(refused.outcome)} bytes: {type(error).__name__}: {error}"[:_LONGEST_MESSAGE]
+    outcome = write_outcome("crashed", error=TaskFailed(text, type=type(error).__name__))
+    return refused._replace(outcome=outcome)
+
+
 def misreturned(received: Received, misfit: Misfit) -> Finish:
     """The task returned what its annotation forbids."""
     attempts = received.header.attempt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import logging
 import random
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ from typedtasks.worker import decision
 from typedtasks.worker.decision import Received
 
 __all__ = ["Execution", "Prepared"]
+
+_log = logging.getLogger("typedtasks.worker")
 
 
 class Prepared(NamedTuple):
@@ -58,6 +61,13 @@ class Execution:
 
     def prepare(self, delivery: Delivery) -> Prepared | Settlement:
         """Return the delivery ready to run, or what it ends with at once: refused, cancelled, expired, parked or rejected."""
+        try:
+            return self._prepare(delivery)
+        except Exception as error:  # noqa: BLE001 - no message may end the worker; the log says which and how
+            _log.exception("%s cannot be prepared; it is kept as a dead letter.", delivery.id)
+            return decision.refused(delivery, f"{type(error).__name__} while it was prepared", self._ttl_ms)
+
+    def _prepare(self, delivery: Delivery) -> Prepared | Settlement:
         try:
             header, payload = self._reader.read(delivery.body)
         except EnvelopeInvalid as invalid:
@@ -99,7 +109,11 @@ class Execution:
 
     def failed(self, received: Received, error: BaseException, *, timed_out: bool = False) -> Settlement:
         """Return what follows from an error that its function raised."""
-        return decision.failed(received, error, timed_out=timed_out, chance=self._chance)
+        try:
+            return decision.failed(received, error, timed_out=timed_out, chance=self._chance)
+        except Exception:  # noqa: BLE001 - an exception may be made so that nothing can be told of it
+            _log.exception("%s: its failure cannot be told.", received.delivery.id)
+            return decision.crashed(received)
 
     def cancelled(self, received: Received) -> Settlement:
         """Return what follows from the cancellation of a task that was running."""

@@ -66,6 +66,9 @@ class Heartbeat:
         except BackendUnavailable as error:
             _log.warning("The lease could not be renewed: %s", error)
             return min(1.0, self._interval)
+        except Exception:  # noqa: BLE001 - while it beats, the lease may still be kept; without it, it is lost
+            _log.exception("The lease could not be renewed.")
+            return min(1.0, self._interval)
         if not kept:
             self._tell_loop(self._lost)
             self._stopped.set()

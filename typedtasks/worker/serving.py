@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -45,14 +46,17 @@ class Serving:
 
     def __init__(self, execution: Execution, names: Sequence[str], *, concurrency: int, recovery: float, tally: Tally) -> None:
         self._execution = execution
-        execution.thread_returned = self._thread_returned
+        execution.thread_returned = self._make_use_of_slot
         self._names = frozenset(names)
         self._concurrency = concurrency
         self._recovery = recovery
         self._tally = tally
         self._held: set[str] = set()
-        self._running: dict[TaskId, asyncio.Task[None]] = {}
-        self._cancelled: set[TaskId] = set()
+        self._running: dict[str, tuple[TaskId, asyncio.Task[None]]] = {}
+        """By receipt: one task may be here twice, after its lease had ended."""
+        self._backlog: deque[Delivery] = deque()
+        """In hand, and not started: intake and recovery may both have taken tasks for the same free slots."""
+        self._cancelled: set[str] = set()
         self._ending = False
         self._given_back: list[Delivery] = []
         self._freed = asyncio.Event()
@@ -84,6 +88,8 @@ class Serving:
 
     async def finish(self, session: Session, grace: float, hurried: asyncio.Event) -> None:
         """Let what runs come to its end for up to `grace` seconds (or until `hurried`), then give the rest back."""
+        self._given_back += self._backlog
+        self._backlog.clear()
         if self._running:
             rest = asyncio.create_task(self._idle())
             hurry = asyncio.create_task(_until(hurried))
@@ -104,9 +110,10 @@ class Serving:
     async def abandon(self) -> None:
         """Cancel whatever runs and wait for it. Nothing of it is settled."""
         self._ending = True
+        self._backlog.clear()
         try:
             async with asyncio.timeout(_WAIT):
-                await cancel_and_wait(self._running.values())
+                await cancel_and_wait([task for _, task in self._running.values()])
         except TimeoutError:
             _log.warning("%d tasks ignore their cancellation; they are left behind.", len(self._running))
 
@@ -120,10 +127,11 @@ class Serving:
 
     def cancelled(self, id: TaskId) -> None:
         """Cancel a task that runs here (see `SessionListener`)."""
-        task = self._running.get(id)
-        if task is not None:
-            self._cancelled.add(id)
-            task.cancel()
+        for receipt, (running, task) in self._running.items():
+            if running == id:
+                self._cancelled.add(receipt)
+                task.cancel()
+        self._backlog = deque(item._replace(cancelled=True) if item.id == id else item for item in self._backlog)
 
     def parked(self, name: str) -> None:
         """Take a parked task if it is known here (see `SessionListener`)."""
@@ -131,6 +139,9 @@ class Serving:
             self._parked.set()
 
     async def _take_in(self, session: Session, *, burst: bool) -> None:
+        if burst:  # what is parked or left behind is part of "until nothing is left"
+            await self._unpark_known(session)
+            await self._recover_some(session)
         while True:
             free = self._free()
             if free <= 0:
@@ -144,8 +155,7 @@ class Serving:
                 _log.warning("No tasks can be received, trying again in %g s: %s", _PAUSE, error)
                 await asyncio.sleep(_PAUSE)
                 continue
-            for delivery in deliveries:
-                self._start(delivery)
+            self._accept(deliveries)
             if burst and not deliveries:
                 if not self._running and not self._settler.unsettled:
                     return
@@ -158,29 +168,33 @@ class Serving:
 
     async def _idle(self) -> None:
         while self._running:
-            await asyncio.wait(list(self._running.values()))
+            await asyncio.wait([task for _, task in self._running.values()])
 
     async def _recover(self, session: Session) -> None:
         while True:
-            try:
-                free = self._free()
-                if free > 0:
-                    for delivery in await session.recover(self._held, free):
-                        if delivery.receipt not in self._held:
-                            self._start(delivery)
-            except BackendUnavailable as error:
-                _log.warning("Nothing can be recovered now: %s", error)
+            await self._recover_some(session)
             await asyncio.sleep(self._recovery)
+
+    async def _recover_some(self, session: Session) -> None:
+        try:
+            free = self._free()
+            if free > 0:
+                self._accept(await session.recover(self._held, free))
+        except BackendUnavailable as error:
+            _log.warning("Nothing can be recovered now: %s", error)
 
     async def _unpark(self, session: Session) -> None:
         self._parked.set()  # whatever was parked before this worker came
         while True:
             await self._parked.wait()
             self._parked.clear()
-            try:
-                await session.unpark(self._names)
-            except BackendUnavailable as error:
-                _log.warning("Parked tasks cannot be taken now; their time will come: %s", error)
+            await self._unpark_known(session)
+
+    async def _unpark_known(self, session: Session) -> None:
+        try:
+            await session.unpark(self._names)
+        except BackendUnavailable as error:
+            _log.warning("Parked tasks cannot be taken now; their time will come: %s", error)
 
     async def _fail_when_lost(self) -> None:
         await self._lost.wait()
@@ -188,14 +202,25 @@ class Serving:
 
     def _free(self) -> int:
         waiting = max(0, self._settler.unsettled - self._concurrency)
-        return self._concurrency - len(self._running) - self._execution.abandoned_threads - waiting
+        return self._concurrency - len(self._running) - len(self._backlog) - self._execution.abandoned_threads - waiting
+
+    def _accept(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            if delivery.receipt not in self._held:
+                self._held.add(delivery.receipt)
+                self._backlog.append(delivery)
+        self._fill()
+
+    def _fill(self) -> None:
+        """Start what is in hand, as far as there are slots."""
+        while self._backlog and len(self._running) + self._execution.abandoned_threads < self._concurrency:
+            self._start(self._backlog.popleft())
 
     def _start(self, delivery: Delivery) -> None:
-        self._held.add(delivery.receipt)
         prepared = self._execution.prepare(delivery)
         if isinstance(prepared, Prepared):
             name = f"{prepared.received.header.task} {delivery.id}"
-            self._running[delivery.id] = asyncio.create_task(self._run(prepared), name=name)
+            self._running[delivery.receipt] = (delivery.id, asyncio.create_task(self._run(prepared), name=name))
         else:
             self._put(prepared)
 
@@ -204,16 +229,16 @@ class Serving:
         try:
             self._put(await self._execution.run(prepared))
         except asyncio.CancelledError as error:
-            if delivery.id in self._cancelled:
+            if delivery.receipt in self._cancelled:
                 self._put(self._execution.cancelled(prepared.received))
             elif self._ending:
                 self._given_back.append(delivery)
             else:
                 self._put(self._execution.failed(prepared.received, error))  # the function cancelled itself
         finally:
-            self._cancelled.discard(delivery.id)
-            del self._running[delivery.id]
-            self._freed.set()
+            self._cancelled.discard(delivery.receipt)
+            del self._running[delivery.receipt]
+            self._make_use_of_slot()
 
     def _put(self, settlement: Settlement) -> None:
         self._settler.put(settlement)
@@ -239,7 +264,8 @@ class Serving:
                 line, _ = read_outcome(outcome)
                 _log.warning("%s: %s. %s: %s", delivery.id, line["outcome"], line.get("type", ""), line.get("message", ""))
 
-    def _thread_returned(self) -> None:
+    def _make_use_of_slot(self) -> None:
+        self._fill()
         self._freed.set()
 
     def _settled(self, settlement: Settlement) -> None:

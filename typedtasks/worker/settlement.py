@@ -7,12 +7,14 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from typedtasks.backend import Session, Settlement
-from typedtasks.errors import BackendFull, BackendUnavailable
+from typedtasks.backend import Finish, Reschedule, Session, SessionLost, Settlement
+from typedtasks.errors import BackendUnavailable
+from typedtasks.worker import decision
 
 __all__ = ["Settler"]
 
 _LIMIT: Final = 1000
+_LIMIT_BYTES: Final = 32 * 1024 * 1024
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 
@@ -55,19 +57,39 @@ class Settler:
             await self._wake.wait()
             self._wake.clear()
             while self._gathering:
-                self._sending, self._gathering = self._gathering[:_LIMIT], self._gathering[_LIMIT:]
+                count = _batch_length(self._gathering)
+                self._sending, self._gathering = self._gathering[:count], self._gathering[count:]
                 self._conclude(await self._send(self._sending))
             self._drained.set()
 
-    async def _send(self, batch: list[Settlement]) -> list[bool]:
+    async def _send(self, batch: list[Settlement], *, last: bool = False) -> list[bool]:
         pause = _FIRST_PAUSE
         while True:
             try:
                 return await self._session.settle(batch)
-            except (BackendUnavailable, BackendFull) as error:
+            except BackendUnavailable as error:
                 _log.warning("Settling %d tasks has to wait %.1f s: %s", len(batch), pause, error)
                 await asyncio.sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
+
+            except SessionLost:
+                raise
+            except Exception:
+                if last:
+                    raise
+                _log.exception("The backend refuses a batch of %d outcomes; each is sent by itself.", len(batch))
+                return [await self._send_alone(settlement) for settlement in batch]
+
+    async def _send_alone(self, settlement: Settlement) -> bool:
+        """Send one outcome; a result that is refused by itself, too, ends its task as a crash that says so."""
+        if not isinstance(settlement, Finish):
+            return (await self._send([settlement], last=True))[0]
+        try:
+            return (await self._send([settlement], last=True))[0]
+        except SessionLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the backend's client raises
+            return (await self._send([decision.unsettled(settlement, error)], last=True))[0]
 
     def _conclude(self, owned: list[bool]) -> None:
         for settlement, was_owned in zip(self._sending, owned, strict=True):
@@ -78,3 +100,13 @@ class Settler:
                 )
             self._done(settlement)
         self._sending = []
+
+
+def _batch_length(settlements: list[Settlement]) -> int:
+    """Return how many of them go into one call: at least one, and never many large ones."""
+    size = 0
+    for count, settlement in enumerate(settlements[:_LIMIT]):
+        size += len(settlement.body if isinstance(settlement, Reschedule) else settlement.outcome)
+        if size > _LIMIT_BYTES:
+            return max(1, count)
+    return min(_LIMIT, len(settlements))

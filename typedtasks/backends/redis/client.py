@@ -91,6 +91,10 @@ class RedisBackend:
                 await self._publish(queue, arguments)
 
     async def _publish(self, queue: str, arguments: Sequence[object]) -> None:
+        with redis_errors(self._url, "Sending tasks"):
+            await self._publish_again(queue, arguments)
+
+    async def _publish_again(self, queue: str, arguments: Sequence[object]) -> None:
         async with asyncio.timeout(COMMAND_TIMEOUT + 0.5):
             for pause in _PAUSES:
                 try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import random
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -24,7 +25,10 @@ __all__ = ["COMMAND_TIMEOUT", "Commands", "Messages", "Script", "prefix_of", "re
 
 COMMAND_TIMEOUT: Final = 4.0
 """Seconds that one command may take, connecting included: whoever calls is told within five."""
+_FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 5.0
+
+_log = logging.getLogger("typedtasks.redis")
 _MESSAGE_WAIT: Final = 10.0
 
 
@@ -68,7 +72,19 @@ def redis_errors(url: str, what: str) -> Generator[None]:
     except exceptions.ResponseError as error:
         if "OOM" in str(error):
             raise _full(url, what, error) from error
+        if isinstance(error, _PASSING_ERRORS) or _is_state(str(error)):
+            raise BackendUnavailable(f"{what}: Redis at {shown(url)} cannot do this now: {error}.") from error
         raise
+
+
+_PASSING_ERRORS = (exceptions.ClusterDownError, exceptions.MasterDownError, exceptions.TryAgainError)
+_MISTAKES: Final = ("ERR", "WRONGTYPE", "NOGROUP", "NOSCRIPT", "CROSSSLOT", "EXECABORT", "BUSYGROUP")
+
+
+def _is_state(text: str) -> bool:
+    """Return whether an error tells of the server's state (NOREPLICAS, MISCONF, BUSY, UNBLOCKED ...), not of a mistake of ours."""
+    code = text.partition(" ")[0]
+    return code.isupper() and code not in _MISTAKES
 
 
 def _full(url: str, what: str, error: Exception) -> BackendFull:
@@ -148,14 +164,18 @@ class Messages:
         await self._commands.close()
 
     async def _run(self, subscribed: asyncio.Future[None]) -> None:
-        pause = 0.05
+        pause = _FIRST_PAUSE
         while True:
+            started = asyncio.get_running_loop().time()
             try:
                 await self._listen(subscribed)
-            except (exceptions.RedisError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - the subscription comes back, whatever ended it
                 if not subscribed.done():
                     subscribed.set_exception(error)
                     return
+                _log.debug("The subscription was interrupted, and comes back: %s", error)
+            if asyncio.get_running_loop().time() - started > _LONGEST_PAUSE:
+                pause = _FIRST_PAUSE
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(_LONGEST_PAUSE, pause * 2)
 
@@ -174,9 +194,16 @@ class Messages:
                     if confirmed == len(self._channels):
                         self._ready(subscribed)
                 elif message["type"] == "message":
-                    self._channels[cast("bytes", message["channel"])](cast("bytes", message["data"]))
+                    self._deliver(cast("bytes", message["channel"]), cast("bytes", message["data"]))
         finally:
             await subscription.aclose()
+
+    def _deliver(self, channel: bytes, message: bytes) -> None:
+        try:
+            self._channels[channel](message)
+        except Exception:  # noqa: BLE001 - anyone may publish anything; what it should have said is looked for
+            _log.exception("A message on %s cannot be read.", channel.decode("utf-8", "replace"))
+            self._interrupted()
 
     def _ready(self, subscribed: asyncio.Future[None]) -> None:
         if not subscribed.done():

@@ -345,7 +345,7 @@ def _delivery(queue: str, priority: int, entry: bytes, values: dict[bytes, bytes
         queue,
         priority,
         values.get(b"b", b""),
-        1 + (int(earlier) if earlier.isdigit() else 0),
+        1 + (int(earlier) if earlier.isdigit() and len(earlier) < 10 else 0),
         f"{queue}:{priority}:{entry.decode()}",
         b"x" in values,
     )

@@ -45,6 +45,7 @@ class SQLiteSession:
         self._turn = 0
         self._bell = asyncio.Event()
         self._busy = False
+        self._claiming = asyncio.Lock()
 
     @property
     def id(self) -> SessionId:
@@ -120,10 +121,11 @@ class SQLiteSession:
 
     async def recover(self, held: Collection[str], capacity: int) -> list[Delivery]:
         """Take over what sessions without a lease owned, and find own deliveries that are not in hand."""
-        known = frozenset(held)
-        if capacity <= 0 or not await self._store.database.read(lambda connection: self._recoverable(connection, known)):
-            return []
-        return await self._store.database.write(lambda connection: self._recover(connection, known, capacity))
+        async with self._claiming:  # what was just claimed is not in hand before `receive` has returned
+            known = frozenset(held)
+            if capacity <= 0 or not await self._store.database.read(lambda connection: self._recoverable(connection, known)):
+                return []
+            return await self._store.database.write(lambda connection: self._recover(connection, known, capacity))
 
     async def unpark(self, names: Collection[str]) -> int:
         """Make parked tasks of these names ready."""
@@ -161,7 +163,8 @@ class SQLiteSession:
     async def _claim(self, capacity: int) -> list[Delivery]:
         turn = self._turn
         self._turn += 1
-        return await self._store.database.write(lambda connection: self._lease_ready(connection, turn, capacity))
+        async with self._claiming:
+            return await self._store.database.write(lambda connection: self._lease_ready(connection, turn, capacity))
 
     def _until_next(self, connection: sqlite3.Connection) -> int:
         """Return the milliseconds until something is ready: 0 for now, a day when nothing is planned."""
@@ -226,7 +229,7 @@ class SQLiteSession:
         ).fetchall()
         rows.sort()
         return [
-            Delivery(TaskId(tid), queue, Priority(priority), body, deliveries, f"{id}:{fence}", cancelled == 1)
+            Delivery(TaskId(tid), queue, _priority(priority), body, deliveries, f"{id}:{fence}", cancelled == 1)
             for id, tid, queue, priority, body, deliveries, fence, cancelled in rows
         ]
 
@@ -317,3 +320,8 @@ def insert(connection: sqlite3.Connection, batch: Sequence[Publication], now: in
 def placeholders(values: Sequence[object]) -> str:
     """Return as many question marks as there are values."""
     return ",".join("?" * len(values))
+
+
+def _priority(value: object) -> Priority:
+    """Return the priority that a row says; the lowest for what is none, so that one odd row does not stop the rest."""
+    return Priority(value) if value in (0, 1, 2) else Priority.LOW

@@ -77,6 +77,10 @@ local function is_alive(session)
 end
 
 -- Return id, body, earlier deliveries and whether it is cancelled. A foreign entry without these fields gets an empty body.
+local function read_count(text)
+  return text and #text < 10 and string.match(text, '^%d+$') and tonumber(text) or 0
+end
+
 local function read_fields(entry)
   local fields = entry[2]
   if fields[1] == 'i' and fields[3] == 'b' and not fields[5] then
@@ -86,7 +90,7 @@ local function read_fields(entry)
   for i = 1, #fields, 2 do
     found[fields[i]] = fields[i + 1]
   end
-  return found.i or '', found.b or '', tonumber(found.n) or 0, found.x == '1'
+  return found.i or '', found.b or '', read_count(found.n), found.x == '1'
 end
 
 -- Return deliveries as two strings, because clients read a few long ones far faster than many short ones: a line of
