@@ -19,10 +19,17 @@ class Stage:
     url: str
     memory: MemoryBackend | None = None
 
-    def broker(self, *, default_queue: str = "default", max_payload: int = 262144, result_ttl: float = 3600.0) -> Broker:
+    def broker(
+        self,
+        *,
+        default_queue: str = "default",
+        max_payload: int = 262144,
+        max_result: int = 16_777_216,
+        result_ttl: float = 3600.0,
+    ) -> Broker:
         """Return one more broker on the same store, not open yet."""
         where: str | Backend = self.memory if self.memory is not None else self.url
-        return Broker(where, default_queue=default_queue, max_payload=max_payload, result_ttl=result_ttl)
+        return Broker(where, default_queue=default_queue, max_payload=max_payload, max_result=max_result, result_ttl=result_ttl)
 
     @staticmethod
     async def put_raw(broker: Broker, body: bytes, queue: str = "default") -> TaskId:

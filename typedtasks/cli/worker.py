@@ -39,11 +39,16 @@ def run_worker(options: argparse.Namespace) -> int:
         return asyncio.run(supervisor.run())
     broker = load_broker(options.target)
     worker = Worker(broker, queues=options.queues, concurrency=options.concurrency, lease=options.lease, grace=options.grace)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    runner = asyncio.Runner(loop_factory=_loop_factory())
+    try:
         code = runner.run(_serve(broker, worker, options))
+    except BaseException:
+        runner.close()
+        raise
     logging.shutdown()
     sys.stdout.flush()
-    # A thread that outlived its task's timeout would keep the interpreter from ending; everything is settled by now.
+    # A thread that outlived its timeout, or a task that ignores its cancellation, would keep the event loop and the
+    # interpreter from ending; everything is settled or given back by now.
     os._exit(code)
 
 
