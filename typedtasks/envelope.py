@@ -19,10 +19,11 @@ from typing_extensions import TypedDict
 
 from typedtasks.errors import describe, error_details
 
-__all__ = ["MAX_HEADER", "VERSION", "EnvelopeInvalid", "EnvelopeReader", "Header", "write_header"]
+__all__ = ["MAX_HEADER", "MAX_NAME", "VERSION", "EnvelopeInvalid", "EnvelopeReader", "Header", "write_header"]
 
 VERSION: Final = 1
 MAX_HEADER: Final = 16 * 1024
+MAX_NAME: Final = 256
 """The longest first line, in bytes."""
 
 _CACHED_HEADERS: Final = 1024
@@ -61,7 +62,7 @@ class Header:
 
 class _Line(TypedDict):
     v: Literal[1]
-    task: Annotated[str, Field(min_length=1, max_length=256)]
+    task: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
     attempt: NotRequired[Annotated[int, Field(ge=1, le=2**31)]]
     parked: NotRequired[Annotated[int, Field(ge=0, le=2**31)]]
     reply_to: NotRequired[Annotated[str, Field(max_length=64)]]

@@ -263,6 +263,11 @@ class TaskError(TaskFailed):
         return cast("type[BaseModel]", known)
 
 
+def fields_model(failure: type[TaskError]) -> type[BaseModel]:
+    """Return the model of a failure's fields. Raises `NameError` while a type of theirs is not defined yet."""
+    return failure._model()  # pyright: ignore[reportPrivateUsage]  # not a method: its name would be taken from the fields
+
+
 def _rebuild(failure: type[TaskError], fields: Mapping[str, object]) -> TaskError:
     return failure(**fields)
 

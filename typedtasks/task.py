@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Generic, Literal, Never, ParamSpec, Protocol, TypeAlias, TypedDict, cast, get_type_hints
 
-from pydantic import ValidationError
+from pydantic import PydanticUserError, ValidationError
 from typing_extensions import TypeVar, Unpack
 
 from typedtasks.backend import Priority, is_queue_name
 from typedtasks.clock import Duration, milliseconds, seconds
-from typedtasks.contract import Boundary, Misfit
-from typedtasks.envelope import MAX_HEADER, Header, write_header
-from typedtasks.errors import DefinitionError, ResultInvalid, TaskError, TaskFailed, describe, error_details
+from typedtasks.contract import Boundary, Misfit, obstacle
+from typedtasks.envelope import MAX_HEADER, MAX_NAME, Header, write_header
+from typedtasks.errors import DefinitionError, ResultInvalid, TaskError, TaskFailed, describe, error_details, fields_model
 from typedtasks.handle import TaskHandle
 from typedtasks.outcome import Crashed, Failure, Outcome, Success, ended_without_value, read_outcome
 from typedtasks.retry import Retry
@@ -257,6 +257,8 @@ AnyTask: TypeAlias = Task[..., Any, TaskError]
 
 def define(name: str, options: TaskOptions, defaults: TaskDefinition, raises: object) -> TaskDefinition:
     """Return the checked definition of a task. Raises `DefinitionError` for what is unknown or makes no sense."""
+    if not isinstance(cast("object", name), str) or not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        raise DefinitionError(f"{name!r:.100} cannot be the name of a task: pass 1 to {MAX_NAME} printable characters.")
     _refuse_unknown(name, options, (*_allowed(TaskOptions), "raises"))
     if options.get("executor", "thread") != "thread":
         raise DefinitionError(
@@ -286,6 +288,8 @@ def _dispatch(definition: TaskDefinition, options: EnqueueOptions) -> Dispatch:
     if delay is not None and eta is not None:
         raise DefinitionError(f"{name}: delay and eta exclude each other; pass one of them.")
     labels = options.get("labels", {})
+    if not isinstance(cast("object", labels), Mapping):
+        raise DefinitionError(f"{name}: labels={labels!r} has to map strings to strings.")
     parts: list[object] = [part for pair in labels.items() for part in pair]
     if not all(isinstance(part, str) for part in parts):
         raise DefinitionError(f"{name}: labels={labels!r} has to map strings to strings.")
@@ -338,12 +342,24 @@ def _eta_ms(name: str, eta: object) -> int:
     return max(1, milliseconds(eta.timestamp()))
 
 
+def _check_fields(name: str, failure: type[TaskError]) -> None:
+    try:
+        why = obstacle(cast("dict[str, object]", fields_model(failure).__pydantic_core_schema__))
+    except NameError:
+        return  # a type that is defined further down in the module
+    except PydanticUserError as error:
+        why = error.message
+    if why is not None:
+        raise DefinitionError(f"{name}: the fields of {failure.__name__} cannot be sent: {why}.")
+
+
 def _raises(name: str, raises: object) -> tuple[type[TaskError], ...]:
     given = cast("tuple[object, ...]", raises) if isinstance(raises, tuple) else (raises,)
     failures: list[type[TaskError]] = []
     for failure in given:
         if not (isinstance(failure, type) and issubclass(failure, TaskError) and failure is not TaskError):
             raise DefinitionError(f"{name}: raises={failure!r} has to be a subclass of TaskError, which gives it typed fields.")
+        _check_fields(name, failure)
         failures.append(failure)
     names = [failure.__name__ for failure in failures]
     if len(set(names)) < len(names):

@@ -3,17 +3,19 @@
 import dataclasses
 import functools
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, computed_field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ImportString, Json, SecretStr, computed_field
 
-from typedtasks import Context, DefinitionError, Depends
+from typedtasks import Broker, Context, DefinitionError, Depends, TaskError
 from typedtasks.contract import Boundary, default_task_name
 
 
@@ -53,6 +55,39 @@ class NotInit:
     y: int = dataclasses.field(init=False, default=1)
 
 
+class Small(BaseModel):
+    x: int
+
+
+class Large(Small):
+    y: int = 0
+
+
+class Level(Enum):
+    LOW = 1
+
+
+class Point(Enum):
+    ORIGIN = (0, 0)
+
+
+class Perhaps(Enum):
+    NOT = None
+
+
+class Open(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class Sometimes(BaseModel):
+    x: int = Field(0, exclude_if=lambda x: x == 0)
+
+
+class ByValue(BaseModel):
+    model_config = ConfigDict(use_enum_values=True)
+    level: Level
+
+
 @pytest.mark.parametrize(
     ("hint", "instead"),
     [
@@ -83,6 +118,24 @@ class NotInit:
         (Computed, "computed fields"),
         (NotInit, "init=False"),
         (list[dict[str, Any]], "write dict[str, ...]"),
+        (list[datetime] | list[str], "JSON cannot tell list from list"),
+        (tuple[int, datetime] | tuple[int, str], "JSON cannot tell tuple from tuple"),
+        (Small | Large, "JSON cannot tell Small from Large"),
+        (list[Small | Large], "JSON cannot tell Small from Large"),
+        (int | Level, "JSON cannot tell int from Level"),
+        (Literal[Level.LOW], "use a str or an int as its value"),
+        (Literal[b"x"], "use a str or an int as its value"),
+        (Point, "the member of Point"),
+        (Perhaps | None, "whose value is None"),
+        (dict[str | None, int], "use str keys"),
+        (Counter[tuple[int, int]], "use str keys"),
+        (re.Pattern[str], "loses its flags"),
+        (ImportString, "send its name as a str"),
+        (Base64Bytes, "use bytes"),
+        (Json[int], "without Json"),
+        (Open, "extra='ignore'"),
+        (Sometimes, "exclude_if"),
+        (ByValue, "use_enum_values"),
     ],
     ids=str,
 )
@@ -110,6 +163,12 @@ def no_result(x: int):  # type: ignore[no-untyped-def]  # the missing type is th
 
 
 def with_field(x: int = Field(1)) -> None: ...
+
+
+def with_alias(x: Annotated[int, Field(alias="y")]) -> None: ...
+
+
+def with_exclude(x: Annotated[int, Field(exclude=True)]) -> None: ...
 
 
 def injected(x: Annotated[int, Depends]) -> None: ...
@@ -140,6 +199,8 @@ class Owner:
         (no_type, "the parameter 'x' has no type"),
         (no_result, "the result has no type"),
         (with_field, "Write Annotated: x: Annotated"),
+        (with_alias, "an argument is sent under the parameter's name"),
+        (with_exclude, "an argument is sent under the parameter's name"),
         (injected, "is not available yet|injected"),
         (with_context, "injected .* not available yet"),
         (generator, "a generator cannot be a task"),
@@ -159,3 +220,37 @@ def test_what_cannot_be_a_task_is_refused_with_the_way_out(function: Callable[..
 def test_the_default_name_is_module_and_function() -> None:
     """It goes over the wire, so it has to be the same in client and worker."""
     assert default_task_name(no_type) == f"{__name__}.no_type"
+
+
+def fine(x: int) -> None: ...
+
+
+class Loose(TaskError):
+    anything: Any
+
+
+@pytest.mark.parametrize("name", ["x" * 257, "a\nb", "\ud800"], ids=ascii)
+def test_a_name_that_cannot_be_sent_is_refused(name: str) -> None:
+    with pytest.raises(DefinitionError, match="cannot be the name of a task"):
+        Broker("memory://").task(name=name)(fine)
+
+
+def test_a_declared_failure_whose_fields_cannot_be_sent_is_refused() -> None:
+    with pytest.raises(DefinitionError, match="the fields of Loose cannot be sent: a value of any type"):
+        Broker("memory://").task(name="loose", raises=Loose)(fine)
+
+
+class Spelled(BaseModel):
+    model_config = ConfigDict(alias_generator=str.upper, populate_by_name=True)
+    size: int
+
+
+def test_a_model_with_aliases_is_sent_and_comes_back() -> None:
+    def echo(value: Spelled) -> Spelled:
+        return value
+
+    boundary: Boundary[Spelled] = Boundary(echo, task="echo")
+    payload = boundary.encode_arguments((Spelled(size=1),), {})
+    assert payload == b'{"value":{"SIZE":1}}'
+    assert boundary.decode_arguments(payload) == ((), {"value": Spelled(size=1)})
+    assert boundary.decode_result(boundary.encode_result(Spelled(size=2))) == Spelled(size=2)

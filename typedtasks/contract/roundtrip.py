@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from typing import Any, Final, cast
 
 from typedtasks.contract.schemas import Node, children
@@ -15,6 +16,7 @@ _REFUSED: Final[Mapping[str, str]] = {
     "generator": "an iterator does not come back as it was; use list[...]",
     "is-instance": "this class has no JSON form; use a pydantic model or a dataclass",
     "is-subclass": "a class cannot be sent; send a Literal or an Enum that stands for it",
+    "json": "a value inside a text is not the value that the caller has; name its type without Json[...]",
     "custom-error": "a type with a custom error has no JSON form; use a pydantic model",
 }
 _TEXT: Final = frozenset({"str", "bytes", "date", "time", "datetime", "timedelta", "uuid", "decimal", "url", "multi-host-url"})
@@ -22,7 +24,17 @@ _NUMBER: Final = frozenset({"int", "float", "bool"})
 _ARRAY: Final = frozenset({"list", "set", "frozenset", "tuple"})
 _OBJECT: Final = frozenset({"dict", "model", "dataclass", "typed-dict"})
 _KEYS: Final = _TEXT | {"int", "float", "bool"}
+_OTHER_VALUES: Final[Mapping[str, str]] = {
+    "import_string": "an object that is imported by name cannot be sent; send its name as a str",
+    "pattern_either_validator": "a pattern loses its flags; send it as a str",
+    "pattern_str_validator": "a pattern loses its flags; send it as a str",
+    "pattern_bytes_validator": "a pattern loses its flags; send it as a str",
+    "EncodedBytes.decode": "its values are decoded when they are sent; use bytes, which are base64 in JSON anyway",
+    "EncodedStr.decode_str": "its values are decoded when they are sent; use str",
+}
+"""Functions of pydantic's own types that give another value than they were given, by their names."""
 _SECRETS: Final = frozenset({"_serialize_secret", "_serialize_secret_field"})
+_DEPTH: Final = 20
 _FIELDS: Final = frozenset({"model-field", "dataclass-field", "typed-dict-field"})
 
 
@@ -67,19 +79,16 @@ def _obstacle_at(node: Node, definitions: Mapping[str, Node]) -> str | None:
         return _REFUSED[kind]
     if _is_secret(node):
         return "a secret is sent as stars; send a str, or a reference to where the secret is kept"
+    other = _OTHER_VALUES.get(_function_name(node))
+    if other is not None:
+        return other
     if kind == "function-plain" and "serialization" not in node:
         return "a plain validator says nothing about JSON; add a serializer, or use a pydantic model"
-    if kind in ("list", "set", "frozenset") and _is_open(node.get("items_schema")):
-        return f"the items of this {kind} have no type; write {kind}[...] with one"
-    if kind == "dict":
-        return _dict_obstacle(node, definitions)
-    if kind == "union":
-        return _union_obstacle(node, definitions)
-    if kind in ("model", "typed-dict", "dataclass"):
-        return _object_obstacle(node)
-    if kind in _FIELDS:
-        return _field_obstacle(node)
-    return None
+    if kind == "function-after" and _resolved(node, definitions).get("type") == "enum" and "serialization" in node:
+        return "use_enum_values makes another value of a member; leave it out of the model's configuration"
+    if kind in ("nullable", "dict", "counter", "union"):
+        return _COMPOSED[kind](node, definitions)
+    return _SIMPLE[kind](node) if kind in _SIMPLE else None
 
 
 def _is_secret(node: Node) -> bool:
@@ -87,10 +96,35 @@ def _is_secret(node: Node) -> bool:
     return getattr(serialization.get("function"), "__name__", "") in _SECRETS
 
 
+def _function_name(node: Node) -> str:
+    function = node.get("function")
+    called = cast("Node", function).get("function") if isinstance(function, dict) else None
+    name = str(getattr(called, "__qualname__", ""))
+    return name if str(getattr(called, "__module__", "")).startswith("pydantic.") else ""
+
+
+def _values_obstacle(node: Node) -> str | None:
+    """Return why members of an enum, or values of a literal, cannot be told from their JSON."""
+    is_enum = node.get("type") == "enum"
+    for value in _literal_values(node):
+        fits = value is None or (isinstance(value, str | int | float) and (is_enum or not isinstance(value, Enum)))
+        if not fits or value != value:
+            what = f"member of {_name(node)}" if is_enum else "literal"
+            return f"the {what} with the value {value!r} does not come back from JSON; use a str or an int as its value"
+    return None
+
+
+def _nullable_obstacle(node: Node, definitions: Mapping[str, Node]) -> str | None:
+    inner = _resolved(cast("Node", node["schema"]), definitions)
+    if inner.get("type") == "enum" and None in _literal_values(inner):
+        return f"JSON cannot tell None from the member of {_name(inner)} whose value is None; give it another value"
+    return None
+
+
 def _dict_obstacle(node: Node, definitions: Mapping[str, Node]) -> str | None:
     if _is_open(node.get("keys_schema")) or _is_open(node.get("values_schema")):
         return "the keys and values of this dict have no type; write dict[str, ...]"
-    key = _resolved(cast("Node", node["keys_schema"]), definitions)
+    key = _resolved(cast("Node", node["keys_schema"]), definitions, through_none=False)
     kind = str(key.get("type"))
     if kind in ("enum", "literal"):
         values = _literal_values(key)
@@ -102,6 +136,11 @@ def _dict_obstacle(node: Node, definitions: Mapping[str, Node]) -> str | None:
     return None
 
 
+def _items_obstacle(node: Node) -> str | None:
+    kind = node.get("type")
+    return f"the items of this {kind} have no type; write {kind}[...] with one" if _is_open(node.get("items_schema")) else None
+
+
 def _is_open(schema: Node | None) -> bool:
     return schema is None or schema.get("type") == "any"
 
@@ -111,14 +150,16 @@ def _object_obstacle(node: Node) -> str | None:
     computed = inner.get("computed_fields")
     config = cast("Node", node.get("config") or {})
     extra = node.get("extra_behavior") or inner.get("extra_behavior") or config.get("extra_fields_behavior")
+    if extra == "allow" and not (node.get("extras_schema") or inner.get("extras_schema")):
+        return f"{_name(node)} allows extra fields of any type; annotate __pydantic_extra__, or use extra='ignore'"
     if computed and extra == "forbid":
         return f"{_name(node)} has computed fields and forbids extra ones, so it does not read what it writes; use extra='ignore'"
     return None
 
 
 def _field_obstacle(node: Node) -> str | None:
-    if node.get("serialization_exclude"):
-        return "a field with exclude=True is not sent; leave the field out of the model"
+    if node.get("serialization_exclude") or node.get("serialization_exclude_if"):
+        return "a field with exclude=True or exclude_if=... is not sent; leave the field, or that option, out of the model"
     if node.get("init") is False:
         return "a dataclass field with init=False does not come back; make it an ordinary field or a property"
     written, read = node.get("serialization_alias"), node.get("validation_alias")
@@ -133,7 +174,7 @@ def _union_obstacle(node: Node, definitions: Mapping[str, Node]) -> str | None:
         choices.append(_resolved(cast("Node", choice[0] if isinstance(choice, tuple) else choice), definitions))
     for place, one in enumerate(choices):
         for other in choices[place + 1 :]:
-            if not _can_tell_apart(one, other):
+            if not _can_tell_apart(one, other, definitions):
                 return (
                     f"JSON cannot tell {_name(one)} from {_name(other)} in a union; use one of them, or models with a "
                     "Literal field and Field(discriminator=...)"
@@ -141,41 +182,96 @@ def _union_obstacle(node: Node, definitions: Mapping[str, Node]) -> str | None:
     return None
 
 
-def _can_tell_apart(one: Node, other: Node) -> bool:
+_COMPOSED: Final = {
+    "nullable": _nullable_obstacle,
+    "dict": _dict_obstacle,
+    "counter": _dict_obstacle,
+    "union": _union_obstacle,
+}
+_SIMPLE: Final = {
+    "enum": _values_obstacle,
+    "literal": _values_obstacle,
+    "list": _items_obstacle,
+    "set": _items_obstacle,
+    "frozenset": _items_obstacle,
+    "model": _object_obstacle,
+    "typed-dict": _object_obstacle,
+    "dataclass": _object_obstacle,
+    **dict.fromkeys(_FIELDS, _field_obstacle),
+}
+
+
+def _can_tell_apart(one: Node, other: Node, definitions: Mapping[str, Node], depth: int = 0) -> bool:
+    """Return whether no JSON is read as both, or means the same value in both."""
     shapes = _shape(one), _shape(other)
     if shapes[0] != shapes[1] or shapes[0] == "null":
         return "unknown" not in shapes
-    kinds = str(one.get("type")), str(other.get("type"))
-    if all(kind in ("literal", "enum") for kind in kinds):
+    kinds = {str(one.get("type")), str(other.get("type"))}
+    if kinds <= {"literal", "enum"}:
         return not set(map(repr, _literal_values(one))) & set(map(repr, _literal_values(other)))
-    if "literal" in kinds and kinds[0] != kinds[1]:
-        return set(kinds) <= {"literal", "str", "int", "bool", "float"}
-    if shapes[0] == "object":
-        return _fields_tell_apart(one, other)
-    if shapes[0] == "number":
-        return True
-    return kinds[0] == kinds[1] and shapes[0] == "array"
-
-
-def _fields_tell_apart(one: Node, other: Node) -> bool:
-    fields = _field_names(one), _field_names(other)
-    if fields[0] is None or fields[1] is None:
+    if "enum" in kinds:
         return False
-    return fields[0] != fields[1]
+    if "literal" in kinds:
+        return kinds <= {"literal", "str", "int", "bool", "float"}  # the same value, whichever of the two reads it
+    if shapes[0] == "object":
+        return "dict" not in kinds and _fields_tell_apart(_fields(one), _fields(other), definitions)
+    if shapes[0] == "array":
+        if len(kinds) > 1 or depth == _DEPTH:
+            return False
+        open_ended = "variadic_item_index" in one or "variadic_item_index" in other
+        return _items_tell_apart(_items(one), _items(other), definitions, depth + 1, open_ended=open_ended)
+    return shapes[0] == "number"
 
 
-def _field_names(node: Node) -> frozenset[str] | None:
-    if node.get("type") == "dict":
-        return None
+def _items_tell_apart(
+    ones: list[Node], others: list[Node], definitions: Mapping[str, Node], depth: int, *, open_ended: bool
+) -> bool:
+    if len(ones) != len(others):
+        return not open_ended
+    return all(
+        _can_tell_apart(_resolved(one, definitions), _resolved(other, definitions), definitions, depth)
+        for one, other in zip(ones, others, strict=True)
+    )
+
+
+def _items(node: Node) -> list[Node]:
+    items = node.get("items_schema")
+    return cast("list[Node]", items) if isinstance(items, list) else [cast("Node", items)]
+
+
+def _fields_tell_apart(ones: Mapping[str, Node], others: Mapping[str, Node], definitions: Mapping[str, Node]) -> bool:
+    """Return whether each has a required field that the other lacks, or both have one whose literals differ."""
+    for name in ones.keys() & others.keys():
+        tags = [_resolved(cast("Node", fields[name]["schema"]), definitions) for fields in (ones, others)]
+        if all(tag.get("type") in ("literal", "enum") for tag in tags) and _can_tell_apart(tags[0], tags[1], definitions):
+            return True
+    return any(map(_is_required, _lacking(ones, others))) and any(map(_is_required, _lacking(others, ones)))
+
+
+def _lacking(fields: Mapping[str, Node], others: Mapping[str, Node]) -> list[Node]:
+    return [field for name, field in fields.items() if name not in others]
+
+
+def _is_required(field: Node) -> bool:
+    if field.get("type") == "typed-dict-field":
+        return bool(field.get("required"))
+    return cast("Node", field["schema"]).get("type") != "default"
+
+
+def _fields(node: Node) -> dict[str, Node]:
+    """Return the fields of a model, dataclass or TypedDict by the names that they have in JSON."""
     inner = cast("Node", node.get("schema") or node)
     while inner.get("type") not in ("model-fields", "dataclass-args", "typed-dict") and isinstance(inner.get("schema"), dict):
         inner = cast("Node", inner["schema"])
     fields = inner.get("fields")
-    if isinstance(fields, dict):
-        return frozenset(cast("dict[str, object]", fields))
     if isinstance(fields, list):
-        return frozenset(str(field["name"]) for field in cast("list[Node]", fields))
-    return None
+        return {_json_name(field, str(field["name"])): field for field in cast("list[Node]", fields)}
+    return {_json_name(field, name): field for name, field in cast("dict[str, Node]", fields or {}).items()}
+
+
+def _json_name(field: Node, name: str) -> str:
+    alias = field.get("serialization_alias")
+    return alias if isinstance(alias, str) else name
 
 
 def _shape(node: Node) -> str:
@@ -198,7 +294,7 @@ def _literal_values(node: Node) -> list[object]:
     return list(cast("list[object]", node["expected"]))
 
 
-def _resolved(node: Node, definitions: Mapping[str, Node]) -> Node:
+def _resolved(node: Node, definitions: Mapping[str, Node], *, through_none: bool = True) -> Node:
     """Follow references, defaults and a user's validators to the type that gives the JSON its shape."""
     for _ in range(50):
         if node.get("type") == "definition-ref":
@@ -208,6 +304,8 @@ def _resolved(node: Node, definitions: Mapping[str, Node]) -> Node:
             node = found
         elif node.get("type") == "json-or-python":
             node = cast("Node", node["json_schema"])
+        elif node.get("type") == "nullable" and not through_none:
+            return node
         elif str(node.get("type")) in ("function-after", "function-before", "function-wrap", "default", "nullable"):
             node = cast("Node", node["schema"])
         else:

@@ -30,6 +30,7 @@ _CORE_CONFIG: Final[Mapping[str, object]] = {
     "ser_json_bytes": "base64",
     "val_json_bytes": "base64",
     "ser_json_inf_nan": "constants",
+    "ser_json_timedelta": "iso8601",
 }
 _WITH_CONFIG: Final = frozenset({"model", "dataclass", "typed-dict"})
 _NOT_SCHEMAS: Final = frozenset({"metadata", "config", "cls", "ref", "schema_ref", "expected", "members", "function", "default"})

@@ -69,6 +69,12 @@ def resolve_types(function: Callable[..., object], task: str) -> dict[str, objec
     for name, hint in hints.items():
         if hint is Context or Context in get_args(hint) or _is_injected(hint):
             raise DefinitionError(f"{task}: {name} is to be injected ({hint!r}), which is not available yet.")
+        for mark in get_args(hint)[1:] if get_origin(hint) is Annotated else ():
+            if isinstance(mark, FieldInfo) and (mark.alias or mark.validation_alias or mark.serialization_alias or mark.exclude):
+                raise DefinitionError(
+                    f"{task}: {name} has a Field(...) with an alias or exclude=True: "
+                    "an argument is sent under the parameter's name."
+                )
     result = hints["return"]
     origin = get_origin(result) or result
     if not inspect.iscoroutinefunction(function) and isinstance(origin, type) and issubclass(origin, Awaitable):
