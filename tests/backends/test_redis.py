@@ -295,3 +295,57 @@ async def test_workers_and_waiters_survive_a_restart_of_redis(tmp_path: Path) ->
                 assert await asyncio.gather(*waiting) == [0, 1, 2, 3, 4]
     finally:
         server.kill()
+
+
+async def test_foreign_entries_become_dead_letters_and_none_overwrites_another(redis_url: str, empty_redis: Redis) -> None:
+    """Counts that are no counts, missing ids, ids that are taken: the worker runs the next task."""
+    broker = Broker(redis_url)
+
+    @broker.task(name="double")
+    async def double(x: int) -> int:
+        return 2 * x
+
+    async with broker:
+        counts = ["1.5", "1e15", "nan", "-1", "9" * 5000]
+        for count in counts:
+            empty_redis.xadd("tt:{default}:s1", {"i": "default.same", "b": "no envelope", "n": count})
+        for _ in range(2):
+            empty_redis.xadd("tt:{default}:s1", {"unknown": "field"})
+        async with Worker(broker):
+            assert await (await double.enqueue(2)).result(timeout=10) == 4
+            while (await broker.counts()).dead < len(counts) + 2:
+                await asyncio.sleep(0.01)
+        assert len(await broker.dead_letters()) == len(counts) + 2
+
+
+async def test_an_unreadable_message_does_not_end_the_subscription(redis_url: str, empty_redis: Redis) -> None:
+    """Anyone may publish anything on the channel of results."""
+    broker = Broker(redis_url)
+
+    @broker.task(name="double")
+    async def double(x: int) -> int:
+        return 2 * x
+
+    async with broker, Worker(broker):
+        for channel in empty_redis.pubsub_channels():
+            empty_redis.publish(channel, b"\xff\xff no frame")
+        assert await (await double.enqueue(2)).result(timeout=3) == 4
+
+
+async def test_a_state_of_the_server_is_backend_unavailable(redis_url: str, empty_redis: Redis) -> None:
+    """For example too few replicas: it may pass, so nothing ends for it."""
+    broker = Broker(redis_url)
+
+    @broker.task(name="double")
+    async def double(x: int) -> int:
+        return 2 * x
+
+    async with broker, Worker(broker):
+        assert await (await double.enqueue(1)).result(timeout=10) == 2
+        empty_redis.config_set("min-replicas-to-write", 1)
+        try:
+            with pytest.raises(BackendUnavailable, match="NOREPLICAS"):
+                await double.enqueue(1)
+        finally:
+            empty_redis.config_set("min-replicas-to-write", 0)
+        assert await (await double.enqueue(2)).result(timeout=10) == 4

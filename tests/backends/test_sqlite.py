@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import ROOT
-from typedtasks import BackendUnavailable, BackendUnsupported, Broker
+from typedtasks import BackendUnavailable, BackendUnsupported, Broker, Worker
 from typedtasks.backends.sqlite import SQLiteBackend
 from typedtasks.backends.sqlite.database import Database
 from typedtasks.testing import BackendHarness
@@ -211,3 +211,27 @@ async def test_sockets_do_not_stay_behind(harness: BackendHarness, tmp_path: Pat
     assert list(tmp_path.glob("*-bells/*.sock")) or not list(tmp_path.glob("*-bells"))
     await client.backend.close()
     assert not list(tmp_path.glob("*-bells"))
+
+
+async def test_a_row_with_an_odd_priority_does_not_stop_the_rest(tmp_path: Path) -> None:
+    """Whoever writes into the file by hand harms only that row."""
+    broker = Broker(f"sqlite:///{tmp_path / 'tasks.db'}")
+
+    @broker.task(name="double")
+    async def double(x: int) -> int:
+        return 2 * x
+
+    async with broker:
+        await double.enqueue(1)
+        connection = sqlite3.connect(tmp_path / "tasks.db")
+        connection.execute("update task set priority = 7, state = 1, owner = 'a session that is gone'")
+        connection.commit()
+        connection.close()
+        async with Worker(broker):
+            assert await (await double.enqueue(2)).result(timeout=10) == 4
+
+
+async def test_a_file_where_the_folder_for_wake_ups_belongs_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tasks.db-bells").write_text("")
+    with pytest.raises(BackendUnavailable, match="tasks.db-bells for wake-ups cannot be made"):
+        await Broker(f"sqlite:///{tmp_path / 'tasks.db'}").open()

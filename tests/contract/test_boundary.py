@@ -322,3 +322,10 @@ def test_a_type_that_is_defined_later_is_found_on_first_use() -> None:
         assert boundary.encode_arguments((Later(x=1),), {}) == b'{"value":{"x":1}}'
     finally:
         del globals()["Afterwards"]
+
+
+def test_a_parameter_may_have_the_name_of_a_builtin() -> None:
+    def merge(*args: int, list: str) -> None: ...
+
+    boundary: Boundary[None] = Boundary(merge, task="t")
+    assert boundary.encode_arguments((1, 2), {"list": "a"}) in (b'{"list":"a","args":[1,2]}', b'{"args":[1,2],"list":"a"}')

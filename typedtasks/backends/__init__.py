@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -33,9 +34,17 @@ def backend_from_url(url: str) -> Backend:
     raise BackendUnsupported(f"The broker's URL {redacted(url)!r} has no known scheme. Known are: {_KNOWN}.")
 
 
+_PASSWORD_OPTION: Final = re.compile(r"([?&]password=)[^&]*")
+_PASSWORD: Final = re.compile(r"//.*@")
+
+
 def redacted(url: str) -> str:
     """Return a URL without its password, fit for logs and errors."""
-    parts = urlsplit(url)
+    url = _PASSWORD_OPTION.sub(r"\1***", url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # it says why it is no URL wherever it is opened; its password stays hidden here, too
+        return _PASSWORD.sub("//***@", url)
     if parts.password is None:
         return url
     user = f"{parts.username}:***@" if parts.username else ":***@"

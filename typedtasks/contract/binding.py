@@ -31,7 +31,7 @@ def make_bind(signature: inspect.Signature) -> Bind:
     for parameter in plain:
         name = parameter.name
         if parameter.kind is parameter.VAR_POSITIONAL:
-            lines.append(f"    if {name}: {bound}[{name!r}] = list({name})")
+            lines.append(f"    if {name}: {bound}[{name!r}] = [*{name}]")
         elif parameter.kind is parameter.VAR_KEYWORD:
             lines.append(f"    if {name}: {bound}[{name!r}] = {name}")
         elif parameter.default is not parameter.empty:

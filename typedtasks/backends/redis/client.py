@@ -20,7 +20,8 @@ from typedtasks.backend import (
     Waiting,
     queue_of,
 )
-from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Messages, Script, prefix_of, redis_errors, shown
+from typedtasks.backends import redacted
+from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Messages, Script, prefix_of, redis_errors
 from typedtasks.backends.redis.operator import Operator
 from typedtasks.backends.redis.session import RedisSession, SessionScripts, head_of
 from typedtasks.errors import BackendUnavailable, BackendUnsupported, BrokerClosed
@@ -186,7 +187,7 @@ class RedisBackend:
     @property
     def _open_commands(self) -> Commands:
         if self._commands is None:
-            raise BrokerClosed(f"The Redis backend for {shown(self._url)} is not open.")
+            raise BrokerClosed(f"The Redis backend for {redacted(self._url)} is not open.")
         if self._pid != os.getpid():
             raise BrokerClosed("The Redis backend was opened before this process was forked: open a broker in the child.")
         return self._commands
@@ -231,11 +232,13 @@ def _check_server(url: str, facts: Mapping[str, str]) -> str:
     """Return a sentence about the server's persistence. Raises `BackendUnsupported` for a server that will not do."""
     version = facts.get("redis_version", "0")
     if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
-        raise BackendUnsupported(f"Redis at {shown(url)} is version {version}; typedtasks needs 7.0 or later. Upgrade the server.")
+        raise BackendUnsupported(
+            f"Redis at {redacted(url)} is version {version}; typedtasks needs 7.0 or later. Upgrade the server."
+        )
     policy = facts.get("maxmemory_policy", "noeviction")
     if policy != "noeviction" and facts.get("maxmemory", "0") != "0":
         raise BackendUnsupported(
-            f"Redis at {shown(url)} evicts keys when it is full (maxmemory-policy {policy}), which would lose tasks: "
+            f"Redis at {redacted(url)} evicts keys when it is full (maxmemory-policy {policy}), which would lose tasks: "
             "set maxmemory-policy to noeviction."
         )
     if facts.get("aof_enabled") == "1":

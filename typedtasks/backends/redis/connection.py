@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 from redis import exceptions
 from redis.asyncio import Redis
@@ -18,10 +17,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
+from typedtasks.backends import redacted
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported
 
-__all__ = ["COMMAND_TIMEOUT", "Commands", "Messages", "Script", "prefix_of", "redis_errors", "shown"]
+__all__ = ["COMMAND_TIMEOUT", "Commands", "Messages", "Script", "prefix_of", "redis_errors"]
 
 COMMAND_TIMEOUT: Final = 4.0
 """Seconds that one command may take, connecting included: whoever calls is told within five."""
@@ -47,12 +47,6 @@ def prefix_of(queue: str) -> str:
     return f"tt:{{{queue}}}:"
 
 
-def shown(url: str) -> str:
-    """Return the URL without its password."""
-    parts = urlsplit(url)
-    return url if parts.password is None else url.replace(f":{parts.password}@", ":***@", 1)
-
-
 @contextmanager
 def redis_errors(url: str, what: str) -> Generator[None]:
     """Turn redis-py's errors into ours; `what` says what was tried."""
@@ -61,19 +55,19 @@ def redis_errors(url: str, what: str) -> Generator[None]:
     except exceptions.OutOfMemoryError as error:
         raise _full(url, what, error) from error
     except exceptions.AuthenticationError as error:
-        raise BackendUnavailable(f"{what}: Redis at {shown(url)} refused the user or password: {error}.") from error
+        raise BackendUnavailable(f"{what}: Redis at {redacted(url)} refused the user or password: {error}.") from error
     except (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.ReadOnlyError, OSError, TimeoutError) as error:
         reason = str(error) or f"no answer within {COMMAND_TIMEOUT:g} s"
         raise BackendUnavailable(
-            f"{what}: Redis at {shown(url)} is not available ({reason}). Start it, or correct the broker's URL (TYPEDTASKS_URL)."
+            f"{what}: Redis at {redacted(url)} is not available ({reason}). Start it, or correct the broker's URL (TYPEDTASKS_URL)."
         ) from error
     except exceptions.NoPermissionError as error:
-        raise BackendUnsupported(f"{what}: the Redis user of {shown(url)} may not do this: {error}.") from error
+        raise BackendUnsupported(f"{what}: the Redis user of {redacted(url)} may not do this: {error}.") from error
     except exceptions.ResponseError as error:
         if "OOM" in str(error):
             raise _full(url, what, error) from error
         if isinstance(error, _PASSING_ERRORS) or _is_state(str(error)):
-            raise BackendUnavailable(f"{what}: Redis at {shown(url)} cannot do this now: {error}.") from error
+            raise BackendUnavailable(f"{what}: Redis at {redacted(url)} cannot do this now: {str(error).rstrip('.')}.") from error
         raise
 
 
@@ -89,7 +83,7 @@ def _is_state(text: str) -> bool:
 
 def _full(url: str, what: str, error: Exception) -> BackendFull:
     return BackendFull(
-        f"{what}: Redis at {shown(url)} has reached its maxmemory ({error}). Nothing was sent. "
+        f"{what}: Redis at {redacted(url)} has reached its maxmemory ({error}). Nothing was sent. "
         "Let workers catch up, or give it more memory."
     )
 

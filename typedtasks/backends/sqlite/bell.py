@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from typedtasks.errors import BackendUnavailable
+
 __all__ = ["Bell"]
 
 _LONGEST_PATH: Final = 100
@@ -36,7 +38,10 @@ class Bell:
 
     def open(self) -> None:
         """Begin to listen, on the running event loop."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise BackendUnavailable(f"The folder {self._folder} for wake-ups cannot be made: {error}.") from error
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.bind(str(self._own))

@@ -68,8 +68,12 @@ end
 local function bury(item, deliveries)
   local found = redis.call('XRANGE', stream(item.priority), item.entry, item.entry)[1]
   local _, body, earlier = read_fields(found or { '', {} })
-  redis.call('HSET', prefix .. 'deadb', item.id, pack_entry(item.priority, deliveries + earlier, ARGV[item.next], body))
-  redis.call('ZADD', prefix .. 'dead', now, item.id)
+  local key = item.id
+  if key == '' or redis.call('HEXISTS', prefix .. 'deadb', key) == 1 then
+    key = key .. '@' .. item.entry -- a foreign producer gave no id, or one that is taken: nothing may be overwritten
+  end
+  redis.call('HSET', prefix .. 'deadb', key, pack_entry(item.priority, deliveries + earlier, ARGV[item.next], body))
+  redis.call('ZADD', prefix .. 'dead', now, key)
   conclude(item)
 end
 
