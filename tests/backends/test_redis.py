@@ -349,3 +349,17 @@ async def test_a_state_of_the_server_is_backend_unavailable(redis_url: str, empt
         finally:
             empty_redis.config_set("min-replicas-to-write", 0)
         assert await (await double.enqueue(2)).result(timeout=10) == 4
+
+
+async def test_an_entry_whose_reply_may_be_on_its_way_is_not_adopted(harness: BackendHarness) -> None:
+    """Adopted at once, it would be executed twice."""
+    client = await harness.client()
+    session = (await harness.worker(client)).session
+    await client.publish(publication())
+    (delivery,) = await session.receive(1, 0)
+    waiting = asyncio.create_task(session.receive(1, 5))
+    await asyncio.sleep(0)
+    assert await session.recover([], 10) == []
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert [found.receipt for found in await session.recover([], 10)] == [delivery.receipt]

@@ -32,6 +32,8 @@ __all__ = ["RedisLeaseKeeper", "RedisSession", "SessionScripts", "head_of"]
 
 _LONGEST_BLOCK: Final = 10.0
 _PROMOTE_AT_LEAST: Final = 5.0
+_REPLY_LOST_AFTER: Final = COMMAND_TIMEOUT + 1.0
+"""Seconds after which a reply that has not come will not come."""
 _DONE: Final = ord("1")
 _GROUP_MISSING: Final = "NOGROUP"
 
@@ -77,6 +79,9 @@ class RedisSession:
         channels = {f"{prefix_of(queue)}ctl": self._on_control for queue in self._queues}
         self._messages = Messages(url, channels, self._due_changed)
         self._turn = 0
+        self._receives = self._receiving = 0
+        self._missed: dict[str, float] = {}
+        """Own entries that are not in hand, and since when: a reply with them may be on its way."""
         self._due = asyncio.Event()
         self._promoter: asyncio.Task[None] | None = None
 
@@ -98,6 +103,14 @@ class RedisSession:
 
     async def receive(self, capacity: int, wait: float) -> list[Delivery]:
         """Claim from each queue in turn; when there is nothing, block until there is."""
+        self._receives += 1
+        self._receiving += 1
+        try:
+            return await self._receive(capacity, wait)
+        finally:
+            self._receiving -= 1
+
+    async def _receive(self, capacity: int, wait: float) -> list[Delivery]:
         deliveries = await self._claim(capacity)
         if deliveries or wait <= 0:
             return deliveries
@@ -139,6 +152,9 @@ class RedisSession:
     async def recover(self, held: Collection[str], capacity: int) -> list[Delivery]:
         """Take over what sessions without a lease owned, and find own entries whose hand-over was lost."""
         found: list[Delivery] = []
+        missed: dict[str, float] = {}
+        now = asyncio.get_running_loop().time()
+        receives, undisturbed = self._receives, not self._receiving
         for queue in self._queues:
             counts = [sum(receipt.startswith(f"{queue}:{priority}:") for receipt in held) for priority in range(3)]
             room = capacity - len(found)
@@ -148,14 +164,18 @@ class RedisSession:
             taken, own = reply
             found += _deliveries(queue, taken)
             known = {*held, *(delivery.receipt for delivery in found)}
-            lost = [
-                (priority, entry)
-                for priority, entry in zip(own[::2], own[1::2], strict=True)
-                if f"{queue}:{priority}:{entry.decode()}" not in known
-            ][: max(0, capacity - len(found))]
+            patience = 0.0 if undisturbed and receives == self._receives else _REPLY_LOST_AFTER
+            lost: list[tuple[int, bytes]] = []
+            for priority, entry in zip(own[::2], own[1::2], strict=True):
+                receipt = f"{queue}:{priority}:{entry.decode()}"
+                if receipt not in known:
+                    missed[receipt] = self._missed.get(receipt, now)
+                    if now - missed[receipt] >= patience and len(lost) < capacity - len(found):
+                        lost.append((priority, entry))
             if lost:
                 entries = [value for pair in lost for value in pair]
                 found += _deliveries(queue, await self._run(self._scripts.adopt, queue, "Adopting", self._id, *entries))
+        self._missed = missed
         return found
 
     async def unpark(self, names: Collection[str]) -> int:
