@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from typedtasks.backend import Backend
+from typedtasks.backends.urls import redacted
 from typedtasks.errors import BackendUnsupported
 
 __all__ = ["DEFAULT_URL", "backend_from_url", "redacted"]
@@ -32,23 +32,6 @@ def backend_from_url(url: str) -> Backend:
 
         return RedisBackend(url)
     raise BackendUnsupported(f"The broker's URL {redacted(url)!r} has no known scheme. Known are: {_KNOWN}.")
-
-
-_PASSWORD_OPTION: Final = re.compile(r"([?&]password=)[^&]*")
-_PASSWORD: Final = re.compile(r"//.*@")
-
-
-def redacted(url: str) -> str:
-    """Return a URL without its password, fit for logs and errors."""
-    url = _PASSWORD_OPTION.sub(r"\1***", url)
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # it says why it is no URL wherever it is opened; its password stays hidden here, too
-        return _PASSWORD.sub("//***@", url)
-    if parts.password is None:
-        return url
-    user = f"{parts.username}:***@" if parts.username else ":***@"
-    return parts._replace(netloc=user + parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _sqlite_path(url: str) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
 
 from typedtasks.backend import (
     Bury,
@@ -14,7 +12,6 @@ from typedtasks.backend import (
     DeadLetter,
     Delivery,
     OutcomeListener,
-    Priority,
     Publication,
     Reschedule,
     SessionId,
@@ -26,39 +23,10 @@ from typedtasks.backend import (
     queue_of,
     read_plan,
 )
+from typedtasks.backends.memory_state import Entry, MemoryQueue, shown_entry
 from typedtasks.clock import Clock, SystemClock
 
 __all__ = ["MemoryBackend", "MemoryLeaseKeeper", "MemorySession"]
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """One task in some state. Its place in `_Queue` is the state."""
-
-    id: TaskId
-    priority: int
-    body: bytes
-    deliveries: int = 0
-    due_ms: int = 0
-    awaits: str = ""
-    owner: str = ""
-    fence: int = 0
-    cancelled: bool = False
-    reason: str = ""
-    died_ms: int = 0
-
-
-@dataclass(slots=True)
-class _Queue:
-    ready: dict[int, dict[TaskId, _Entry]] = field(default_factory=lambda: {priority: {} for priority in Priority})
-    delayed: dict[TaskId, _Entry] = field(default_factory=dict[TaskId, _Entry])
-    running: dict[TaskId, _Entry] = field(default_factory=dict[TaskId, _Entry])
-    dead: dict[TaskId, _Entry] = field(default_factory=dict[TaskId, _Entry])
-
-    def knows(self, id: TaskId) -> bool:
-        """Return whether the task is here in any state."""
-        places = (self.delayed, self.running, self.dead, *self.ready.values())
-        return any(id in place for place in places)
 
 
 class MemoryBackend:
@@ -66,7 +34,7 @@ class MemoryBackend:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
-        self.queues: dict[str, _Queue] = {}
+        self.queues: dict[str, MemoryQueue] = {}
         self.outcomes: dict[TaskId, tuple[bytes, float]] = {}
         self.leases: dict[SessionId, float] = {}
         self.workers: dict[SessionId, SessionListener] = {}
@@ -152,9 +120,9 @@ class MemoryBackend:
         """Return tasks of the queue that have not ended."""
         found = self.queue(queue)
         delayed = sorted(found.delayed.values(), key=lambda entry: entry.due_ms)
-        waiting = [_shown(queue, entry, "ready") for place in found.ready.values() for entry in place.values()]
-        waiting += [_shown(queue, entry, "running") for entry in found.running.values()]
-        waiting += [_shown(queue, entry, "parked" if entry.awaits else "delayed") for entry in delayed]
+        waiting = [shown_entry(queue, entry, "ready") for place in found.ready.values() for entry in place.values()]
+        waiting += [shown_entry(queue, entry, "running") for entry in found.running.values()]
+        waiting += [shown_entry(queue, entry, "parked" if entry.awaits else "delayed") for entry in delayed]
         return waiting[:limit]
 
     async def dead_letters(self, queue: str, limit: int = 100) -> list[DeadLetter]:
@@ -184,9 +152,9 @@ class MemoryBackend:
             place.clear()
         return count
 
-    def queue(self, name: str) -> _Queue:
+    def queue(self, name: str) -> MemoryQueue:
         """Return the queue of a name; it begins empty."""
-        return self.queues.setdefault(name, _Queue())
+        return self.queues.setdefault(name, MemoryQueue())
 
     def now_ms(self) -> int:
         """Return the time in milliseconds since 1970."""
@@ -196,7 +164,7 @@ class MemoryBackend:
         """Put an envelope among the ready or the delayed ones."""
         queue = self.queue(item.queue)
         due = self.now_ms() + item.delay_ms if item.delay_ms else item.eta_ms
-        entry = _Entry(item.id, item.priority, item.body)
+        entry = Entry(item.id, item.priority, item.body)
         if due > self.now_ms():
             entry.due_ms = due
             queue.delayed[item.id] = entry
@@ -210,7 +178,7 @@ class MemoryBackend:
             if entry.due_ms <= now:
                 self._make_ready(queue, entry.id)
 
-    def lease_out(self, name: str, entry: _Entry, session: SessionId) -> Delivery:
+    def lease_out(self, name: str, entry: Entry, session: SessionId) -> Delivery:
         """Give an entry to a session, under a new fence."""
         self._fence += 1
         entry.fence, entry.owner, entry.deliveries = self._fence, session, entry.deliveries + 1
@@ -255,7 +223,7 @@ class MemoryBackend:
             changed.cancel()
             timer.cancel()
 
-    def _make_ready(self, queue: _Queue, id: TaskId) -> None:
+    def _make_ready(self, queue: MemoryQueue, id: TaskId) -> None:
         entry = queue.delayed.pop(id)
         entry.due_ms, entry.awaits = 0, ""
         queue.ready[entry.priority][id] = entry
@@ -371,7 +339,7 @@ class MemorySession:
         backend.conclude(entry.id, item.outcome, item.ttl_ms)
         return True
 
-    def _take_back(self, delivery: Delivery) -> _Entry | None:
+    def _take_back(self, delivery: Delivery) -> Entry | None:
         """Return the entry of a delivery that this session still owns, out of the running ones."""
         running = self._backend.queue(delivery.queue).running
         entry = running.get(delivery.id)
@@ -404,7 +372,3 @@ class MemoryLeaseKeeper:
 
     def close(self) -> None:
         """Nothing has to be closed."""
-
-
-def _shown(queue: str, entry: _Entry, state: Literal["ready", "running", "delayed", "parked"]) -> Waiting:
-    return Waiting(entry.id, queue, entry.priority, state, entry.due_ms, entry.awaits, entry.body)

@@ -20,10 +20,10 @@ from typedtasks.backend import (
     Waiting,
     queue_of,
 )
-from typedtasks.backends import redacted
 from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Messages, Script, prefix_of, redis_errors
 from typedtasks.backends.redis.operator import Operator
 from typedtasks.backends.redis.session import RedisSession, SessionScripts, head_of
+from typedtasks.backends.urls import redacted
 from typedtasks.errors import BackendUnavailable, BackendUnsupported, BrokerClosed
 
 __all__ = ["RedisBackend"]

@@ -17,7 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
-from typedtasks.backends import redacted
+from typedtasks.backends.urls import redacted
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported
 
