@@ -313,8 +313,9 @@ async def test_foreign_entries_become_dead_letters_and_none_overwrites_another(r
             empty_redis.xadd("tt:{default}:s1", {"unknown": "field"})
         async with Worker(broker):
             assert await (await double.enqueue(2)).result(timeout=10) == 4
-            while (await broker.counts()).dead < len(counts) + 2:
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(10):
+                while (await broker.counts()).dead < len(counts) + 2:
+                    await asyncio.sleep(0.01)
         assert len(await broker.dead_letters()) == len(counts) + 2
 
 

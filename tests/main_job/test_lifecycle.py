@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.main_job.stage import Stage
-from typedtasks import BrokerClosed, ResultLost, Worker
+from typedtasks import Broker, BrokerClosed, ResultLost, Worker
 
 PATIENCE = 10.0
 LARGE = 20_000
@@ -28,15 +28,21 @@ def test_a_broker_can_be_opened_again_in_another_event_loop(stage: Stage) -> Non
     assert [asyncio.run(once()) for _ in range(2)] == [LARGE, LARGE]
 
 
-async def test_whoever_waits_when_the_broker_closes_gets_broker_closed(stage: Stage) -> None:
-    broker = stage.broker()
+async def _waiter(broker: Broker) -> asyncio.Task[None]:
+    """Wait for a task that no worker takes."""
 
     @broker.task(name="never")
     async def never() -> None: ...
 
+    waiter = asyncio.create_task((await never.enqueue()).result())
+    await asyncio.wait([waiter], timeout=0.05)
+    return waiter
+
+
+async def test_whoever_waits_when_the_broker_closes_gets_broker_closed(stage: Stage) -> None:
+    broker = stage.broker()
     async with broker:
-        waiter = asyncio.create_task((await never.enqueue()).result())
-        await asyncio.wait([waiter], timeout=0.05)
+        waiter = await _waiter(broker)
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(BrokerClosed, match="closed while"):
             await waiter
@@ -44,13 +50,8 @@ async def test_whoever_waits_when_the_broker_closes_gets_broker_closed(stage: St
 
 async def test_whoever_waits_for_a_purged_task_gets_result_lost(stage: Stage) -> None:
     broker = stage.broker()
-
-    @broker.task(name="never")
-    async def never() -> None: ...
-
     async with broker:
-        waiter = asyncio.create_task((await never.enqueue()).result())
-        await asyncio.wait([waiter], timeout=0.05)
+        waiter = await _waiter(broker)
         assert await broker.purge() == 1
         async with asyncio.timeout(PATIENCE):
             with pytest.raises(ResultLost, match="is unknown"):

@@ -30,7 +30,7 @@ class _Picky:
 
 def _finish(receipt: str, size: int) -> Finish:
     delivery = Delivery(new_task_id("default", 0.0), "default", Priority.NORMAL, b"", 1, receipt, False)
-    return Finish(delivery, success_prefix(1) + b'"' + b"x" * size + b'"', 1000)
+    return Finish(delivery, success_prefix(3) + b'"' + b"x" * size + b'"', 1000)
 
 
 async def _settle(session: _Picky, settlements: list[Finish]) -> list[str]:
@@ -50,6 +50,7 @@ async def test_one_refused_outcome_does_not_hold_up_the_others() -> None:
     assert await _settle(session, [_finish("1", 10), _finish("2", 5000), _finish("3", 10)]) == ["1", "2", "3"]
     kinds = {receipt: read_outcome(outcome)[0] for receipt, outcome in session.settled.items()}
     assert [kinds[receipt]["outcome"] for receipt in "123"] == ["success", "crashed", "success"]
+    assert kinds["2"]["attempts"] == 3
     assert "refused its outcome" in str(kinds["2"]["message"])
 
 

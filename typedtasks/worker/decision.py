@@ -15,7 +15,7 @@ from typedtasks.clock import milliseconds, seconds
 from typedtasks.contract import Misfit
 from typedtasks.envelope import Header, write_header
 from typedtasks.errors import PayloadRejected, ResultInvalid, TaskError, TaskFailed, TaskTimedOut, describe
-from typedtasks.outcome import success_prefix, write_outcome
+from typedtasks.outcome import read_outcome, success_prefix, write_outcome
 from typedtasks.retry import Retry
 from typedtasks.task import AnyTask, TaskDefinition
 
@@ -74,7 +74,8 @@ def crashed(received: Received) -> Finish:
 def unsettled(refused: Finish, error: Exception) -> Finish:
     """The backend takes everything but this outcome."""
     text = f"The backend refused its outcome of {len(refused.outcome)} bytes: {type(error).__name__}: {error}"[:_LONGEST_MESSAGE]
-    outcome = write_outcome("crashed", error=TaskFailed(text, type=type(error).__name__))
+    attempts = int(read_outcome(refused.outcome)[0].get("attempts", 1))
+    outcome = write_outcome("crashed", attempts=attempts, error=TaskFailed(text, type=type(error).__name__, attempts=attempts))
     return refused._replace(outcome=outcome)
 
 

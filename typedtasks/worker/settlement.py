@@ -82,13 +82,13 @@ class Settler:
 
     async def _send_alone(self, settlement: Settlement) -> bool:
         """Send one outcome; a result that is refused by itself, too, ends its task as a crash that says so."""
-        if not isinstance(settlement, Finish):
-            return (await self._send([settlement], last=True))[0]
         try:
             return (await self._send([settlement], last=True))[0]
         except SessionLost:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever the backend's client raises
+        except Exception as error:
+            if not isinstance(settlement, Finish):
+                raise
             return (await self._send([decision.unsettled(settlement, error)], last=True))[0]
 
     def _conclude(self, owned: list[bool]) -> None:
