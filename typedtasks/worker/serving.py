@@ -14,12 +14,15 @@ from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendUnavailable
 from typedtasks.outcome import is_success, read_outcome
 from typedtasks.worker.execution import Execution, Prepared
+from typedtasks.worker.pace import Pace
 from typedtasks.worker.settlement import Settler
 
 __all__ = ["Serving", "Tally"]
 
 _WAIT: Final = 5.0
 """Seconds that one call waits for tasks; the backend wakes it as soon as there is one."""
+_LONGEST_IN_HAND: Final = 0.1
+"""Seconds that a task may be in hand and not started, before it is given back to whoever can start it."""
 _PAUSE: Final = 1.0
 """Seconds before a backend that is away is asked again."""
 
@@ -55,7 +58,12 @@ class Serving:
         self._running: dict[str, tuple[TaskId, asyncio.Task[None]]] = {}
         """By receipt: one task may be here twice, after its lease had ended."""
         self._backlog: deque[Delivery] = deque()
-        """In hand, and not started: intake and recovery may both have taken tasks for the same free slots."""
+        """In hand, and not started: what was taken ahead (see `Pace`), or by intake and recovery for the same free slots."""
+        self._starts = 0
+        self._pace = Pace()
+        self._watched: asyncio.TimerHandle | None = None
+        """Set while there is a backlog: at its time whatever has been in it for too long is given back."""
+        self._overdue = asyncio.Event()
         self._cancelled: set[str] = set()
         self._ending = False
         self._given_back: list[Delivery] = []
@@ -75,6 +83,7 @@ class Serving:
             asyncio.create_task(self._take_in(session, burst=burst), name="typedtasks-intake"),
             asyncio.create_task(self._recover(session), name="typedtasks-recovery"),
             asyncio.create_task(self._unpark(session), name="typedtasks-unparking"),
+            asyncio.create_task(self._give_back(session), name="typedtasks-giving-back"),
             asyncio.create_task(self._fail_when_lost(), name="typedtasks-lease"),
             asyncio.create_task(_until(stopping), name="typedtasks-stop"),
             self._settling,
@@ -85,6 +94,8 @@ class Serving:
                 loop.result()
         finally:
             await cancel_and_wait(loops[:-1])
+            if self._watched is not None:
+                self._watched.cancel()
 
     async def finish(self, session: Session, grace: float, hurried: asyncio.Event) -> None:
         """Let what runs come to its end for up to `grace` seconds (or until `hurried`), then give the rest back."""
@@ -144,7 +155,7 @@ class Serving:
             await self._recover_some(session)
         while True:
             free = self._free()
-            if free <= 0:
+            if free <= 0 or (self._all_slots_taken() and 2 * free < self._pace.allowance()):
                 self._freed.clear()
                 await self._freed.wait()
                 await asyncio.sleep(0)  # what ends in this turn of the loop frees its slot too
@@ -196,13 +207,35 @@ class Serving:
         except BackendUnavailable as error:
             _log.warning("Parked tasks cannot be taken now; their time will come: %s", error)
 
+    async def _give_back(self, session: Session) -> None:
+        """Give back what others may start sooner."""
+        while True:
+            await self._overdue.wait()
+            self._overdue.clear()
+            batch = list(self._backlog)
+            self._backlog.clear()
+            self._given_back += batch  # should this be the end: `finish` gives it back
+            try:
+                await session.release(batch)
+            except BackendUnavailable as error:
+                _log.warning("%d tasks cannot be given back now: %s", len(batch), error)
+                self._backlog.extendleft(reversed(batch))
+                self._fill()
+            else:
+                self._held.difference_update(delivery.receipt for delivery in batch)
+            del self._given_back[-len(batch) :]
+
     async def _fail_when_lost(self) -> None:
         await self._lost.wait()
         raise SessionLost
 
     def _free(self) -> int:
-        waiting = max(0, self._settler.unsettled - self._concurrency)
-        return self._concurrency - len(self._running) - len(self._backlog) - self._execution.abandoned_threads - waiting
+        limit = self._concurrency + self._pace.allowance()
+        waiting = max(0, self._settler.unsettled - limit)
+        return limit - len(self._running) - len(self._backlog) - self._execution.abandoned_threads - waiting
+
+    def _all_slots_taken(self) -> bool:
+        return len(self._running) + len(self._backlog) + self._execution.abandoned_threads >= self._concurrency
 
     def _accept(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
@@ -210,11 +243,26 @@ class Serving:
                 self._held.add(delivery.receipt)
                 self._backlog.append(delivery)
         self._fill()
+        self._watch()
 
     def _fill(self) -> None:
         """Start what is in hand, as far as there are slots."""
         while self._backlog and len(self._running) + self._execution.abandoned_threads < self._concurrency:
+            self._starts += 1
             self._start(self._backlog.popleft())
+
+    def _watch(self) -> None:
+        if self._backlog and self._watched is None:
+            due = self._starts + len(self._backlog)
+            self._watched = asyncio.get_running_loop().call_later(_LONGEST_IN_HAND, self._look_at_backlog, due)
+
+    def _look_at_backlog(self, due: int) -> None:
+        """`due` is how many tasks should have been started by now: all that were in hand when the timer was set."""
+        self._watched = None
+        if self._backlog and self._starts < due:
+            self._pace.stalled()
+            self._overdue.set()
+        self._watch()
 
     def _start(self, delivery: Delivery) -> None:
         prepared = self._execution.prepare(delivery)
@@ -242,6 +290,7 @@ class Serving:
 
     def _put(self, settlement: Settlement) -> None:
         self._settler.put(settlement)
+        self._pace.ended()
         if isinstance(settlement, Finish) and is_success(settlement.outcome):
             self._tally.succeeded += 1
         else:
