@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 __all__ = ["Pace"]
@@ -21,9 +22,10 @@ class Pace:
     cannot start. Whatever was taken in error is given back (see `Serving`), and the pace starts from nothing again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._ended = 0
-        self._since = time.monotonic()
+        self._since = now()
         self._allowed = 0
 
     def ended(self) -> None:
@@ -32,7 +34,7 @@ class Pace:
 
     def allowance(self) -> int:
         """Return how many tasks may be in hand beyond those that can be started."""
-        now = time.monotonic()
+        now = self._now()
         elapsed = now - self._since
         if elapsed >= _WINDOW:
             self._allowed = min(_MOST_AHEAD, int(self._ended * _AHEAD / elapsed))
@@ -41,4 +43,4 @@ class Pace:
 
     def stalled(self) -> None:
         """Take notice that tasks in hand were not started in time."""
-        self._ended, self._since, self._allowed = 0, time.monotonic(), 0
+        self._ended, self._since, self._allowed = 0, self._now(), 0

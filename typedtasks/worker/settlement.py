@@ -71,7 +71,6 @@ class Settler:
                 _log.warning("Settling %d tasks has to wait %.1f s: %s", len(batch), pause, error)
                 await asyncio.sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
-
             except SessionLost:
                 raise
             except Exception:
