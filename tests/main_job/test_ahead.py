@@ -34,7 +34,7 @@ async def test_what_was_taken_ahead_is_given_back_when_slow_tasks_fill_the_slots
                     assert await handle.result() == number
                 assert (await broker.counts()).running == 2
                 release.set()
-                for handle in slow_ones:
-                    await handle.result()
+                for slow_one in slow_ones:
+                    await slow_one.result()
         counts = await broker.counts()
     assert counts.running == counts.ready == counts.dead == 0
