@@ -64,8 +64,8 @@ def redis_server(*options: str) -> Iterator[RedisServer]:
     """Yield a running server of its own; it is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         server = RedisServer(Path(folder), options)
-        server.start()
         try:
+            server.start()
             yield server
         finally:
             server.kill()

@@ -20,11 +20,11 @@ from typedtasks.backend import (
     Waiting,
     queue_of,
 )
-from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Messages, Script, prefix_of, redis_errors
+from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Messages, Script, prefix_of, translated
 from typedtasks.backends.redis.operator import Operator
 from typedtasks.backends.redis.session import RedisSession, SessionScripts, head_of
 from typedtasks.backends.urls import redacted
-from typedtasks.errors import BackendUnavailable, BackendUnsupported, BrokerClosed
+from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported, BrokerClosed
 
 __all__ = ["RedisBackend"]
 
@@ -43,7 +43,7 @@ class RedisBackend:
     def __init__(self, url: str) -> None:
         self._url = url
         self._reply_to = secrets.token_urlsafe(9)
-        self._scripts = {name: Script(name) for name in ("publish", "cancel")}
+        self._publish_script, self._cancel_script = Script("publish"), Script("cancel")
         self._session_scripts = SessionScripts()
         self._commands: Commands | None = None
         self._messages: Messages | None = None
@@ -62,13 +62,14 @@ class RedisBackend:
         commands = Commands(self._url)
         messages = Messages(self._url, {f"tt:done:{self._reply_to}": self._on_outcomes}, listener.interrupted)
         try:
-            with redis_errors(self._url, "Opening the broker"):
-                async with asyncio.timeout(COMMAND_TIMEOUT + 0.5):
-                    durability = _check_server(self._url, await _server_facts(commands))
-                    await messages.open()
-        except BaseException:
+            async with asyncio.timeout(COMMAND_TIMEOUT + 0.5):
+                durability = _check_server(self._url, await _server_facts(commands))
+                await messages.open()
+        except BaseException as error:
             await messages.close()
             await commands.close()
+            if isinstance(error, TimeoutError):
+                raise translated(self._url, "Opening the broker", error) from error
             raise
         self._commands, self._messages = commands, messages
         return durability
@@ -92,45 +93,49 @@ class RedisBackend:
                 await self._publish(queue, arguments)
 
     async def _publish(self, queue: str, arguments: Sequence[object]) -> None:
-        with redis_errors(self._url, "Sending tasks"):
-            await self._publish_again(queue, arguments)
-
-    async def _publish_again(self, queue: str, arguments: Sequence[object]) -> None:
-        async with asyncio.timeout(COMMAND_TIMEOUT + 0.5):
-            for pause in _PAUSES:
-                try:
-                    await self._open_commands.run(self._scripts["publish"], queue, "Sending tasks", *arguments)
-                    return
-                except BackendUnavailable as error:
-                    _log.debug("Sending again in %g s: %s", pause, error)
+        """Store one batch, trying again where no answer came, for 4.5 seconds in all."""
+        deadline = asyncio.get_running_loop().time() + COMMAND_TIMEOUT + 0.5
+        try:
+            await self._open_commands.run(self._publish_script, queue, "Sending tasks", *arguments)
+            return
+        except BackendFull:
+            raise
+        except BackendUnavailable as error:
+            lost = error
+        try:
+            async with asyncio.timeout_at(deadline):
+                for pause in _PAUSES:
+                    _log.debug("Sending again in %g s: %s", pause, lost)
                     await asyncio.sleep(pause)
-            await self._open_commands.run(self._scripts["publish"], queue, "Sending tasks", *arguments)
+                    try:
+                        await self._open_commands.run(self._publish_script, queue, "Sending tasks", *arguments)
+                        return
+                    except BackendUnavailable as error:
+                        lost = error
+        except TimeoutError:
+            pass
+        raise lost
 
     async def cancel(self, ids: Sequence[TaskId]) -> None:
         """Mark tasks as cancelled, and tell the workers of their queues."""
         for queue, named in _by_queue_of_id(ids).items():
-            await self._open_commands.run(self._scripts["cancel"], queue, "Cancelling tasks", *named)
+            await self._open_commands.run(self._cancel_script, queue, "Cancelling tasks", *named)
 
     async def watch(self, ids: Sequence[TaskId]) -> None:
         """Add this client to those that are told of the outcomes of `ids`."""
-        with redis_errors(self._url, "Watching tasks"):
-            for queue, named in _by_queue_of_id(ids).items():
-                prefix = prefix_of(queue)
-                async with self._open_commands.redis.pipeline(transaction=False) as pipeline:
-                    for id in named:
-                        pipeline.sadd(f"{prefix}watch:{id}", self._reply_to)
-                        pipeline.pexpire(f"{prefix}watch:{id}", _WATCH_MS)
-                    pipeline.set(f"{prefix}watched", 1, px=_WATCH_MS)
-                    await pipeline.execute()
+        commands: list[tuple[object, ...]] = []
+        for queue, named in _by_queue_of_id(ids).items():
+            prefix = prefix_of(queue)
+            for id in named:
+                commands.append(("SADD", f"{prefix}watch:{id}", self._reply_to))
+                commands.append(("PEXPIRE", f"{prefix}watch:{id}", _WATCH_MS))
+            commands.append(("SET", f"{prefix}watched", 1, "PX", _WATCH_MS))
+        await self._open_commands.all_of("Watching tasks", commands)
 
     async def unwatch(self, ids: Sequence[TaskId]) -> None:
         """Remove this client from those that are told of the outcomes of `ids`."""
-        with redis_errors(self._url, "Unwatching tasks"):
-            for queue, named in _by_queue_of_id(ids).items():
-                async with self._open_commands.redis.pipeline(transaction=False) as pipeline:
-                    for id in named:
-                        pipeline.srem(f"{prefix_of(queue)}watch:{id}", self._reply_to)
-                    await pipeline.execute()
+        commands = [("SREM", f"{prefix_of(queue_of(id))}watch:{id}", self._reply_to) for id in ids]
+        await self._open_commands.all_of("Unwatching tasks", commands)
 
     async def read_outcomes(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
         """Return the outcomes that exist: one MGET for each queue."""

@@ -6,22 +6,16 @@ import asyncio
 import hashlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final, cast
 
-from redis import exceptions
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.maint_notifications import MaintNotificationsConfig
-
+from typedtasks.backends.redis.protocol import Address, Connection, ReplyError, connect
 from typedtasks.backends.urls import redacted
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported
 
-__all__ = ["COMMAND_TIMEOUT", "Commands", "Messages", "Script", "prefix_of", "redis_errors"]
+__all__ = ["COMMAND_TIMEOUT", "Commands", "Messages", "Script", "prefix_of", "translated"]
 
 COMMAND_TIMEOUT: Final = 4.0
 """Seconds that one command may take, connecting included: whoever calls is told within five."""
@@ -47,87 +41,104 @@ def prefix_of(queue: str) -> str:
     return f"tt:{{{queue}}}:"
 
 
-@contextmanager
-def redis_errors(url: str, what: str) -> Generator[None]:
-    """Turn redis-py's errors into ours; `what` says what was tried."""
-    try:
-        yield
-    except exceptions.OutOfMemoryError as error:
-        raise _full(url, what, error) from error
-    except exceptions.AuthenticationError as error:
-        raise BackendUnavailable(f"{what}: Redis at {redacted(url)} refused the user or password: {error}.") from error
-    except (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.ReadOnlyError, OSError, TimeoutError) as error:
+def translated(url: str, what: str, error: Exception) -> Exception:
+    """Return our error for one of the connection or the server. `what` says what was tried; a mistake of ours stays what it is."""
+    if not isinstance(error, ReplyError):
         reason = str(error) or f"no answer within {COMMAND_TIMEOUT:g} s"
-        raise BackendUnavailable(
+        return BackendUnavailable(
             f"{what}: Redis at {redacted(url)} is not available ({reason}). Start it, or correct the broker's URL (TYPEDTASKS_URL)."
-        ) from error
-    except exceptions.NoPermissionError as error:
-        raise BackendUnsupported(f"{what}: the Redis user of {redacted(url)} may not do this: {error}.") from error
-    except exceptions.ResponseError as error:
-        if "OOM" in str(error):
-            raise _full(url, what, error) from error
-        if isinstance(error, _PASSING_ERRORS) or _is_state(str(error)):
-            raise BackendUnavailable(f"{what}: Redis at {redacted(url)} cannot do this now: {str(error).rstrip('.')}.") from error
-        raise
+        )
+    code, text = error.code, str(error)
+    if code in _REFUSALS or (code == "ERR" and "AUTH" in text):
+        return BackendUnavailable(f"{what}: Redis at {redacted(url)} refused the user or password: {text}.")
+    if code == "NOPERM":
+        return BackendUnsupported(f"{what}: the Redis user of {redacted(url)} may not do this: {text}.")
+    if "OOM" in text:
+        return BackendFull(
+            f"{what}: Redis at {redacted(url)} has reached its maxmemory ({text}). Nothing was sent. "
+            "Let workers catch up, or give it more memory."
+        )
+    if code == "READONLY":
+        return BackendUnavailable(f"{what}: Redis at {redacted(url)} is read-only ({text}): it is a replica. Name its primary.")
+    if code.isupper() and code not in _MISTAKES:  # NOREPLICAS, MISCONF, BUSY, UNBLOCKED, LOADING ...: a state that may pass
+        return BackendUnavailable(f"{what}: Redis at {redacted(url)} cannot do this now: {text.rstrip('.')}.")
+    return error
 
 
-_PASSING_ERRORS = (exceptions.ClusterDownError, exceptions.MasterDownError, exceptions.TryAgainError)
+_REFUSALS: Final = ("NOAUTH", "WRONGPASS")
 _MISTAKES: Final = ("ERR", "WRONGTYPE", "NOGROUP", "NOSCRIPT", "CROSSSLOT", "EXECABORT", "BUSYGROUP")
 
 
-def _is_state(text: str) -> bool:
-    """Return whether an error tells of the server's state (NOREPLICAS, MISCONF, BUSY, UNBLOCKED ...), not of a mistake of ours."""
-    code = text.partition(" ")[0]
-    return code.isupper() and code not in _MISTAKES
-
-
-def _full(url: str, what: str, error: Exception) -> BackendFull:
-    return BackendFull(
-        f"{what}: Redis at {redacted(url)} has reached its maxmemory ({error}). Nothing was sent. "
-        "Let workers catch up, or give it more memory."
-    )
-
-
 class Commands:
-    """Runs commands and scripts. redis-py's own retries are off, because they would send writes twice."""
+    """Runs commands and scripts on one connection, which is opened when it is needed and comes back after it was lost.
 
-    def __init__(self, url: str, *, timeout: float = COMMAND_TIMEOUT) -> None:
+    Nothing is sent twice: a command whose connection is lost raises `BackendUnavailable`, though it may have been done. With
+    `exclusive`, a command that is given up closes the connection, so that nothing is handed out to it afterwards.
+    """
+
+    def __init__(self, url: str, *, timeout: float = COMMAND_TIMEOUT, exclusive: bool = False) -> None:
         self.url = url
-        self.redis = cast(
-            "Redis",
-            # Any: redis-py leaves the type of from_url's result open.
-            cast("Any", Redis).from_url(
-                url,
-                protocol=2,
-                retry=Retry(NoBackoff(), 0),
-                socket_timeout=timeout,
-                socket_connect_timeout=COMMAND_TIMEOUT,
-                maint_notifications_config=MaintNotificationsConfig(enabled=False),
-            ),
-        )
-        # Replies are read as the server sends them: redis-py's own shapes differ with its versions and protocols.
-        self.redis.response_callbacks.clear()
+        self._address = Address.of(url)
+        self._timeout = timeout
+        self._exclusive = exclusive
+        self._connection: Connection | None = None
+        self._opening = asyncio.Lock()
+        self._closed = False
 
     async def run(self, script: Script, queue: str, what: str, *arguments: object) -> Any:
         """Return a script's reply. (Any: each script has a reply of its own shape; its caller names it.)"""
         prefix = prefix_of(queue)
-        with redis_errors(self.url, what):
-            # Any: redis-py types replies as a union of everything.
-            execute = cast("Callable[..., Awaitable[Any]]", self.redis.execute_command)
+        try:
             try:
-                return await execute("EVALSHA", script.sha, 1, prefix + "w", prefix, *arguments)
-            except exceptions.NoScriptError:
-                return await execute("EVAL", script.text, 1, prefix + "w", prefix, *arguments)
+                return await self._call(("EVALSHA", script.sha, 1, prefix + "w", prefix, *arguments))
+            except ReplyError as error:
+                if error.code != "NOSCRIPT":
+                    raise
+                return await self._call(("EVAL", script.text, 1, prefix + "w", prefix, *arguments))
+        except (ReplyError, OSError) as error:
+            raise translated(self.url, what, error) from error
 
     async def command(self, what: str, *arguments: object) -> Any:
         """Return a command's reply. (Any: as with `run`.)"""
-        with redis_errors(self.url, what):
-            execute = cast("Callable[..., Awaitable[Any]]", self.redis.execute_command)
-            return await execute(*arguments)
+        try:
+            return await self._call(arguments)
+        except (ReplyError, OSError) as error:
+            raise translated(self.url, what, error) from error
+
+    async def all_of(self, what: str, commands: Sequence[Sequence[object]]) -> None:
+        """Send several commands at once, and return when all have been answered."""
+        try:
+            await asyncio.gather(*[self._call(arguments) for arguments in commands])
+        except (ReplyError, OSError) as error:
+            raise translated(self.url, what, error) from error
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self.redis.aclose()
+        """Close the connection."""
+        self._closed = True
+        if self._connection is not None:
+            self._connection.close()
+            await self._connection.lost
+
+    async def _call(self, arguments: Sequence[object]) -> Any:
+        connection = self._connection
+        if connection is None or connection.lost.done():
+            connection = await self._connect()
+        try:
+            return await connection.call(arguments)
+        except asyncio.CancelledError:
+            if self._exclusive:
+                connection.close()
+            raise
+
+    async def _connect(self) -> Connection:
+        async with self._opening:
+            connection = self._connection
+            if connection is None or connection.lost.done():
+                if self._closed:
+                    raise ConnectionError("the connection was closed")
+                connection = await connect(self._address, timeout=self._timeout, patience=COMMAND_TIMEOUT)
+                self._connection = connection
+            return connection
 
 
 class Messages:
@@ -140,29 +151,33 @@ class Messages:
         self._channels = {name.encode(): function for name, function in channels.items()}
         self._interrupted = interrupted
         self._url = url
-        self._commands = Commands(url)
+        self._address = Address.of(url)
+        self._confirmed = 0
+        self._heard = False
+        self._subscribed: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Return once the subscription is there."""
-        subscribed = asyncio.get_running_loop().create_future()
+        subscribed = self._subscribed = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(subscribed), name="typedtasks-redis-messages")
-        with redis_errors(self._url, "Subscribing"):
+        try:
             async with asyncio.timeout(COMMAND_TIMEOUT):
                 await subscribed
+        except (ReplyError, OSError) as error:
+            raise translated(self._url, "Subscribing", error) from error
 
     async def close(self) -> None:
         """End the subscription."""
         if self._task is not None:
             await cancel_and_wait([self._task])
-        await self._commands.close()
 
     async def _run(self, subscribed: asyncio.Future[None]) -> None:
         pause = _FIRST_PAUSE
         while True:
             started = asyncio.get_running_loop().time()
             try:
-                await self._listen(subscribed)
+                await self._listen()
             except Exception as error:  # noqa: BLE001 - the subscription comes back, whatever ended it
                 if not subscribed.done():
                     subscribed.set_exception(error)
@@ -173,24 +188,35 @@ class Messages:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(_LONGEST_PAUSE, pause * 2)
 
-    async def _listen(self, subscribed: asyncio.Future[None]) -> None:
-        # Any: redis-py leaves the types of its subscriptions open.
-        subscription = cast("Any", self._commands.redis).pubsub()
+    async def _listen(self) -> None:
+        """Listen until the connection is lost, or says nothing though it was asked to."""
+        connection = await connect(self._address, timeout=COMMAND_TIMEOUT, patience=COMMAND_TIMEOUT)
         try:
-            await subscription.subscribe(*self._channels)
-            confirmed = 0
+            self._confirmed = 0
+            connection.listen(list(self._channels), self._take)
             while True:
-                message: Mapping[str, object] | None = await subscription.get_message(timeout=_MESSAGE_WAIT)
-                if message is None:
-                    await subscription.ping()  # a connection that died without a word is found out
-                elif message["type"] == "subscribe":
-                    confirmed += 1
-                    if confirmed == len(self._channels):
-                        self._ready(subscribed)
-                elif message["type"] == "message":
-                    self._deliver(cast("bytes", message["channel"]), cast("bytes", message["data"]))
+                self._heard = False
+                await asyncio.wait([connection.lost], timeout=_MESSAGE_WAIT)
+                if connection.cause is not None:
+                    raise connection.cause
+                if not self._heard:  # a connection that died without a word is found out
+                    connection.ping()
+                    await asyncio.wait([connection.lost], timeout=COMMAND_TIMEOUT)
+                    if not self._heard:
+                        raise TimeoutError(f"no answer within {COMMAND_TIMEOUT:g} s")
         finally:
-            await subscription.aclose()
+            connection.close()
+            await connection.lost
+
+    def _take(self, reply: object) -> None:
+        self._heard = True
+        kind, *rest = cast("list[bytes]", reply)
+        if kind == b"message":
+            self._deliver(*rest)
+        elif kind == b"subscribe":
+            self._confirmed += 1
+            if self._confirmed == len(self._channels):
+                self._ready()
 
     def _deliver(self, channel: bytes, message: bytes) -> None:
         try:
@@ -199,8 +225,9 @@ class Messages:
             _log.exception("A message on %s cannot be read.", channel.decode("utf-8", "replace"))
             self._interrupted()
 
-    def _ready(self, subscribed: asyncio.Future[None]) -> None:
-        if not subscribed.done():
-            subscribed.set_result(None)
+    def _ready(self) -> None:
+        assert self._subscribed is not None, "open() has made it"
+        if not self._subscribed.done():
+            self._subscribed.set_result(None)
         else:
             self._interrupted()

@@ -7,11 +7,6 @@ import logging
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final, cast
 
-from redis import Redis as BlockingRedis
-from redis import exceptions
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
 from typedtasks.backend import (
     Bury,
     Delivery,
@@ -24,11 +19,13 @@ from typedtasks.backend import (
     TaskId,
     read_plan,
 )
-from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Messages, Script, prefix_of, redis_errors
+from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Messages, Script, prefix_of
+from typedtasks.backends.redis.lease import RedisLeaseKeeper
+from typedtasks.backends.redis.protocol import ReplyError
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendUnavailable
 
-__all__ = ["RedisLeaseKeeper", "RedisSession", "SessionScripts", "head_of"]
+__all__ = ["RedisSession", "SessionScripts", "head_of"]
 
 _LONGEST_BLOCK: Final = 10.0
 _PROMOTE_AT_LEAST: Final = 5.0
@@ -75,7 +72,7 @@ class RedisSession:
         self._lease_ms = int(lease * 1000)
         self._listener = listener
         self._commands = Commands(url)
-        self._blocking = Commands(url, timeout=_LONGEST_BLOCK + 5.0)
+        self._blocking = Commands(url, timeout=_LONGEST_BLOCK + 5.0, exclusive=True)
         channels = {f"{prefix_of(queue)}ctl": self._on_control for queue in self._queues}
         self._messages = Messages(url, channels, self._due_changed)
         self._turn = 0
@@ -223,8 +220,8 @@ class RedisSession:
         command = ("XREADGROUP", "GROUP", "g", self._id, "COUNT", 1, "BLOCK", max(1, int(seconds * 1000)), "STREAMS")
         try:
             reply = await self._blocking.command("Waiting for tasks", *command, *streams, *([">"] * len(streams)))
-        except exceptions.ResponseError as error:
-            if _GROUP_MISSING not in str(error):
+        except ReplyError as error:
+            if error.code != _GROUP_MISSING:
                 raise
             return await self._claim(capacity)  # the data is gone: claiming says whether the lease is, too
         deliveries: list[Delivery] = []
@@ -271,40 +268,6 @@ class RedisSession:
     async def _run(self, script: Script, queue: str, what: str, *arguments: object) -> Any:
         """Return a script's reply. (Any: see `Commands.run`.)"""
         return await self._commands.run(script, queue, what, *arguments)
-
-
-class RedisLeaseKeeper:
-    """Renews a session's lease from a thread, on a connection of its own."""
-
-    def __init__(self, url: str, script: Script, session: SessionId, queues: Sequence[str], lease_ms: int) -> None:
-        self._url = url
-        self._script = script
-        self._arguments = (session, lease_ms)
-        self._queues = tuple(queues)
-        self._redis = cast(
-            "BlockingRedis",
-            # Any: redis-py leaves the type of from_url's result open.
-            cast("Any", BlockingRedis).from_url(
-                url, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=2.0, socket_connect_timeout=2.0
-            ),
-        )
-
-    def renew(self) -> bool:
-        """Extend the lease in every queue. False: it had ended."""
-        with redis_errors(self._url, "Renewing a lease"):
-            return False not in [self._renew(prefix_of(queue)) for queue in self._queues]
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._redis.close()
-
-    def _renew(self, prefix: str) -> bool:
-        # Any: redis-py types replies as a union of everything.
-        execute = cast("Any", self._redis).execute_command
-        try:
-            return bool(execute("EVALSHA", self._script.sha, 1, prefix + "w", prefix, *self._arguments) == 1)
-        except exceptions.NoScriptError:
-            return bool(execute("EVAL", self._script.text, 1, prefix + "w", prefix, *self._arguments) == 1)
 
 
 def _places(batch: Sequence[Settlement]) -> dict[str, list[int]]:

@@ -1,0 +1,296 @@
+"""The Redis protocol on one connection: commands leave at once, and replies come back in the order of their commands.
+
+redis-py's own client costs about as much time per command as everything else that a task needs; here a command is one write, and
+its reply one future. Addresses, passwords and TLS are still redis-py's (`parse_url`, `SSLConnection`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ssl import SSLContext
+from typing import Any, Final, Protocol, cast
+
+from redis.asyncio.connection import SSLConnection, parse_url
+from redis.exceptions import RedisError
+
+from typedtasks.backends.urls import redacted
+from typedtasks.errors import BackendUnsupported
+
+__all__ = ["Address", "Connection", "PlainReader", "ReplyError", "connect", "pack", "pack_plainly"]
+
+_INCOMPLETE: Final = object()
+_TLS: Final = "ssl_"
+_OPTIONS: Final = ("host", "port", "path", "db", "username", "password", "connection_class")
+
+
+class ReplyError(Exception):
+    """The server's answer to a command is an error. `code` is its first word, such as `NOSCRIPT`."""
+
+    @property
+    def code(self) -> str:
+        """The first word of the error."""
+        return str(self).partition(" ")[0]
+
+
+class ReplyReader(Protocol):
+    """Takes bytes apart into replies."""
+
+    def feed(self, data: bytes, /) -> None:
+        """Add bytes that have arrived."""
+        ...
+
+    def gets(self) -> object:
+        """Return the next whole reply; errors are returned, too. A value of its own says that there is none."""
+        ...
+
+
+class PlainReader:
+    """Reads replies where hiredis is not installed."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    def feed(self, data: bytes, /) -> None:
+        """Add bytes that have arrived."""
+        self._buffer += data
+
+    def gets(self) -> object:
+        """Return the next whole reply, or `_INCOMPLETE`."""
+        reply, at = self._read(0)
+        if reply is not _INCOMPLETE:
+            self._buffer = self._buffer[at:]
+        return reply
+
+    def _read(self, at: int) -> tuple[object, int]:
+        end = self._buffer.find(b"\r\n", at)
+        if end < 0:
+            return _INCOMPLETE, at
+        kind, text, at = self._buffer[at : at + 1], self._buffer[at + 1 : end], end + 2
+        if kind == b"+":
+            return text, at
+        if kind == b"-":
+            return ReplyError(text.decode("utf-8", "replace")), at
+        number = int(text)
+        if kind == b":":
+            return number, at
+        if kind not in b"$*":
+            raise ConnectionError(f"the server sent {kind!r}, which is not of the Redis protocol")
+        if number < 0:
+            return None, at
+        if kind == b"*":
+            return self._read_array(number, at)
+        if len(self._buffer) < at + number + 2:
+            return _INCOMPLETE, at
+        return self._buffer[at : at + number], at + number + 2
+
+    def _read_array(self, length: int, at: int) -> tuple[object, int]:
+        items: list[object] = []
+        for _ in range(length):
+            item, at = self._read(at)
+            if item is _INCOMPLETE:
+                return _INCOMPLETE, at
+            items.append(item)
+        return items, at
+
+
+def pack_plainly(arguments: Sequence[object]) -> bytes:
+    """Return a command as bytes, where hiredis is not installed."""
+    parts = [b"*%d\r\n" % len(arguments)]
+    for argument in arguments:
+        data = argument if isinstance(argument, bytes) else str(argument).encode()
+        parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
+    return b"".join(parts)
+
+
+def _new_plain_reader() -> ReplyReader:
+    return PlainReader()
+
+
+pack: Callable[[Sequence[object]], bytes] = pack_plainly
+"""Return a command as bytes. Arguments are bytes, or are sent as text."""
+new_reader: Callable[[], ReplyReader] = _new_plain_reader
+try:
+    import hiredis
+except ImportError:
+    pass
+else:
+    # Any: hiredis types the command as a tuple of one, and its result not at all.
+    _pack_command = cast("Any", hiredis).pack_command
+
+    def _pack_fast(arguments: Sequence[object]) -> bytes:
+        return cast("bytes", _pack_command(tuple(arguments)))
+
+    def _new_fast_reader() -> ReplyReader:
+        return cast("ReplyReader", hiredis.Reader(notEnoughData=_INCOMPLETE, replyError=ReplyError, protocolError=ConnectionError))
+
+    pack, new_reader = _pack_fast, _new_fast_reader
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a Redis is, and who asks."""
+
+    host: str
+    port: int
+    path: str
+    """Of a Unix socket; empty for TCP."""
+    greeting: tuple[tuple[object, ...], ...]
+    """The commands that make a new connection usable: authentication, and the choice of a database."""
+    tls: SSLContext | None
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """Return the address that a URL names. Raises `BackendUnsupported` for a URL that is none."""
+        try:
+            options = cast("dict[str, Any]", parse_url(url))  # Any: its values have types by name
+            tls = _tls(options)
+            host = str(options.get("host") or "localhost")
+            host.encode("idna")
+        except (ValueError, TypeError, OSError, RedisError) as error:
+            raise BackendUnsupported(f"The broker's URL {redacted(url)!r} cannot be used: {error}.") from error
+        unknown = [name for name in options if name not in _OPTIONS and not name.startswith(_TLS)]
+        if unknown:
+            raise BackendUnsupported(
+                f"The broker's URL {redacted(url)!r} has the unknown option {unknown[0]!r}. Known are db, username, password "
+                "and, with rediss://, redis-py's ssl_ options such as ssl_ca_certs."
+            )
+        username, password, db = options.get("username"), options.get("password"), options.get("db", 0)
+        greeting: list[tuple[object, ...]] = []
+        if password or username:
+            greeting.append(("AUTH", username, password or "") if username else ("AUTH", password))
+        if db:
+            greeting.append(("SELECT", db))
+        return cls(host, int(options.get("port", 6379)), options.get("path", ""), tuple(greeting), tls)
+
+
+def _tls(options: dict[str, Any]) -> SSLContext | None:
+    if options.get("connection_class") is not SSLConnection:
+        return None
+    known = {name: value for name, value in options.items() if name.startswith(_TLS)}
+    # Any: redis-py does not type what it returns.
+    return cast("SSLContext", cast("Any", SSLConnection(**known).ssl_context).get())
+
+
+class Connection(asyncio.Protocol):
+    """One open connection. `lost` is done once it is closed, from whichever side."""
+
+    def __init__(self, timeout: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timeout = timeout
+        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._reader = new_reader()
+        self._transport: asyncio.Transport | None = None
+        self._on_push: Callable[[object], None] | None = None
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+        self.cause: BaseException | None = None
+        """Why it was closed, where that is known."""
+
+    def call(self, arguments: Sequence[object]) -> asyncio.Future[Any]:
+        """Send a command, and return the future of its reply: it may raise `ReplyError`, `ConnectionError` or `TimeoutError`."""
+        reply: asyncio.Future[Any] = self._loop.create_future()
+        if self._transport is None:
+            reply.set_exception(ConnectionError("the connection was closed"))
+            return reply
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._timeout, self._look_for_late_reply)
+        self._waiting.append((self._loop.time() + self._timeout, reply))
+        self._transport.write(pack(arguments))
+        return reply
+
+    def listen(self, channels: Sequence[bytes], on_push: Callable[[object], None]) -> None:
+        """Subscribe to channels. From now on, whatever the server sends goes to `on_push`, and `call` may not be used."""
+        self._on_push = on_push
+        self._write("SUBSCRIBE", *channels)
+
+    def ping(self) -> None:
+        """Have the server say something to `on_push`."""
+        self._write("PING")
+
+    def close(self, cause: BaseException | None = None) -> None:
+        """Close the connection at once. Who waits for a reply gets `cause`."""
+        self.cause = self.cause or cause
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport (see `asyncio.Protocol`)."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand out the replies that are whole (see `asyncio.Protocol`)."""
+        try:
+            self._reader.feed(data)
+            while (reply := self._reader.gets()) is not _INCOMPLETE:
+                self._take(reply)
+        except (ConnectionError, ValueError) as error:  # what was sent is no reply
+            self.close(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell everyone who waits (see `asyncio.Protocol`)."""
+        self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self.cause = self.cause or exc or ConnectionError("the server closed the connection")
+        for _, reply in self._waiting:
+            if not reply.done():
+                reply.set_exception(self.cause)
+        self._waiting.clear()
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def _take(self, reply: object) -> None:
+        if self._on_push is not None:
+            if isinstance(reply, ReplyError):
+                self.close(reply)
+            else:
+                self._on_push(reply)
+        elif self._waiting:
+            _, future = self._waiting.popleft()
+            if future.done():
+                return  # who asked was cancelled
+            if isinstance(reply, ReplyError):
+                future.set_exception(reply)
+            else:
+                future.set_result(reply)
+        else:
+            raise ConnectionError(f"the server sent something without being asked: {reply!r:.100}")
+
+    def _write(self, *arguments: object) -> None:
+        if self._transport is not None:
+            self._transport.write(pack(arguments))
+
+    def _look_for_late_reply(self) -> None:
+        self._timer = None
+        if not self._waiting:
+            return
+        due = self._waiting[0][0]
+        if due <= self._loop.time():
+            self.close(TimeoutError(f"no answer within {self._timeout:g} s"))
+        else:
+            self._timer = self._loop.call_at(due, self._look_for_late_reply)
+
+
+async def connect(address: Address, *, timeout: float, patience: float) -> Connection:
+    """Return an open connection whose commands take at most `timeout` seconds each; opening it takes at most `patience`."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(patience):
+            if address.path:
+                _, connection = await loop.create_unix_connection(lambda: Connection(timeout), address.path, ssl=address.tls)
+            else:
+                _, connection = await loop.create_connection(
+                    lambda: Connection(timeout), address.host, address.port, ssl=address.tls
+                )
+            try:
+                for command in address.greeting:
+                    await connection.call(command)
+            except BaseException:
+                connection.close()
+                raise
+    except TimeoutError:
+        raise TimeoutError(f"no connection within {patience:g} s") from None
+    return connection
