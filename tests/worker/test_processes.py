@@ -169,6 +169,21 @@ async def test_what_does_not_end_in_the_grace_time_is_given_back(site: Site, syn
         assert (await broker.counts()).ready == 1
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
+async def test_a_blocked_event_loop_does_not_keep_a_worker_from_ending(site: Site, processes: str) -> None:
+    """Grace time and a second, whatever the task does; it runs again elsewhere."""
+    broker = site.broker()
+    async with broker:
+        with site.worker("--grace", "0.5", "--processes", processes) as worker:
+            await named(broker, block).enqueue(30.0)
+            await until(lambda: site.lines("start"), worker=worker)
+            begun = time.monotonic()
+            await asyncio.to_thread(worker.stop)
+            assert time.monotonic() - begun < 3.5
+        counts = await broker.counts()
+        assert counts.ready + counts.running == 1
+
+
 async def test_a_second_signal_ends_the_grace_time(site: Site) -> None:
     """Ctrl-C twice."""
     broker = site.broker()

@@ -87,11 +87,10 @@ class MemoryBackend:
         """Nothing has to be done."""
 
     async def read_outcomes(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
-        """Return the outcomes that exist, and forget those whose time is over."""
+        """Return the outcomes that exist."""
         now = self.now_ms()
-        for id in [id for id in ids if id in self.outcomes and self.outcomes[id][1] <= now]:
-            del self.outcomes[id]
-        return {id: self.outcomes[id][0] for id in ids if id in self.outcomes}
+        found = {id: self.outcomes[id] for id in ids if id in self.outcomes}
+        return {id: body for id, (body, expires) in found.items() if expires > now}
 
     async def missing(self, ids: Sequence[TaskId]) -> set[TaskId]:
         """Return the ids that are nowhere."""
@@ -195,6 +194,12 @@ class MemoryBackend:
         for listener in list(self._listeners):
             listener.settled(id, outcome)
 
+    def forget_expired(self) -> None:
+        """Delete the outcomes whose time is over."""
+        now = self.now_ms()
+        for id in [id for id, (_, expires) in self.outcomes.items() if expires <= now]:
+            del self.outcomes[id]
+
     def tell_parked(self, name: str) -> None:
         """Tell every worker that a task of this name was parked."""
         for listener in list(self.workers.values()):
@@ -276,9 +281,12 @@ class MemorySession:
     async def recover(self, held: Collection[str], capacity: int) -> list[Delivery]:
         """Take over what sessions without a lease owned, and find own deliveries that are not in hand."""
         self._check()
+        self._backend.forget_expired()
         found: list[Delivery] = []
         for name in self._queues:
             for entry in list(self._backend.queue(name).running.values()):
+                if entry.cancelled and entry.owner == self._id:
+                    self._backend.workers[self._id].cancelled(entry.id)
                 lost = entry.owner == self._id and str(entry.fence) not in held
                 if len(found) < capacity and (lost or not self._backend.is_alive(entry.owner)):
                     found.append(self._backend.lease_out(name, entry, self._id))
@@ -303,12 +311,12 @@ class MemorySession:
 
     def _claim(self, capacity: int) -> Iterator[Delivery]:
         self._check()
-        turn, left = self._turn, capacity
+        left = capacity
+        plan, first = divmod(self._turn, len(self._queues))
         self._turn += 1
-        first = turn % len(self._queues)
         for name in self._queues[first:] + self._queues[:first]:
             self._backend.promote(name)
-            for priority, limit in read_plan(turn, left):
+            for priority, limit in read_plan(plan, left):
                 ready = self._backend.queue(name).ready[priority]
                 for id in list(ready)[: min(limit, left)]:
                     left -= 1
@@ -325,6 +333,10 @@ class MemorySession:
             return False
         backend, queue = self._backend, self._backend.queue(item.delivery.queue)
         if isinstance(item, Reschedule):
+            if entry.cancelled:  # it is not run again: the next worker settles it at once
+                entry.body = item.body
+                queue.ready[entry.priority][entry.id] = entry
+                return True
             backend.store(Publication(entry.id, item.delivery.queue, entry.priority, item.body, item.delay_ms, item.eta_ms))
             if item.awaits and entry.id in queue.delayed:
                 queue.delayed[entry.id].awaits = item.awaits

@@ -15,6 +15,7 @@ from typedtasks.backend import SessionId
 from typedtasks.broker import Broker
 from typedtasks.cli.loading import load_broker
 from typedtasks.cli.logs import set_up_logging
+from typedtasks.cli.stopping import Stopper
 from typedtasks.worker import Worker
 from typedtasks.worker.supervisor import Supervisor
 
@@ -54,8 +55,7 @@ def run_worker(options: argparse.Namespace) -> int:
 
 async def _serve(broker: Broker, worker: Worker, options: argparse.Namespace) -> int:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _on_signal, worker, number)
+    Stopper(lambda number: _on_signal(worker, number), options.grace)
     if options.lifeline is not None:
         loop.add_reader(options.lifeline, _on_parents_end, worker, options.lifeline)
     async with broker:
@@ -70,7 +70,14 @@ async def _serve(broker: Broker, worker: Worker, options: argparse.Namespace) ->
         )
         session = SessionId(options.session) if options.session else None
         tally = await worker.run(burst=options.burst, session_id=session)
-    _log.info("Worker ended: %d succeeded, %d failed, %d put back.", tally.succeeded, tally.failed, tally.rescheduled)
+    _log.info(
+        "Worker ended: %d succeeded, %d failed, %d cancelled, %d to be retried, %d parked.",
+        tally.succeeded,
+        tally.failed,
+        tally.cancelled,
+        tally.retried,
+        tally.parked,
+    )
     return 1 if options.burst and tally.failed else 0
 
 

@@ -149,6 +149,18 @@ class ClaimingCases:
         received = [delivery.priority for _ in range(10) for delivery in await worker.receive(1)]
         assert Priority.LOW in received
 
+    @pytest.mark.parametrize("count", [2, 3, 4, 8])
+    async def test_no_priority_of_any_queue_is_starved(self, harness: BackendHarness, count: int) -> None:
+        """However many queues a session reads: the turns of queues and of priorities are not in step."""
+        client = await harness.client()
+        queues = [f"q{number}" for number in range(count)]
+        worker = await harness.worker(client, queues=queues)
+        for queue in queues:
+            high = [publication(queue=queue, priority=Priority.HIGH) for _ in range(20)]
+            await client.publish(*high, publication(queue=queue), publication(queue=queue, priority=Priority.LOW))
+        received = [(d.queue, d.priority) for _ in range(9 * count) for d in await worker.receive(1)]
+        assert {(queue, priority) for queue in queues for priority in Priority} == set(received)
+
     @pytest.mark.parametrize("priority", list(Priority))
     async def test_a_waiting_worker_is_woken_by_a_task(self, harness: BackendHarness, priority: Priority) -> None:
         """At once, and not by looking again and again."""

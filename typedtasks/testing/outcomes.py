@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from typedtasks.backend import Counts, Priority, TaskId, new_task_id
-from typedtasks.testing.harness import BackendHarness, bury, finish, park, publication
+from typedtasks.testing.harness import BackendHarness, bury, finish, park, publication, retry
 
 __all__ = ["CancellationCases", "OperatorCases", "OutcomeCases", "ParkingCases"]
 
@@ -109,6 +109,32 @@ class CancellationCases:
         await worker.receive_one()
         await one.backend.cancel([id])
         await worker.listener.wait_for(lambda: id in worker.listener.cancellations)
+
+    async def test_a_worker_is_told_again_when_it_recovers(self, harness: BackendHarness) -> None:
+        """The news of a cancellation may have been lost on the way."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        (id,) = await client.publish(publication())
+        delivery = await worker.receive_one()
+        await client.backend.cancel([id])
+        await worker.listener.wait_for(lambda: id in worker.listener.cancellations)
+        worker.listener.cancellations.clear()
+        assert await worker.session.recover([delivery.receipt], 10) == []
+        assert worker.listener.cancellations == [id]
+
+    @pytest.mark.parametrize("name", ["", "unknown"])
+    async def test_a_cancelled_task_that_is_put_back_is_ready_at_once_and_still_cancelled(
+        self, harness: BackendHarness, name: str
+    ) -> None:
+        """It is not run again, so nobody has to wait for its time."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        (id,) = await client.publish(publication())
+        delivery = await worker.receive_one()
+        await client.backend.cancel([id])
+        await worker.session.settle([park(delivery, name) if name else retry(delivery, delay_ms=60_000)])
+        (again,) = await worker.receive()
+        assert (again.id, again.cancelled) == (id, True)
 
     async def test_other_tasks_are_not_cancelled(self, harness: BackendHarness) -> None:
         """Only what was named."""

@@ -6,7 +6,7 @@ import logging
 import random
 import traceback
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from typedtasks.outcome import read_outcome, success_prefix, write_outcome
 from typedtasks.retry import Retry
 from typedtasks.task import AnyTask, TaskDefinition
 
-__all__ = ["Received", "cancelled", "expired", "failed", "misreturned", "parked", "refused", "rejected", "returned"]
+__all__ = ["Received", "cancelled", "expired", "failed", "misreturned", "parked", "refused", "rejected", "retry_notice", "returned"]
 
 _LONGEST_PARKING: Final = 300.0
 _LONGEST_MESSAGE: Final = 4 * 1024
@@ -60,6 +60,17 @@ def failed(received: Received, error: BaseException, *, timed_out: bool, chance:
         return Reschedule(received.delivery, body, delay_ms, eta_ms)
     outcome = _failure_outcome(definition, error, timed_out, attempt)
     return Finish(received.delivery, outcome, definition.result_ttl_ms, received.header.reply_to)
+
+
+def retry_notice(received: Received, error: BaseException, retry: Reschedule) -> str:
+    """Return a sentence for the log about an attempt that failed and will be repeated."""
+    when = datetime.fromtimestamp(retry.eta_ms / 1000, UTC).isoformat() if retry.eta_ms else f"in {retry.delay_ms / 1000:g} s"
+    policy = received.task.definition.retry
+    most = policy.max_attempts if policy is not None else 1
+    return (
+        f"{received.task.name} ({received.delivery.id}): attempt {received.header.attempt} of {most} failed with "
+        f"{type(error).__name__}: {_said(error)}; it runs again {'at ' if retry.eta_ms else ''}{when}."
+    )
 
 
 def crashed(received: Received) -> Finish:

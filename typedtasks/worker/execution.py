@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from typedtasks.backend import Delivery, Settlement
+from typedtasks.backend import Delivery, Reschedule, Settlement
 from typedtasks.clock import Clock
 from typedtasks.contract import Misfit
 from typedtasks.envelope import EnvelopeInvalid, EnvelopeReader
@@ -58,6 +58,13 @@ class Execution:
     def abandoned_threads(self) -> int:
         """How many threads still run a function whose timeout or cancellation has been settled already."""
         return len(self._abandoned)
+
+    def name_of(self, delivery: Delivery) -> str:
+        """Return the name of a delivery's task, as far as its envelope can be read."""
+        try:
+            return self._reader.read(delivery.body)[0].task
+        except EnvelopeInvalid:
+            return "An envelope"
 
     def prepare(self, delivery: Delivery) -> Prepared | Settlement:
         """Return the delivery ready to run, or what it ends with at once: refused, cancelled, expired, parked or rejected."""
@@ -110,7 +117,10 @@ class Execution:
     def failed(self, received: Received, error: BaseException, *, timed_out: bool = False) -> Settlement:
         """Return what follows from an error that its function raised."""
         try:
-            return decision.failed(received, error, timed_out=timed_out, chance=self._chance)
+            settlement = decision.failed(received, error, timed_out=timed_out, chance=self._chance)
+            if isinstance(settlement, Reschedule):
+                _log.warning("%s", decision.retry_notice(received, error, settlement))
+            return settlement
         except Exception:  # noqa: BLE001 - an exception may be made so that nothing can be told of it
             _log.exception("%s: its failure cannot be told.", received.delivery.id)
             return decision.crashed(received)

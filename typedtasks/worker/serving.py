@@ -1,10 +1,9 @@
-"""One session's life: intake, recovery and settlement as separate loops over one set of deliveries in hand."""
+"""One session's life: intake, recovery and settlement as separate loops over what is in hand."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,19 +11,20 @@ from typing import Final
 from typedtasks.backend import Bury, Delivery, Finish, Reschedule, Session, SessionLost, Settlement, TaskId
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendUnavailable
-from typedtasks.outcome import is_success, read_outcome
-from typedtasks.worker.execution import Execution, Prepared
-from typedtasks.worker.pace import Pace
+from typedtasks.outcome import OutcomeLine, is_success, read_outcome
+from typedtasks.worker.execution import Execution
+from typedtasks.worker.hand import Hand
 from typedtasks.worker.settlement import Settler
 
 __all__ = ["Serving", "Tally"]
 
 _WAIT: Final = 5.0
 """Seconds that one call waits for tasks; the backend wakes it as soon as there is one."""
-_LONGEST_IN_HAND: Final = 0.1
-"""Seconds that a task may be in hand and not started, before it is given back to whoever can start it."""
 _PAUSE: Final = 1.0
 """Seconds before a backend that is away is asked again."""
+_LAST_WORDS: Final = 0.4
+"""Seconds that cancelled tasks have to end, and again that their worker has to say so, before it exits all the same."""
+_ALL: Final = 10_000
 
 _log = logging.getLogger("typedtasks.worker")
 
@@ -35,39 +35,31 @@ class Tally:
 
     succeeded: int = 0
     failed: int = 0
-    """Ended with anything but a result: failures, timeouts, refused payloads, cancellations, expiries."""
-    rescheduled: int = 0
-    """Put back for another attempt, or parked."""
+    """Ended with anything but a result: failures, timeouts, refused payloads, expiries."""
+    cancelled: int = 0
+    retried: int = 0
+    """Put back for another attempt."""
+    parked: int = 0
+    """Put back for a worker that knows their task."""
 
 
 class Serving:
-    """Runs what one session receives, never more than `concurrency` at a time.
+    """Runs what one session receives.
 
     It is its session's listener (`SessionListener`): cancellations reach running tasks, and parked tasks that are known here
     are taken at once.
     """
 
     def __init__(self, execution: Execution, names: Sequence[str], *, concurrency: int, recovery: float, tally: Tally) -> None:
-        self._execution = execution
-        execution.thread_returned = self._make_use_of_slot
         self._names = frozenset(names)
         self._concurrency = concurrency
         self._recovery = recovery
         self._tally = tally
-        self._held: set[str] = set()
-        self._running: dict[str, tuple[TaskId, asyncio.Task[None]]] = {}
-        """By receipt: one task may be here twice, after its lease had ended."""
-        self._backlog: deque[Delivery] = deque()
-        """In hand, and not started: what was taken ahead (see `Pace`), or by intake and recovery for the same free slots."""
-        self._starts = 0
-        self._pace = Pace()
-        self._watched: asyncio.TimerHandle | None = None
-        """Set while there is a backlog: at its time whatever has been in it for too long is given back."""
-        self._overdue = asyncio.Event()
-        self._cancelled: set[str] = set()
-        self._ending = False
-        self._given_back: list[Delivery] = []
-        self._freed = asyncio.Event()
+        self._execution = execution
+        self._hand = Hand(execution, concurrency, self._put)
+        self._recovery_due = False
+        """Whether something may be left to take over. It goes before new tasks: those have a worker, or will get one."""
+        self._recovering = asyncio.Lock()
         self._parked = asyncio.Event()
         self._lost = asyncio.Event()
         self._settler: Settler
@@ -94,39 +86,35 @@ class Serving:
                 loop.result()
         finally:
             await cancel_and_wait(loops[:-1])
-            if self._watched is not None:
-                self._watched.cancel()
+            self._hand.close()
 
     async def finish(self, session: Session, grace: float, hurried: asyncio.Event) -> None:
-        """Let what runs come to its end for up to `grace` seconds (or until `hurried`), then give the rest back."""
-        self._given_back += self._backlog
-        self._backlog.clear()
-        if self._running:
-            rest = asyncio.create_task(self._idle())
+        """Give back what has not been started, let what runs come to its end for `grace` seconds (or until `hurried`)."""
+        unstarted = [*self._hand.given_back, *self._hand.take_waiting()]
+        self._hand.given_back.clear()
+        await self._release(session, unstarted, also_lost=True)
+        if not self._hand.is_idle:
+            rest = asyncio.create_task(self._hand.idle())
             hurry = asyncio.create_task(_until(hurried))
             await asyncio.wait([rest, hurry], timeout=grace, return_when=asyncio.FIRST_COMPLETED)
             rest.cancel()
             hurry.cancel()
         await self.abandon()
+        if self._hand.given_back:
+            _log.info("Giving back %d tasks that did not end in time.", len(self._hand.given_back))
+            await self._release(session, self._hand.given_back)
         try:
             async with asyncio.timeout(_WAIT):
-                if self._given_back:
-                    _log.info("Giving back %d tasks that did not end in time.", len(self._given_back))
-                    await session.release(self._given_back)
                 await self._settler.drained()
-        except (TimeoutError, BackendUnavailable, SessionLost) as error:
-            _log.warning("Not everything could be settled before the end; it will be run again: %s", error)
+        except TimeoutError:
+            _log.warning("%d outcomes could not be settled before the end; their tasks run again.", self._settler.unsettled)
         await self.close()
 
     async def abandon(self) -> None:
         """Cancel whatever runs and wait for it. Nothing of it is settled."""
-        self._ending = True
-        self._backlog.clear()
-        try:
-            async with asyncio.timeout(_WAIT):
-                await cancel_and_wait([task for _, task in self._running.values()])
-        except TimeoutError:
-            _log.warning("%d tasks ignore their cancellation; they are left behind.", len(self._running))
+        ignored = await self._hand.abandon(_LAST_WORDS)
+        if ignored:
+            _log.warning("%d tasks ignore their cancellation; they are left behind.", ignored)
 
     async def close(self) -> None:
         """End the settlement loop."""
@@ -138,11 +126,7 @@ class Serving:
 
     def cancelled(self, id: TaskId) -> None:
         """Cancel a task that runs here (see `SessionListener`)."""
-        for receipt, (running, task) in self._running.items():
-            if running == id:
-                self._cancelled.add(receipt)
-                task.cancel()
-        self._backlog = deque(item._replace(cancelled=True) if item.id == id else item for item in self._backlog)
+        self._hand.cancel(id)
 
     def parked(self, name: str) -> None:
         """Take a parked task if it is known here (see `SessionListener`)."""
@@ -150,15 +134,19 @@ class Serving:
             self._parked.set()
 
     async def _take_in(self, session: Session, *, burst: bool) -> None:
+        hand = self._hand
         if burst:  # what is parked or left behind is part of "until nothing is left"
             await self._unpark_known(session)
-            await self._recover_some(session)
+            self._recovery_due = True
         while True:
             free = self._free()
-            if free <= 0 or (self._all_slots_taken() and 2 * free < self._pace.allowance()):
-                self._freed.clear()
-                await self._freed.wait()
+            if free <= 0 or (hand.is_full and 2 * free < hand.pace.allowance()):
+                hand.freed.clear()
+                await hand.freed.wait()
                 await asyncio.sleep(0)  # what ends in this turn of the loop frees its slot too
+                continue
+            if self._recovery_due:
+                await self._recover_some(session)
                 continue
             try:
                 deliveries = await session.receive(free, 0 if burst else _WAIT)
@@ -166,33 +154,34 @@ class Serving:
                 _log.warning("No tasks can be received, trying again in %g s: %s", _PAUSE, error)
                 await asyncio.sleep(_PAUSE)
                 continue
-            self._accept(deliveries)
+            hand.accept(deliveries)
             if burst and not deliveries:
-                if not self._running and not self._settler.unsettled:
+                if hand.is_idle and not self._settler.unsettled:
                     return
-                await self._calm()
-
-    async def _calm(self) -> None:
-        """Return when nothing runs here and everything is settled."""
-        await self._idle()
-        await self._settler.drained()
-
-    async def _idle(self) -> None:
-        while self._running:
-            await asyncio.wait([task for _, task in self._running.values()])
+                await hand.idle()
+                await self._settler.drained()
 
     async def _recover(self, session: Session) -> None:
         while True:
-            await self._recover_some(session)
+            self._recovery_due = True
+            if self._free() > 0:  # else the intake does it, as soon as there is a free slot
+                await self._recover_some(session)
             await asyncio.sleep(self._recovery)
 
     async def _recover_some(self, session: Session) -> None:
-        try:
+        """Take over what was left behind, as far as there is room. It stays due until all of it is taken."""
+        async with self._recovering:
             free = self._free()
-            if free > 0:
-                self._accept(await session.recover(self._held, free))
-        except BackendUnavailable as error:
-            _log.warning("Nothing can be recovered now: %s", error)
+            if free <= 0 or not self._recovery_due:
+                return
+            self._recovery_due = False
+            try:
+                found = await session.recover(self._hand.held, free)
+            except BackendUnavailable as error:
+                _log.warning("Nothing can be recovered now: %s", error)
+                return
+            self._recovery_due = len(found) >= free
+            self._hand.accept(found)
 
     async def _unpark(self, session: Session) -> None:
         self._parked.set()  # whatever was parked before this worker came
@@ -210,116 +199,82 @@ class Serving:
     async def _give_back(self, session: Session) -> None:
         """Give back what others may start sooner."""
         while True:
-            await self._overdue.wait()
-            self._overdue.clear()
-            batch = list(self._backlog)
-            self._backlog.clear()
-            self._given_back += batch  # should this be the end: `finish` gives it back
+            await self._hand.overdue.wait()
+            self._hand.overdue.clear()
+            batch = self._hand.take_waiting()
             try:
                 await session.release(batch)
+            except asyncio.CancelledError:
+                self._hand.given_back += batch  # this is the end: `finish` gives it back
+                raise
             except BackendUnavailable as error:
                 _log.warning("%d tasks cannot be given back now: %s", len(batch), error)
-                self._backlog.extendleft(reversed(batch))
-                self._fill()
+                self._hand.put_back(batch)
             else:
-                self._held.difference_update(delivery.receipt for delivery in batch)
-            del self._given_back[-len(batch) :]
+                self._hand.forget(batch)
+
+    async def _release(self, session: Session, batch: list[Delivery], *, also_lost: bool = False) -> None:
+        """Give back for good, and `also_lost`: what was claimed when the intake ended."""
+        try:
+            async with asyncio.timeout(_WAIT):
+                if also_lost:
+                    batch = [*batch, *await session.recover(self._hand.held, _ALL)]
+                if batch:
+                    await session.release(batch)
+        except (TimeoutError, BackendUnavailable, SessionLost) as error:
+            _log.warning("%d tasks could not be given back; they run again when the lease has ended: %s", len(batch), error)
 
     async def _fail_when_lost(self) -> None:
         await self._lost.wait()
         raise SessionLost
 
     def _free(self) -> int:
-        limit = self._concurrency + self._pace.allowance()
-        waiting = max(0, self._settler.unsettled - limit)
-        return limit - len(self._running) - len(self._backlog) - self._execution.abandoned_threads - waiting
-
-    def _all_slots_taken(self) -> bool:
-        return len(self._running) + len(self._backlog) + self._execution.abandoned_threads >= self._concurrency
-
-    def _accept(self, deliveries: Sequence[Delivery]) -> None:
-        for delivery in deliveries:
-            if delivery.receipt not in self._held:
-                self._held.add(delivery.receipt)
-                self._backlog.append(delivery)
-        self._fill()
-        self._watch()
-
-    def _fill(self) -> None:
-        """Start what is in hand, as far as there are slots."""
-        while self._backlog and len(self._running) + self._execution.abandoned_threads < self._concurrency:
-            self._starts += 1
-            self._start(self._backlog.popleft())
-
-    def _watch(self) -> None:
-        if self._backlog and self._watched is None:
-            due = self._starts + len(self._backlog)
-            self._watched = asyncio.get_running_loop().call_later(_LONGEST_IN_HAND, self._look_at_backlog, due)
-
-    def _look_at_backlog(self, due: int) -> None:
-        """`due` is how many tasks should have been started by now: all that were in hand when the timer was set."""
-        self._watched = None
-        if self._backlog and self._starts < due:
-            self._pace.stalled()
-            self._overdue.set()
-        self._watch()
-
-    def _start(self, delivery: Delivery) -> None:
-        prepared = self._execution.prepare(delivery)
-        if isinstance(prepared, Prepared):
-            name = f"{prepared.received.header.task} {delivery.id}"
-            self._running[delivery.receipt] = (delivery.id, asyncio.create_task(self._run(prepared), name=name))
-        else:
-            self._put(prepared)
-
-    async def _run(self, prepared: Prepared) -> None:
-        delivery = prepared.received.delivery
-        try:
-            self._put(await self._execution.run(prepared))
-        except asyncio.CancelledError as error:
-            if delivery.receipt in self._cancelled:
-                self._put(self._execution.cancelled(prepared.received))
-            elif self._ending:
-                self._given_back.append(delivery)
-            else:
-                self._put(self._execution.failed(prepared.received, error))  # the function cancelled itself
-        finally:
-            self._cancelled.discard(delivery.receipt)
-            del self._running[delivery.receipt]
-            self._make_use_of_slot()
+        room = self._hand.room()
+        too_many = self._settler.unsettled - self._concurrency - self._hand.pace.allowance()
+        return room - max(0, too_many)
 
     def _put(self, settlement: Settlement) -> None:
         self._settler.put(settlement)
-        self._pace.ended()
+        self._hand.pace.ended()
         if isinstance(settlement, Finish) and is_success(settlement.outcome):
             self._tally.succeeded += 1
         else:
             self._note(settlement)
 
+    def _settled(self, settlement: Settlement) -> None:
+        self._hand.held.discard(settlement.delivery.receipt)
+        self._hand.freed.set()
+
     def _note(self, settlement: Settlement) -> None:
-        delivery = settlement.delivery
+        """Count and log whatever is not a success. A retry was logged where its error was known."""
+        tally, delivery = self._tally, settlement.delivery
+        who = f"{self._execution.name_of(delivery)} ({delivery.id})"
         match settlement:
             case Reschedule(awaits=name) if name:
-                self._tally.rescheduled += 1
-                _log.warning("%s: parked, because no task named %r is known here.", delivery.id, name)
-            case Reschedule(delay_ms=delay, eta_ms=eta):
-                self._tally.rescheduled += 1
-                _log.info("%s: failed, and runs again %s.", delivery.id, f"in {delay / 1000:g} s" if not eta else f"at {eta}")
+                tally.parked += 1
+                _log.warning("%s: parked, because no task of this name is known here.", who)
+            case Reschedule():
+                tally.retried += 1
             case Bury(reason=reason):
-                self._tally.failed += 1
-                _log.warning("%s: is a dead letter now. %s", delivery.id, reason)
+                tally.failed += 1
+                _log.warning("%s: is a dead letter now. %s", who, reason)
             case Finish(outcome=outcome):
-                self._tally.failed += 1
-                line, _ = read_outcome(outcome)
-                _log.warning("%s: %s. %s: %s", delivery.id, line["outcome"], line.get("type", ""), line.get("message", ""))
+                self._note_outcome(who, read_outcome(outcome)[0])
 
-    def _make_use_of_slot(self) -> None:
-        self._fill()
-        self._freed.set()
-
-    def _settled(self, settlement: Settlement) -> None:
-        self._held.discard(settlement.delivery.receipt)
-        self._freed.set()
+    def _note_outcome(self, who: str, line: OutcomeLine) -> None:
+        ending, attempts = line["outcome"], line.get("attempts", 1)
+        if ending in ("cancelled", "expired"):
+            self._tally.cancelled += ending == "cancelled"
+            self._tally.failed += ending == "expired"
+            _log.info("%s: %s.", who, ending)
+            return
+        self._tally.failed += 1
+        times = f" after {attempts} attempts" if attempts > 1 else ""
+        text = f"{line.get('type', '')}: {line.get('message', '')}"
+        if ending == "failure":
+            _log.info("%s: ended%s with a failure that it declares, %s", who, times, text)
+        else:
+            _log.warning("%s: %s%s. %s\n%s", who, ending.replace("_", " "), times, text, line.get("traceback", ""))
 
 
 async def _until(event: asyncio.Event) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -19,6 +20,8 @@ _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
 _HEALTHY_AFTER: Final = 10.0
 """Seconds of life after which a child's death no longer lengthens the pause before its successor."""
+_SLACK: Final = 2.0
+"""Seconds beyond the grace time that a child has to end by itself. (It ends itself after one, unless the interpreter hangs.)"""
 _LOOK_FOR_CHANGES: Final = 0.5
 
 _log = logging.getLogger("typedtasks.worker")
@@ -92,7 +95,7 @@ class Supervisor:
         self._children.add(child)
         try:
             if self._stopping.is_set():
-                child.terminate()
+                _signal(child, signal.SIGTERM)
             return await child.wait()
         finally:
             self._children.discard(child)
@@ -108,7 +111,7 @@ class Supervisor:
     def _stop(self, number: signal.Signals) -> None:
         if not self._stopping.is_set():
             _log.info("%s: stopping %d processes.", number.name, len(self._children))
-            asyncio.get_running_loop().call_later(self._grace + 5.0, self._kill)
+            asyncio.get_running_loop().call_later(self._grace + _SLACK, self._kill)
         self._stopping.set()
         self._signal_children(signal.SIGTERM)
 
@@ -117,8 +120,7 @@ class Supervisor:
 
     def _signal_children(self, number: signal.Signals) -> None:
         for child in self._children:
-            if child.returncode is None:
-                child.send_signal(number)
+            _signal(child, number)
 
     async def _watch_files(self) -> None:
         seen = dict(_python_files())
@@ -131,6 +133,13 @@ class Supervisor:
                 seen = now
                 self._version += 1
                 self._signal_children(signal.SIGTERM)
+
+
+def _signal(child: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Send a signal. (`child.send_signal` would look first whether the child has ended, and take its exit code from asyncio.)"""
+    if child.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child.pid, number)
 
 
 def _python_files() -> Iterator[tuple[str, int]]:

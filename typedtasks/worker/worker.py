@@ -63,6 +63,7 @@ class Worker:
         self._grace = seconds(grace, "grace")
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
+        self._joined = asyncio.Event()
         self._background: asyncio.Task[Tally] | None = None
 
     async def run(self, *, burst: bool = False, session_id: SessionId | None = None) -> Tally:
@@ -117,7 +118,13 @@ class Worker:
         self._hurried.set()
 
     async def __aenter__(self) -> Self:
+        self._joined.clear()
         self._background = asyncio.create_task(self.run(), name="typedtasks-worker")
+        joined = asyncio.create_task(self._joined.wait())
+        await asyncio.wait([self._background, joined], return_when=asyncio.FIRST_COMPLETED)
+        joined.cancel()
+        if self._background.done():
+            await self._background  # it could not begin, and says why
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -136,6 +143,7 @@ class Worker:
         session = await self.broker.backend.join(id, self.queues, self._lease, serving)
         heartbeat = Heartbeat(session.keeper(), self._lease / _BEATS_PER_LEASE, serving.lose)
         heartbeat.start()
+        self._joined.set()
         try:
             await self._serve(serving, session, burst=burst)
         finally:

@@ -30,6 +30,8 @@ __all__ = ["RedisBackend"]
 
 _OLDEST: Final = (7, 0)
 _PUBLISH_LIMIT: Final = 1000
+_PUBLISH_BYTES: Final = 8 * 1024 * 1024
+"""Envelopes beyond this size go into another call, so that each is done well within its time."""
 _WATCH_MS: Final = 24 * 3600 * 1000
 _SCAN: Final = 1000
 _PAUSES: Final = (0.05, 0.2, 0.5)
@@ -84,13 +86,17 @@ class RedisBackend:
             await commands.close()
 
     async def publish(self, batch: Sequence[Publication]) -> None:
-        """Store envelopes: one script call for each queue (and each 1,000). A batch token makes a second try harmless."""
+        """Store envelopes: one script call for each queue (and each 1,000, or 8 MiB). A batch token makes a second try harmless."""
         for queue, publications in _by_queue(batch).items():
-            for start in range(0, len(publications), _PUBLISH_LIMIT):
-                arguments: list[object] = [secrets.token_urlsafe(12)]
-                for item in publications[start : start + _PUBLISH_LIMIT]:
-                    arguments += (head_of(item), item.body)
-                await self._publish(queue, arguments)
+            arguments: list[object] = [secrets.token_urlsafe(12)]
+            size = 0
+            for item in publications:
+                if size > _PUBLISH_BYTES or len(arguments) > 2 * _PUBLISH_LIMIT:
+                    await self._publish(queue, arguments)
+                    arguments, size = [secrets.token_urlsafe(12)], 0
+                arguments += (head_of(item), item.body)
+                size += len(item.body)
+            await self._publish(queue, arguments)
 
     async def _publish(self, queue: str, arguments: Sequence[object]) -> None:
         """Store one batch, trying again where no answer came, for 4.5 seconds in all."""

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from typedtasks.backends.redis.protocol import Address, Connection, ReplyError, connect
 from typedtasks.backends.urls import redacted
 from typedtasks.batching import cancel_and_wait
-from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported
+from typedtasks.errors import BackendFull, BackendUnavailable
 
 __all__ = ["COMMAND_TIMEOUT", "Commands", "Messages", "Script", "prefix_of", "translated"]
 
@@ -52,7 +52,7 @@ def translated(url: str, what: str, error: Exception) -> Exception:
     if code in _REFUSALS or (code == "ERR" and "AUTH" in text):
         return BackendUnavailable(f"{what}: Redis at {redacted(url)} refused the user or password: {text}.")
     if code == "NOPERM":
-        return BackendUnsupported(f"{what}: the Redis user of {redacted(url)} may not do this: {text}.")
+        return BackendUnavailable(f"{what}: the Redis user of {redacted(url)} may not do this: {text}.")
     if "OOM" in text:
         return BackendFull(
             f"{what}: Redis at {redacted(url)} has reached its maxmemory ({text}). Nothing was sent. "

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ssl import SSLContext
 from typing import Any, Final, Protocol, cast
+from urllib.parse import urlsplit
 
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import RedisError
@@ -22,6 +23,7 @@ from typedtasks.errors import BackendUnsupported
 __all__ = ["Address", "Connection", "PlainReader", "ReplyError", "connect", "pack", "pack_plainly"]
 
 _INCOMPLETE: Final = object()
+_LAST_LOOK: Final = 0.02
 _TLS: Final = "ssl_"
 _OPTIONS: Final = ("host", "port", "path", "db", "username", "password", "connection_class")
 
@@ -147,6 +149,8 @@ class Address:
         try:
             options = cast("dict[str, Any]", parse_url(url))  # Any: its values have types by name
             tls = _tls(options)
+            if not options.get("path") and urlsplit(url).path[1:] not in ("", str(options.get("db"))):
+                raise ValueError("its path is not the number of a database, such as /0")
             host = str(options.get("host") or "localhost")
             host.encode("idna")
         except (ValueError, TypeError, OSError, RedisError) as error:
@@ -267,11 +271,18 @@ class Connection(asyncio.Protocol):
         self._timer = None
         if not self._waiting:
             return
-        due = self._waiting[0][0]
-        if due <= self._loop.time():
+        due, reply = self._waiting[0]
+        if due > self._loop.time():
+            self._timer = self._loop.call_at(due, self._look_for_late_reply)
+        else:  # after a blocked event loop the reply may be here already, and only not have been read yet
+            self._timer = self._loop.call_later(_LAST_LOOK, self._give_up, reply)
+
+    def _give_up(self, late: asyncio.Future[Any]) -> None:
+        self._timer = None
+        if self._waiting and self._waiting[0][1] is late:
             self.close(TimeoutError(f"no answer within {self._timeout:g} s"))
         else:
-            self._timer = self._loop.call_at(due, self._look_for_late_reply)
+            self._look_for_late_reply()
 
 
 async def connect(address: Address, *, timeout: float, patience: float) -> Connection:

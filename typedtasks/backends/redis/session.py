@@ -158,7 +158,9 @@ class RedisSession:
             reply = await self._run(self._scripts.recover, queue, "Recovering tasks", self._id, room, *counts)
             if reply == -1:
                 raise SessionLost
-            taken, own = reply
+            taken, own, cancelled = reply
+            for id in cancelled:
+                self._listener.cancelled(TaskId(id.decode("utf-8", "replace")))
             found += _deliveries(queue, taken)
             known = {*held, *(delivery.receipt for delivery in found)}
             patience = 0.0 if undisturbed and receives == self._receives else _REPLY_LOST_AFTER
@@ -201,12 +203,12 @@ class RedisSession:
 
     async def _claim(self, capacity: int) -> list[Delivery]:
         deliveries: list[Delivery] = []
-        first = self._turn % len(self._queues)
+        plan, first = divmod(self._turn, len(self._queues))
         for queue in self._queues[first:] + self._queues[:first]:
             room = capacity - len(deliveries)
             if room <= 0:
                 break
-            steps = [int(value) for step in read_plan(self._turn, room) for value in step]
+            steps = [int(value) for step in read_plan(plan, room) for value in step]
             reply = await self._run(self._scripts.claim, queue, "Receiving tasks", self._id, room, *steps)
             if reply == -1:
                 raise SessionLost

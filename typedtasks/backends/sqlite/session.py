@@ -29,7 +29,8 @@ __all__ = ["SQLiteLeaseKeeper", "SQLiteSession", "insert", "placeholders"]
 
 _LOOK_AGAIN: Final = 1.0
 """Seconds between looks when no bell rings: what a lost datagram costs at most."""
-_EXPIRED_AT_A_TIME: Final = 500
+_EXPIRED_AT_A_TIME: Final = 2000
+"""Twice as many as there are in a batch of settlements: they are deleted faster than new ones can come."""
 _OWN: Final = "id = ? and owner = ? and fence = ? and state = 1"
 
 
@@ -123,7 +124,10 @@ class SQLiteSession:
         """Take over what sessions without a lease owned, and find own deliveries that are not in hand."""
         async with self._claiming:  # what was just claimed is not in hand before `receive` has returned
             known = frozenset(held)
-            if capacity <= 0 or not await self._store.database.read(lambda connection: self._recoverable(connection, known)):
+            work, cancelled = await self._store.database.read(lambda connection: self._look(connection, known))
+            for id in cancelled:  # the news of it may have been lost
+                self._listener.cancelled(id)
+            if capacity <= 0 or not work:
                 return []
             return await self._store.database.write(lambda connection: self._recover(connection, known, capacity))
 
@@ -187,9 +191,9 @@ class SQLiteSession:
             (self._store.now_ms(),),
         )
         deliveries: list[Delivery] = []
-        first = turn % len(self._queues)
+        plan, first = divmod(turn, len(self._queues))
         for queue in self._queues[first:] + self._queues[:first]:
-            for priority, limit in read_plan(turn, capacity - len(deliveries)):
+            for priority, limit in read_plan(plan, capacity - len(deliveries)):
                 room = min(limit, capacity - len(deliveries))
                 if room > 0:
                     deliveries += self._take(
@@ -199,17 +203,24 @@ class SQLiteSession:
                     )
         return deliveries
 
-    def _recoverable(self, connection: sqlite3.Connection, held: frozenset[str]) -> bool:
+    def _look(self, connection: sqlite3.Connection, held: frozenset[str]) -> tuple[bool, list[TaskId]]:
+        """Return whether there is something to recover or to clear away, and which own tasks are to be cancelled."""
         if not self._is_alive(connection):
             raise SessionLost
+        cancelled = connection.execute("select tid from task where state = 1 and owner = ? and cancelled = 1", (self._id,))
+        cancelled_ids = [TaskId(id) for (id,) in cancelled]
+        if connection.execute("select 1 from result where expires <= ? limit 1", (self._store.now_ms(),)).fetchone():
+            return True, cancelled_ids
         rows = connection.execute("select id, fence, owner from task where state = 1")
         leases = self._leases(connection)
-        return any(owner not in leases or (owner == self._id and f"{id}:{fence}" not in held) for id, fence, owner in rows)
+        lost = any(owner not in leases or (owner == self._id and f"{id}:{fence}" not in held) for id, fence, owner in rows)
+        return lost, cancelled_ids
 
     def _recover(self, connection: sqlite3.Connection, held: frozenset[str], capacity: int) -> list[Delivery]:
         if not self._is_alive(connection):
             raise SessionLost
         connection.execute("delete from worker where lease <= ?", (self._store.now_ms(),))
+        self._delete_expired(connection)
         leases = self._leases(connection)
         rows = connection.execute(
             f"select id, fence, owner from task where state = 1 and queue in ({placeholders(self._queues)}) order by id",
@@ -237,20 +248,20 @@ class SQLiteSession:
         if not self._is_alive(connection):
             return [False] * len(batch)
         now = self._store.now_ms()
-        connection.execute(
-            "delete from result where tid in (select tid from result where expires <= ? limit ?)", (now, _EXPIRED_AT_A_TIME)
-        )
+        self._delete_expired(connection)
         return [self._settle_one(connection, item, now) for item in batch]
 
     def _settle_one(self, connection: sqlite3.Connection, item: Settlement, now: int) -> bool:
         key = self._key(item.delivery)
         if isinstance(item, Reschedule):
             due = now + item.delay_ms if item.delay_ms else item.eta_ms
+            # A task whose cancellation was asked for is not run again: it is ready at once, and settled by whoever takes it.
+            later = f"({due} > {now} and not cancelled)"
             return (
                 connection.execute(
-                    "update task set state = iif(?1 > ?2, 2, 0), due = iif(?1 > ?2, ?1, null), owner = null, deliveries = 0, "
-                    "awaits = iif(?1 > ?2, ?3, ''), body = ?4 where id = ?5 and owner = ?6 and fence = ?7 and state = 1",
-                    (due, now, item.awaits, item.body, *key),
+                    f"update task set state = iif({later}, 2, 0), due = iif({later}, ?, null), awaits = iif({later}, ?, ''), "
+                    f"owner = null, deliveries = 0, body = ? where {_OWN}",
+                    (due, item.awaits, item.body, *key),
                 ).rowcount
                 == 1
             )
@@ -266,6 +277,12 @@ class SQLiteSession:
         if isinstance(item, Finish) and item.follow:
             insert(connection, item.follow, now)
         return True
+
+    def _delete_expired(self, connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "delete from result where tid in (select tid from result where expires <= ? limit ?)",
+            (self._store.now_ms(), _EXPIRED_AT_A_TIME),
+        )
 
     def _key(self, delivery: Delivery) -> tuple[int, str, int]:
         row, _, fence = delivery.receipt.partition(":")

@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
 -- ARGV: prefix, session, capacity, then how many deliveries of each priority the session has in hand.
 -- Takes over what belongs to sessions without a lease, forgets those sessions, and finds own entries that are not in hand.
--- Returns -1 when the lease has ended, else two lists: deliveries taken over, as `pack_deliveries` writes them, and own
--- pending entries, as priority and entry id, of each priority where their number is not what the session has in hand.
+-- Returns -1 when the lease has ended, else three lists: deliveries taken over, as `pack_deliveries` writes them; own pending
+-- entries, as priority and entry id, of each priority where their number is not what the session has in hand; and tasks whose
+-- cancellation was asked for, because the news of it may have been lost.
 local session, left = ARGV[2], tonumber(ARGV[3])
 if not is_alive(session) then
   return -1
@@ -63,4 +64,4 @@ for priority = 0, 2 do
     end
   end
 end
-return { pack_deliveries(taken), own }
+return { pack_deliveries(taken), own, redis.call('ZRANGE', prefix .. 'x', 0, 999) }

@@ -58,9 +58,17 @@ local function finish(item)
 end
 
 local function reschedule(item)
-  store(item.id, item.priority, tonumber(item.a), item.b, item.body, item.text)
+  if cancellations and redis.call('ZSCORE', prefix .. 'x', item.id) then
+    append(item.priority, item.id, item.body, 0, true) -- it is not run again: the next worker settles it at once
+    return
+  end
+  local key = item.id
+  if redis.call('HEXISTS', prefix .. 'db', key) == 1 then
+    key = key .. '@' .. item.entry -- a foreign producer gave an id that is taken: nothing may be overwritten
+  end
+  store(key, item.priority, tonumber(item.a), item.b, item.body, item.text)
   if item.text ~= '' then
-    redis.call('HSET', prefix .. 'parked', item.id, item.text)
+    redis.call('HSET', prefix .. 'parked', key, item.text)
     redis.call('PUBLISH', prefix .. 'ctl', 'p' .. item.text)
   end
 end

@@ -1,0 +1,176 @@
+"""What one session has in hand: the tasks that run, and those that wait for a slot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from typedtasks.backend import Delivery, Settlement, TaskId
+from typedtasks.batching import cancel_and_wait
+from typedtasks.worker.execution import Execution, Prepared
+from typedtasks.worker.pace import Pace
+
+__all__ = ["Hand"]
+
+_LONGEST_WAIT: Final = 0.1
+"""Seconds that a task may be in hand and not started, before it is given back to whoever can start it."""
+_REMEMBERED: Final = 10_000
+"""Cancellations that are remembered, because a task may still be on its way when the news of its cancellation is here."""
+
+
+class Hand:
+    """Starts deliveries, never more than `concurrency` at a time, and hands what follows from each to `put`.
+
+    `freed` is set whenever there may be room for more, and `overdue` when some of what waits should be given back.
+    """
+
+    def __init__(self, execution: Execution, concurrency: int, put: Callable[[Settlement], None]) -> None:
+        self._execution = execution
+        execution.thread_returned = self._use_slot
+        self._concurrency = concurrency
+        self._put = put
+        self._loop = asyncio.get_running_loop()
+        self.pace = Pace()
+        self.held: set[str] = set()
+        """The receipts of all that is not settled or given back yet."""
+        self.freed = asyncio.Event()
+        self.overdue = asyncio.Event()
+        self.given_back: list[Delivery] = []
+        """What ran and was ended by `abandon`: to be released."""
+        self._waiting: deque[Delivery] = deque()
+        """In hand, and not started: what was taken ahead (see `Pace`), or by intake and recovery for the same free slots."""
+        self._running: dict[str, tuple[TaskId, asyncio.Task[Settlement]]] = {}
+        """By receipt: one task may be here twice, after its lease had ended."""
+        self._cancelled: set[str] = set()
+        self._recent: dict[TaskId, None] = {}
+        self._starts = 0
+        self._watched: asyncio.TimerHandle | None = None
+        """Set while something waits: at its time, whatever has waited for too long is overdue."""
+        self._ending = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs."""
+        return not self._running
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every slot is taken."""
+        return len(self._running) + len(self._waiting) + self._execution.abandoned_threads >= self._concurrency
+
+    def room(self) -> int:
+        """Return how many more deliveries may be taken in: for free slots, and ahead of them."""
+        taken = len(self._running) + len(self._waiting) + self._execution.abandoned_threads
+        return self._concurrency + self.pace.allowance() - taken
+
+    def accept(self, deliveries: Sequence[Delivery]) -> None:
+        """Take deliveries in, and start them as far as there are slots."""
+        for delivery in deliveries:
+            if delivery.receipt not in self.held:
+                self.held.add(delivery.receipt)
+                is_cancelled = delivery.id in self._recent
+                self._waiting.append(delivery._replace(cancelled=True) if is_cancelled else delivery)
+        self._fill()
+        self._watch()
+
+    def cancel(self, id: TaskId) -> None:
+        """Cancel a task that is in hand, or that will be soon."""
+        self._recent[id] = None
+        if len(self._recent) > _REMEMBERED:
+            del self._recent[next(iter(self._recent))]
+        for receipt, (running, task) in self._running.items():
+            if running == id and receipt not in self._cancelled:
+                self._cancelled.add(receipt)
+                task.cancel()
+        self._waiting = deque(item._replace(cancelled=True) if item.id == id else item for item in self._waiting)
+
+    def take_waiting(self) -> list[Delivery]:
+        """Return what waits for a slot. It is no longer in hand, but held until `forget` or `accept`."""
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        return waiting
+
+    def put_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Undo `take_waiting`."""
+        self._waiting.extendleft(reversed(deliveries))
+        self._fill()
+        self._watch()
+
+    def forget(self, deliveries: Sequence[Delivery]) -> None:
+        """Take notice that deliveries are settled or given back."""
+        self.held.difference_update([delivery.receipt for delivery in deliveries])
+
+    async def idle(self) -> None:
+        """Return when nothing runs."""
+        while self._running:
+            await asyncio.wait([task for _, task in self._running.values()])
+
+    async def abandon(self, patience: float) -> int:
+        """Cancel whatever runs, wait for it up to `patience` seconds, and return how many ignored it."""
+        self._ending = True
+        self._waiting.clear()
+        try:
+            async with asyncio.timeout(patience):
+                await cancel_and_wait([task for _, task in self._running.values()])
+                await asyncio.sleep(0)  # their callbacks
+        except TimeoutError:
+            return len(self._running)
+        return 0
+
+    def close(self) -> None:
+        """End the timer."""
+        if self._watched is not None:
+            self._watched.cancel()
+
+    def _fill(self) -> None:
+        """Start what waits, as far as there are slots."""
+        while self._waiting and len(self._running) + self._execution.abandoned_threads < self._concurrency:
+            self._starts += 1
+            self._start(self._waiting.popleft())
+
+    def _start(self, delivery: Delivery) -> None:
+        prepared = self._execution.prepare(delivery)
+        if isinstance(prepared, Prepared):
+            name = f"{prepared.received.header.task} {delivery.id}"
+            task = self._loop.create_task(self._execution.run(prepared), name=name)
+            self._running[delivery.receipt] = (delivery.id, task)
+            # A callback, because the end of a task that is cancelled before its first step runs nothing else.
+            task.add_done_callback(partial(self._ended, prepared))
+        else:
+            self._put(prepared)
+
+    def _ended(self, prepared: Prepared, task: asyncio.Task[Settlement]) -> None:
+        delivery = prepared.received.delivery
+        del self._running[delivery.receipt]
+        try:
+            self._put(task.result())
+        except asyncio.CancelledError as error:
+            if delivery.receipt in self._cancelled:
+                self._put(self._execution.cancelled(prepared.received))
+            elif self._ending:
+                self.given_back.append(delivery)
+            else:  # the function cancelled itself
+                self._put(self._execution.failed(prepared.received, error))
+        self._cancelled.discard(delivery.receipt)
+        self._use_slot()
+
+    def _use_slot(self) -> None:
+        if not self._ending:
+            self._fill()
+        self.freed.set()
+
+    def _watch(self) -> None:
+        if self._waiting and self._watched is None:
+            due = self._starts + len(self._waiting)
+            self._watched = self._loop.call_later(_LONGEST_WAIT, self._look_at_waiting, due)
+
+    def _look_at_waiting(self, due: int) -> None:
+        """`due` is how many tasks should have been started by now: all that were in hand when the timer was set."""
+        self._watched = None
+        if self._waiting and self._starts < due:
+            self.pace.stalled()
+            self.overdue.set()
+        self._watch()
