@@ -97,20 +97,20 @@ class Execution:
         """Return what follows from running it. Raises `CancelledError` where it was cancelled, by whomever."""
         received = prepared.received
         timeout = received.header.timeout or received.task.definition.timeout
-        scope = asyncio.timeout(timeout or None)
+        scope = asyncio.timeout(timeout) if timeout else None
         try:
-            if timeout:
+            if scope is None:
+                value = await self._call(prepared)
+            else:
                 async with scope:
                     value = await self._call(prepared)
-            else:
-                value = await self._call(prepared)
             return decision.returned(received, received.task.boundary.encode_result(value))
         except Misfit as misfit:
             return decision.misreturned(received, misfit)
         except asyncio.CancelledError:
             raise
         except TimeoutError as error:
-            return self.failed(received, error, timed_out=scope.expired())
+            return self.failed(received, error, timed_out=scope is not None and scope.expired())
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its outcome
             return self.failed(received, error)
 

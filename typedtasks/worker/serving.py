@@ -18,8 +18,10 @@ from typedtasks.worker.settlement import Settler
 
 __all__ = ["Serving", "Tally"]
 
-_WAIT: Final = 5.0
+_WAIT: Final = 10.0
 """Seconds that one call waits for tasks; the backend wakes it as soon as there is one."""
+_LAST_CALL: Final = 5.0
+"""Seconds that the backend has for what is given back or settled at the end."""
 _PAUSE: Final = 1.0
 """Seconds before a backend that is away is asked again."""
 _LAST_WORDS: Final = 0.4
@@ -104,7 +106,7 @@ class Serving:
             _log.info("Giving back %d tasks that did not end in time.", len(self._hand.given_back))
             await self._release(session, self._hand.given_back)
         try:
-            async with asyncio.timeout(_WAIT):
+            async with asyncio.timeout(_LAST_CALL):
                 await self._settler.drained()
         except TimeoutError:
             _log.warning("%d outcomes could not be settled before the end; their tasks run again.", self._settler.unsettled)
@@ -216,7 +218,7 @@ class Serving:
     async def _release(self, session: Session, batch: list[Delivery], *, also_lost: bool = False) -> None:
         """Give back for good, and `also_lost`: what was claimed when the intake ended."""
         try:
-            async with asyncio.timeout(_WAIT):
+            async with asyncio.timeout(_LAST_CALL):
                 if also_lost:
                     batch = [*batch, *await session.recover(self._hand.held, _ALL)]
                 if batch:
