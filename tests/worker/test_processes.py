@@ -210,7 +210,9 @@ async def test_a_burst_runs_what_is_there_and_exits(site: Site) -> None:
             assert await asyncio.to_thread(worker.popen.wait, PATIENCE) == 1, worker.output
             worker.stop()
     records = [json.loads(line) for line in worker.output.splitlines()]
-    assert any("crashed. ValueError: no" in record["message"] for record in records)
+    (crash,) = [record for record in records if "crashed. ValueError: no" in record["message"]]
+    assert (crash["task"], crash["outcome"], crash["attempts"], crash["error"]) == ("app.fail", "crashed", 1, "ValueError")
+    assert "in fail" in crash["message"]  # the traceback
 
 
 async def test_a_worker_whose_loop_is_blocked_keeps_its_lease_and_names_the_task(site: Site) -> None:

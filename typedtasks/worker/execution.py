@@ -119,7 +119,8 @@ class Execution:
         try:
             settlement = decision.failed(received, error, timed_out=timed_out, chance=self._chance)
             if isinstance(settlement, Reschedule):
-                _log.warning("%s", decision.retry_notice(received, error, settlement))
+                fields = {"task": received.task.name, "id": received.delivery.id, "attempts": received.header.attempt}
+                _log.warning("%s", decision.retry_notice(received, error, settlement), extra={"fields": fields})
             return settlement
         except Exception:  # noqa: BLE001 - an exception may be made so that nothing can be told of it
             _log.exception("%s: its failure cannot be told.", received.delivery.id)

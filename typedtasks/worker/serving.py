@@ -250,33 +250,35 @@ class Serving:
     def _note(self, settlement: Settlement) -> None:
         """Count and log whatever is not a success. A retry was logged where its error was known."""
         tally, delivery = self._tally, settlement.delivery
-        who = f"{self._execution.name_of(delivery)} ({delivery.id})"
+        task = self._execution.name_of(delivery)
+        who, extra = f"{task} ({delivery.id})", {"fields": {"task": task, "id": delivery.id}}
         match settlement:
             case Reschedule(awaits=name) if name:
                 tally.parked += 1
-                _log.warning("%s: parked, because no task of this name is known here.", who)
+                _log.warning("%s: parked, because no task of this name is known here.", who, extra=extra)
             case Reschedule():
                 tally.retried += 1
             case Bury(reason=reason):
                 tally.failed += 1
-                _log.warning("%s: is a dead letter now. %s", who, reason)
+                _log.warning("%s: is a dead letter now. %s", who, reason, extra=extra)
             case Finish(outcome=outcome):
-                self._note_outcome(who, read_outcome(outcome)[0])
+                self._note_outcome(who, task, delivery.id, read_outcome(outcome)[0])
 
-    def _note_outcome(self, who: str, line: OutcomeLine) -> None:
+    def _note_outcome(self, who: str, task: str, id: TaskId, line: OutcomeLine) -> None:
         ending, attempts = line["outcome"], line.get("attempts", 1)
+        extra = {"fields": {"task": task, "id": id, "outcome": ending, "attempts": attempts, "error": line.get("type")}}
         if ending in ("cancelled", "expired"):
             self._tally.cancelled += ending == "cancelled"
             self._tally.failed += ending == "expired"
-            _log.info("%s: %s.", who, ending)
+            _log.info("%s: %s.", who, ending, extra=extra)
             return
         self._tally.failed += 1
         times = f" after {attempts} attempts" if attempts > 1 else ""
         text = f"{line.get('type', '')}: {line.get('message', '')}"
         if ending == "failure":
-            _log.info("%s: ended%s with a failure that it declares, %s", who, times, text)
+            _log.info("%s: ended%s with a failure that it declares, %s", who, times, text, extra=extra)
         else:
-            _log.warning("%s: %s%s. %s\n%s", who, ending.replace("_", " "), times, text, line.get("traceback", ""))
+            _log.warning("%s: %s%s. %s\n%s", who, ending.replace("_", " "), times, text, line.get("traceback", ""), extra=extra)
 
 
 async def _until(event: asyncio.Event) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
 from typedtasks.backend import (
@@ -88,15 +88,11 @@ class RedisBackend:
     async def publish(self, batch: Sequence[Publication]) -> None:
         """Store envelopes: one script call for each queue (and each 1,000, or 8 MiB). A batch token makes a second try harmless."""
         for queue, publications in _by_queue(batch).items():
-            arguments: list[object] = [secrets.token_urlsafe(12)]
-            size = 0
-            for item in publications:
-                if size > _PUBLISH_BYTES or len(arguments) > 2 * _PUBLISH_LIMIT:
-                    await self._publish(queue, arguments)
-                    arguments, size = [secrets.token_urlsafe(12)], 0
-                arguments += (head_of(item), item.body)
-                size += len(item.body)
-            await self._publish(queue, arguments)
+            for part in _parts(publications):
+                arguments: list[object] = [secrets.token_urlsafe(12)]
+                for item in part:
+                    arguments += (head_of(item), item.body)
+                await self._publish(queue, arguments)
 
     async def _publish(self, queue: str, arguments: Sequence[object]) -> None:
         """Store one batch, trying again where no answer came, for 4.5 seconds in all."""
@@ -262,6 +258,17 @@ def _by_queue(batch: Sequence[Publication]) -> dict[str, list[Publication]]:
     for item in batch:
         grouped.setdefault(item.queue, []).append(item)
     return grouped
+
+
+def _parts(publications: Sequence[Publication]) -> Iterator[Sequence[Publication]]:
+    """Yield what goes into one call each."""
+    start = size = 0
+    for place, item in enumerate(publications):
+        if place - start >= _PUBLISH_LIMIT or size > _PUBLISH_BYTES:
+            yield publications[start:place]
+            start, size = place, 0
+        size += len(item.body)
+    yield publications[start:]
 
 
 def _by_queue_of_id(ids: Sequence[TaskId]) -> dict[str, list[TaskId]]:
