@@ -21,7 +21,7 @@ from typedtasks.worker.serving import Serving, Tally
 
 __all__ = ["Worker", "new_session_id"]
 
-_RECOVERIES_PER_LEASE: Final = 4
+_RECOVERIES_PER_LEASE: Final = 5
 _BEATS_PER_LEASE: Final = 5
 _PAUSE: Final = 1.0
 

@@ -23,7 +23,7 @@ _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 5.0
 
 _log = logging.getLogger("typedtasks.redis")
-_MESSAGE_WAIT: Final = 10.0
+_MESSAGE_WAIT: Final = 15.0
 
 
 class Script:
