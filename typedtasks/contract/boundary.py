@@ -92,7 +92,7 @@ class Boundary(Generic[R]):
             raise self._invalid(explain_misfit(self._signature, args, kwargs)) from None
         try:
             valid = schemas.validate_python(bound, strict=True, by_alias=True, by_name=True)
-            payload = schemas.to_json(valid, by_alias=True, warnings="error")
+            payload = schemas.to_json(valid)
         except ValidationError as error:
             raise self._invalid(error_details(error)) from None
         except (PydanticSerializationError, ValueError, RecursionError) as error:
@@ -125,9 +125,7 @@ class Boundary(Generic[R]):
         """Return a result as JSON, validated against the declared type. Raises `Misfit`."""
         schemas = (self._built or self._build()).result
         try:
-            result = schemas.to_json(
-                schemas.validate_python(value, strict=True, by_alias=True, by_name=True), by_alias=True, warnings="error"
-            )
+            result = schemas.to_json(schemas.validate_python(value, strict=True, by_alias=True, by_name=True))
         except ValidationError as error:
             raise Misfit(error_details(error)) from None
         except (PydanticSerializationError, ValueError, RecursionError) as error:

@@ -6,11 +6,13 @@ schema is rewritten: everywhere in it bytes are base64, NaN survives, instances 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias, cast
 
-from pydantic import ConfigDict, TypeAdapter
-from pydantic_core import CoreConfig, CoreSchema, PydanticCustomError, SchemaSerializer, SchemaValidator
+from pydantic import AliasChoices, AliasPath, ConfigDict, TypeAdapter
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreConfig, CoreSchema, PydanticCustomError, SchemaSerializer, SchemaValidator, from_json
 
 __all__ = ["CONFIG", "Node", "Schemas", "children"]
 
@@ -31,7 +33,10 @@ _CORE_CONFIG: Final[Mapping[str, object]] = {
     "val_json_bytes": "base64",
     "ser_json_inf_nan": "constants",
     "ser_json_timedelta": "iso8601",
+    "ser_json_temporal": "iso8601",
 }
+_DEEPEST: Final = 200
+"""How many levels of JSON pydantic's parser reads; its serializer writes a few more."""
 _WITH_CONFIG: Final = frozenset({"model", "dataclass", "typed-dict"})
 _NOT_SCHEMAS: Final = frozenset({"metadata", "config", "cls", "ref", "schema_ref", "expected", "members", "function", "default"})
 
@@ -49,7 +54,12 @@ class Schemas:
         checked = cast("CoreSchema", _rewritten(self.core, check_instances=True))
         self.validate_json = SchemaValidator(plain, config, _use_prebuilt=False).validate_json
         self.validate_python = SchemaValidator(checked, config, _use_prebuilt=False).validate_python
-        self.to_json = SchemaSerializer(plain, config, _use_prebuilt=False).to_json
+        # Hot: a partial costs a third of a method. What it raises: ValueError for what no other end could read, and pydantic's.
+        self.to_json: Callable[[object], bytes] = functools.partial(
+            SchemaSerializer(plain, config, _use_prebuilt=False).to_json, by_alias=True, warnings="error"
+        )
+        if _refers_to_itself(self.core):
+            self.to_json = functools.partial(_to_json_within_depth, self.to_json)
 
 
 def children(node: Node) -> Iterable[tuple[str, Node]]:
@@ -69,6 +79,28 @@ def children(node: Node) -> Iterable[tuple[str, Node]]:
                     yield key, cast("Node", candidate)
 
 
+def _refers_to_itself(node: Any) -> bool:
+    # Any: lists, tuples and leaves of the tree come through here as well as its nodes.
+    if isinstance(node, list | tuple):
+        return any(map(_refers_to_itself, cast("list[object]", node)))
+    if not isinstance(node, dict):
+        return False
+    node = cast("Node", node)
+    if node.get("type") == "definition-ref":
+        return True
+    return any(_refers_to_itself(value) for key, value in node.items() if key not in _NOT_SCHEMAS)
+
+
+def _to_json_within_depth(to_json: Callable[[object], bytes], value: object) -> bytes:
+    written = to_json(value)
+    if written.count(b"[") + written.count(b"{") >= _DEEPEST:
+        try:
+            from_json(written, cache_strings=False)
+        except ValueError as error:
+            raise ValueError(f"it is nested deeper than {_DEEPEST} levels, which cannot be read again ({error})") from None
+    return written
+
+
 def _rewritten(node: Any, *, check_instances: bool) -> Any:
     # Any: lists, tuples and leaves of the tree come through here as well as its nodes.
     if isinstance(node, list):
@@ -84,21 +116,37 @@ def _rewritten(node: Any, *, check_instances: bool) -> Any:
     kind = made.get("type")
     if kind in _WITH_CONFIG:
         made["config"] = {**(made.get("config") or {}), **_CORE_CONFIG}
+    if kind == "typed-dict" and made.get("extra_behavior") == "ignore" and "extra" not in _config_of(made.get("cls")):
+        made["extra_behavior"] = "forbid"  # inside a model pydantic would drop unknown keys without a word
     if kind in ("set", "frozenset") and "serialization" not in made:
         items = {"type": "list", "items_schema": made.get("items_schema", {"type": "any"})}
         made["serialization"] = {"type": "function-plain", "function": _in_order, "return_schema": items}
     if kind in ("model", "dataclass") and check_instances:
         ref = made.pop("ref", None)
-        check = {"type": "no-info", "function": _instance_check(made["cls"])}
+        check = {"type": "no-info", "function": _instance_check(made["cls"], drops_extra=_drops_extra(node))}
         made = {"type": "function-before", "function": check, "schema": made}
         if ref is not None:
             made["ref"] = ref
     return made
 
 
-def _instance_check(cls: type) -> Callable[[object], object]:
-    """Return a function that refuses instances of subclasses with more fields: those fields would vanish on the way."""
+def _config_of(cls: object) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", getattr(cls, "__pydantic_config__", None) or {})
+
+
+def _drops_extra(model: Node) -> bool:
+    inner = cast("Node", model["schema"])
+    while inner.get("type") != "model-fields" and isinstance(inner.get("schema"), dict):
+        inner = cast("Node", inner["schema"])
+    config = cast("Node", model.get("config") or {})
+    extra = inner.get("extra_behavior") or config.get("extra_fields_behavior") or "ignore"
+    return inner.get("type") == "model-fields" and extra == "ignore"
+
+
+def _instance_check(cls: type, *, drops_extra: bool) -> Callable[[object], object]:
+    """Return a function that refuses what would vanish on the way: more fields of a subclass, more keys of a dictionary."""
     fields = set(getattr(cls, "__annotations__", ()))
+    keys = _keys_of(cls)
 
     def check(value: object) -> object:
         kind = value.__class__
@@ -110,9 +158,32 @@ def _instance_check(cls: type) -> Callable[[object], object]:
                     "Input is a {subclass}, whose field {field} is not part of {cls} and would be lost",
                     {"subclass": kind.__name__, "field": more[0], "cls": cls.__name__},
                 )
+        elif drops_extra and kind is not cls:
+            unknown = _unknown_keys(value, keys)
+            if unknown:
+                raise PydanticCustomError(
+                    "unknown_key",
+                    "Input has the key {key}, which is not part of {cls} and would be lost",
+                    {"key": repr(unknown[0]), "cls": cls.__name__},
+                )
         return value
 
     return check
+
+
+def _unknown_keys(value: object, keys: set[object]) -> list[object]:
+    return [key for key in cast("Mapping[object, object]", value) if key not in keys] if isinstance(value, Mapping) else []
+
+
+def _keys_of(cls: type) -> set[object]:
+    """Return the names under which a model reads its fields."""
+    keys: set[object] = set()
+    for name, field in cast("Mapping[str, FieldInfo]", getattr(cls, "model_fields", None) or {}).items():
+        alias = field.validation_alias
+        for choice in alias.choices if isinstance(alias, AliasChoices) else [alias]:
+            keys.add(choice.path[0] if isinstance(choice, AliasPath) else choice)
+        keys.update((name, field.alias))
+    return keys
 
 
 def _fields_of(cls: type) -> set[str]:
