@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 from typing_extensions import TypedDict
 
 from typedtasks.contract import Boundary, Misfit
@@ -72,6 +72,12 @@ class Holder(BaseModel):
 
 class Chain(BaseModel):
     next: "Chain | None" = None
+
+
+class Words(RootModel[str]): ...
+
+
+class Numbers(RootModel[list[int]]): ...
 
 
 class Cat(BaseModel):
@@ -133,6 +139,16 @@ ZONE = timezone(timedelta(hours=5, minutes=30))
         (int | str, "1"),
         (int | float, 1.0),
         (bool | int, 1),
+        (Literal[1, "a"] | None, "a"),
+        (Literal[1] | int, 1),
+        (Literal["a"] | str, "a"),
+        (Literal[True] | bool, False),
+        (Words, Words("a")),
+        (Words | int, Words("1")),
+        (list[Words] | list[int], [Words("1")]),
+        (list[int | None] | list[str | None], [None, "a"]),
+        (list[int | None] | list[str | None], [None]),
+        (Numbers | str | None, Numbers([1])),
         (Inner, Inner(raw=b"\xff\xfe", number=math.inf)),
         (Outer, Outer(inner=Inner(raw=b"\x80", number=1.5), tags={"x", "y"})),
         (Timed, Timed(at=datetime(2026, 1, 2, 3, 4, 5, 6), day=date(2026, 1, 2), takes=timedelta(1), raw=b"\xff", number=math.inf)),

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ImportString, Json, SecretStr, computed_field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ImportString, Json, RootModel, SecretStr, computed_field
 
 from typedtasks import Broker, Context, DefinitionError, Depends, TaskError
 from typedtasks.contract import Boundary, default_task_name
@@ -83,6 +83,34 @@ class Sometimes(BaseModel):
     x: int = Field(0, exclude_if=lambda x: x == 0)
 
 
+class Words(RootModel[str]): ...
+
+
+class Numbers(RootModel[list[int]]): ...
+
+
+class Maybe(RootModel[int | None]): ...
+
+
+class Empty(RootModel[None]): ...
+
+
+class Entries(RootModel[dict[str, int]]): ...
+
+
+class Metres(RootModel[int]): ...
+
+
+class Doubled(BaseModel):
+    x: int
+    twice: int = 0
+
+    @computed_field(alias="twice")  # type: ignore[prop-decorator]  # pydantic's documented form
+    @property
+    def double(self) -> int:
+        return 2 * self.x
+
+
 class ByValue(BaseModel):
     model_config = ConfigDict(use_enum_values=True)
     level: Level
@@ -136,6 +164,21 @@ class ByValue(BaseModel):
         (Open, "extra='ignore'"),
         (Sometimes, "exclude_if"),
         (ByValue, "use_enum_values"),
+        (Words | str, "JSON cannot tell Words from str"),
+        (Numbers | list[int], "JSON cannot tell Numbers from list"),
+        (Maybe | None, "JSON cannot tell None from Maybe"),
+        (Empty | None, "JSON cannot tell None from Empty"),
+        (Empty | Maybe, "JSON cannot tell"),
+        (Entries | One, "JSON cannot tell Entries from One"),
+        (Metres | int, "JSON cannot tell Metres from int"),
+        (Metres | Literal[1], "JSON cannot tell"),
+        (list[Metres] | list[int], "JSON cannot tell list from list"),
+        (Literal[1] | float, "JSON cannot tell literal from float"),
+        (Literal[1] | bool, "JSON cannot tell literal from bool"),
+        (Literal[True] | int, "JSON cannot tell literal from int"),
+        (Literal[0] | Literal["a"] | float, "JSON cannot tell"),
+        (Annotated[float | int, Field(union_mode="left_to_right")], "JSON cannot tell float from int"),
+        (Doubled, "computed field with the name of a field"),
     ],
     ids=str,
 )

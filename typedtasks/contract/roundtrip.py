@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from typedtasks.contract.schemas import Node, children
 
@@ -115,9 +115,12 @@ def _values_obstacle(node: Node) -> str | None:
 
 
 def _nullable_obstacle(node: Node, definitions: Mapping[str, Node]) -> str | None:
-    inner = _resolved(cast("Node", node["schema"]), definitions)
-    if inner.get("type") == "enum" and None in _literal_values(inner):
-        return f"JSON cannot tell None from the member of {_name(inner)} whose value is None; give it another value"
+    for one in _alternatives(cast("Node", node["schema"]), definitions):
+        null = one.node.get("type") == "none" or (one.node.get("type") in ("literal", "enum") and None in _literal_values(one.node))
+        if null and one.roots:
+            return f"JSON cannot tell None from {one.roots[0].__name__} around None; leave one of the two None out"
+        if null and one.node.get("type") == "enum":
+            return f"JSON cannot tell None from the member of {_name(one.node)} whose value is None; give it another value"
     return None
 
 
@@ -152,6 +155,9 @@ def _object_obstacle(node: Node) -> str | None:
     extra = node.get("extra_behavior") or inner.get("extra_behavior") or config.get("extra_fields_behavior")
     if extra == "allow" and not (node.get("extras_schema") or inner.get("extras_schema")):
         return f"{_name(node)} allows extra fields of any type; annotate __pydantic_extra__, or use extra='ignore'"
+    written = {field.get("alias") or field["property_name"] for field in cast("list[Node]", computed or ())}
+    if written & _fields(node).keys():
+        return f"{_name(node)} has a computed field with the name of a field in JSON; give it another alias"
     if computed and extra == "forbid":
         return f"{_name(node)} has computed fields and forbids extra ones, so it does not read what it writes; use extra='ignore'"
     return None
@@ -169,14 +175,14 @@ def _field_obstacle(node: Node) -> str | None:
 
 
 def _union_obstacle(node: Node, definitions: Mapping[str, Node]) -> str | None:
-    choices: list[Node] = []
-    for choice in cast("list[Any]", node["choices"]):
-        choices.append(_resolved(cast("Node", choice[0] if isinstance(choice, tuple) else choice), definitions))
+    choices = [cast("Node", choice[0] if isinstance(choice, tuple) else choice) for choice in cast("list[Any]", node["choices"])]
+    comparison = _Comparison(definitions, takes_first=node.get("mode") == "left_to_right")
     for place, one in enumerate(choices):
         for other in choices[place + 1 :]:
-            if not _can_tell_apart(one, other, definitions):
+            if not comparison.can_tell_apart(one, other):
+                names = [_name(_resolved(choice, definitions)) for choice in (one, other)]
                 return (
-                    f"JSON cannot tell {_name(one)} from {_name(other)} in a union; use one of them, or models with a "
+                    f"JSON cannot tell {names[0]} from {names[1]} in a union; use one of them, or models with a "
                     "Literal field and Field(discriminator=...)"
                 )
     return None
@@ -201,51 +207,97 @@ _SIMPLE: Final = {
 }
 
 
-def _can_tell_apart(one: Node, other: Node, definitions: Mapping[str, Node], depth: int = 0) -> bool:
-    """Return whether no JSON is read as both, or means the same value in both."""
-    shapes = _shape(one), _shape(other)
-    if shapes[0] != shapes[1] or shapes[0] == "null":
-        return "unknown" not in shapes
-    kinds = {str(one.get("type")), str(other.get("type"))}
-    if kinds <= {"literal", "enum"}:
-        return not set(map(repr, _literal_values(one))) & set(map(repr, _literal_values(other)))
-    if "enum" in kinds:
-        return False
-    if "literal" in kinds:
-        return kinds <= {"literal", "str", "int", "bool", "float"}  # the same value, whichever of the two reads it
-    if shapes[0] == "object":
-        return "dict" not in kinds and _fields_tell_apart(_fields(one), _fields(other), definitions)
-    if shapes[0] == "array":
-        if len(kinds) > 1 or depth == _DEPTH:
+def _choices(node: Node) -> list[Node]:
+    return [cast("Node", choice[0] if isinstance(choice, tuple) else choice) for choice in cast("list[Any]", node["choices"])]
+
+
+class _Alternative(NamedTuple):
+    """One type that the JSON of a value may have, and the RootModels around it, which leave no trace in the JSON."""
+
+    node: Node
+    roots: tuple[type, ...]
+
+
+def _alternatives(node: Node, definitions: Mapping[str, Node], roots: tuple[type, ...] = ()) -> list[_Alternative]:
+    node = _resolved(node, definitions, through_none=False)
+    if len(roots) > _DEPTH:
+        return [_Alternative({"type": "any"}, roots)]
+    if node.get("type") == "nullable":
+        return [_Alternative({"type": "none"}, roots), *_alternatives(cast("Node", node["schema"]), definitions, roots)]
+    if node.get("type") == "model" and node.get("root_model"):
+        return _alternatives(cast("Node", node["schema"]), definitions, (*roots, cast("type", node["cls"])))
+    if node.get("type") == "union" and roots:
+        return [found for choice in _choices(node) for found in _alternatives(choice, definitions, roots)]
+    return [_Alternative(node, roots)]
+
+
+class _Comparison:
+    """Tells whether no JSON is read as two types, or means the same value in both."""
+
+    def __init__(self, definitions: Mapping[str, Node], *, takes_first: bool) -> None:
+        self._definitions = definitions
+        self._takes_first = takes_first
+        self._known: dict[tuple[int, int], bool] = {}
+
+    def can_tell_apart(self, one: Node, other: Node) -> bool:
+        pair = (id(one), id(other))
+        if pair not in self._known:
+            self._known[pair] = False  # for types that contain themselves
+            self._known[pair] = all(
+                self._alternatives_differ(first, second)
+                for first in _alternatives(one, self._definitions)
+                for second in _alternatives(other, self._definitions)
+            )
+        return self._known[pair]
+
+    def _alternatives_differ(self, first: _Alternative, second: _Alternative) -> bool:
+        one, other = first.node, second.node
+        same_value_will_do = first.roots == second.roots
+        shape = _shape(one)
+        if "unknown" in (shape, _shape(other)):
             return False
-        open_ended = "variadic_item_index" in one or "variadic_item_index" in other
-        return _items_tell_apart(_items(one), _items(other), definitions, depth + 1, open_ended=open_ended)
-    return shapes[0] == "number"
+        if shape != _shape(other):
+            return True
+        kinds = {str(one.get("type")), str(other.get("type"))}
+        if kinds <= {"literal", "enum"}:
+            return not set(_literal_values(one)) & set(_literal_values(other))
+        if shape == "object":
+            return "dict" not in kinds and _fields_tell_apart(_fields(one), _fields(other), self.can_tell_apart)
+        if shape == "array":
+            return same_value_will_do and len(kinds) == 1 and self._items_differ(one, other)
+        return same_value_will_do and (shape == "null" or self._read_alike(one, other, kinds))
 
+    def _items_differ(self, one: Node, other: Node) -> bool:
+        ones, others = _items(one), _items(other)
+        if len(ones) != len(others):
+            return "variadic_item_index" not in one and "variadic_item_index" not in other
+        return all(self.can_tell_apart(first, second) for first, second in zip(ones, others, strict=True))
 
-def _items_tell_apart(
-    ones: list[Node], others: list[Node], definitions: Mapping[str, Node], depth: int, *, open_ended: bool
-) -> bool:
-    if len(ones) != len(others):
-        return not open_ended
-    return all(
-        _can_tell_apart(_resolved(one, definitions), _resolved(other, definitions), definitions, depth)
-        for one, other in zip(ones, others, strict=True)
-    )
+    def _read_alike(self, one: Node, other: Node, kinds: set[str]) -> bool:
+        """Return whether two kinds of text or number read the same JSON as the same value of the same type."""
+        if "literal" in kinds:
+            literal = one if one.get("type") == "literal" else other
+            kind = (kinds - {"literal"}).pop()
+            return kind in ("str", "int", "bool") and {type(value).__name__ for value in _literal_values(literal)} == {kind}
+        return kinds <= _NUMBER and not self._takes_first
 
 
 def _items(node: Node) -> list[Node]:
-    items = node.get("items_schema")
+    items = node.get("items_schema") or {"type": "any"}
     return cast("list[Node]", items) if isinstance(items, list) else [cast("Node", items)]
 
 
-def _fields_tell_apart(ones: Mapping[str, Node], others: Mapping[str, Node], definitions: Mapping[str, Node]) -> bool:
+def _fields_tell_apart(ones: Mapping[str, Node], others: Mapping[str, Node], differ: Callable[[Node, Node], bool]) -> bool:
     """Return whether each has a required field that the other lacks, or both have one whose literals differ."""
     for name in ones.keys() & others.keys():
-        tags = [_resolved(cast("Node", fields[name]["schema"]), definitions) for fields in (ones, others)]
-        if all(tag.get("type") in ("literal", "enum") for tag in tags) and _can_tell_apart(tags[0], tags[1], definitions):
+        tags = [cast("Node", fields[name]["schema"]) for fields in (ones, others)]
+        if all(_without_default(tag).get("type") in ("literal", "enum") for tag in tags) and differ(tags[0], tags[1]):
             return True
     return any(map(_is_required, _lacking(ones, others))) and any(map(_is_required, _lacking(others, ones)))
+
+
+def _without_default(node: Node) -> Node:
+    return cast("Node", node["schema"]) if node.get("type") == "default" else node
 
 
 def _lacking(fields: Mapping[str, Node], others: Mapping[str, Node]) -> list[Node]:
