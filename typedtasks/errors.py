@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any, ClassVar, Self, cast, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import ErrorDetails
@@ -32,13 +32,10 @@ __all__ = [
     "TypedTasksError",
     "describe",
     "error_details",
+    "field_values",
+    "fields_model",
     "printable",
 ]
-
-_RESERVED_FIELDS = frozenset(
-    {"args", "attempts", "code", "traceback", "type", "with_traceback", "add_note", "to_json", "from_json"}
-)
-
 
 _MOST_ERRORS = 100
 _MOST_LINES = 20
@@ -78,7 +75,7 @@ class PayloadTooLarge(TypedTasksError):
 
     code = "payload-too-large"
 
-    def __init__(self, message: str, *, size: int, limit: int) -> None:
+    def __init__(self, message: str, *, size: int = 0, limit: int = 0) -> None:
         super().__init__(message)
         self.size = size
         self.limit = limit
@@ -208,8 +205,8 @@ class TaskError(TaskFailed):
     ```
 
     The fields are the class's annotations, checked by pydantic when the failure is made (`PayloadInvalid` where they do
-    not fit) and again where it arrives. The names `type`, `traceback`, `attempts`, `args` and `code` belong to the error
-    itself; a field `message: str` becomes the error's message.
+    not fit) and again where it arrives. A field `message: str` becomes the error's message; names that every failure has
+    already (`type`, `traceback`, `attempts`, `args`, `code`), and those of pydantic's models, are refused.
     """
 
     code = "task-error"
@@ -217,15 +214,16 @@ class TaskError(TaskFailed):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        taken = sorted(_RESERVED_FIELDS & set(inspect.get_annotations(cls)))
+        taken = sorted((set(inspect.get_annotations(cls)) - {"message"}) & _taken_names())
         if taken:
             raise DefinitionError(
-                f"{cls.__qualname__} declares the field {taken[0]!r}, which every failure already has; give it another name."
+                f"{cls.__qualname__} declares the field {taken[0]!r}, which every failure or pydantic model already has; "
+                "give it another name."
             )
 
     def __init__(self, **fields: object) -> None:
         try:
-            values = self._model().model_validate(fields)
+            values = fields_model(self.__class__).model_validate(fields)
         except ValidationError as error:
             found = error_details(error)
             raise PayloadInvalid(f"The fields of {self.__class__.__qualname__} do not fit:{describe(found)}", found) from None
@@ -235,41 +233,33 @@ class TaskError(TaskFailed):
         for name, value in values:
             setattr(self, name, value)
 
-    def to_json(self) -> bytes:
-        """Return the failure's fields as a JSON object: what crosses the wire."""
-        model = self._model()
-        values = model.model_construct(**{name: getattr(self, name) for name in model.model_fields})
-        return values.__pydantic_serializer__.to_json(values)
-
-    @classmethod
-    def from_json(cls, fields: bytes) -> Self:
-        """Return the failure that `to_json` wrote. Raises `pydantic.ValidationError` where the fields do not fit."""
-        values = cls._model().model_validate_json(fields or b"{}", strict=True)
-        return cls(**{name: getattr(values, name) for name in values.model_fields_set})
-
-    def as_base(self, base: type[TaskError]) -> TaskError:
-        """Return the same failure as one of its base classes, with that class's fields only."""
-        return base(**{name: getattr(self, name) for name in base._model().model_fields})
-
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (self.__class__, {name: getattr(self, name) for name in self._model().model_fields})
-
-    @classmethod
-    def _model(cls) -> type[BaseModel]:
-        """Return the model of the fields; it is made on first use, when forward references can be resolved."""
-        known = cls.__dict__.get("_fields")
-        if known is None:
-            known = cls._fields = _make_fields_model(cls)
-        return cast("type[BaseModel]", known)
+        return _rebuild, (self.__class__, field_values(self)), self.__dict__.copy()
 
 
 def fields_model(failure: type[TaskError]) -> type[BaseModel]:
-    """Return the model of a failure's fields. Raises `NameError` while a type of theirs is not defined yet."""
-    return failure._model()  # pyright: ignore[reportPrivateUsage]  # not a method: its name would be taken from the fields
+    """Return the model of a failure's fields; it is made on first use, when forward references can be resolved.
+
+    Raises `NameError` while a type of theirs is not defined yet, and `DefinitionError` for a field that cannot be one.
+    """
+    # A function and not a method, whose name would be taken from the fields.
+    known = failure.__dict__.get("_fields")
+    if known is None:
+        known = failure._fields = _make_fields_model(failure)  # pyright: ignore[reportPrivateUsage]  # its own, kept there
+    return cast("type[BaseModel]", known)
+
+
+def field_values(error: TaskError) -> dict[str, object]:
+    """Return a failure's fields by name, as they are now."""
+    return {name: getattr(error, name) for name in fields_model(error.__class__).model_fields}
 
 
 def _rebuild(failure: type[TaskError], fields: Mapping[str, object]) -> TaskError:
     return failure(**fields)
+
+
+def _taken_names() -> set[str]:
+    return {*dir(TaskError), *TaskFailed.__annotations__, *dir(BaseModel)}
 
 
 def _make_fields_model(failure: type[TaskError]) -> type[BaseModel]:
@@ -281,10 +271,26 @@ def _make_fields_model(failure: type[TaskError]) -> type[BaseModel]:
         for name in inspect.get_annotations(owner):
             if get_origin(hints[name]) is not ClassVar and not name.startswith("_"):
                 fields[name] = (hints[name], getattr(failure, name, ...))
-    config = ConfigDict(strict=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants")
+    if "message" in fields and not _is_text(fields["message"][0]):
+        raise DefinitionError(
+            f"{failure.__qualname__} declares the field 'message' as something else than str, but it becomes the error's message; "
+            "write message: str, or give it another name."
+        )
+    config = ConfigDict(strict=True, extra="forbid", validate_default=True, protected_namespaces=())
     # create_model's overloads cannot type a dictionary that is made at run time.
     make = cast("Any", create_model)
-    return cast("type[BaseModel]", make(failure.__name__, __config__=config, **fields))
+    model = cast("type[BaseModel]", make(failure.__name__, __config__=config, **fields))
+    for name, field in model.model_fields.items():
+        if field.alias or field.validation_alias or field.serialization_alias:
+            raise DefinitionError(
+                f"{failure.__qualname__} has an alias for the field {name!r}: a field is sent under its own name. Leave it out."
+            )
+    return model
+
+
+def _is_text(hint: object) -> bool:
+    kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    return kind is str or (get_origin(kind) is Literal and all(isinstance(value, str) for value in get_args(kind)))
 
 
 def error_details(error: ValidationError) -> list[ErrorDetails]:
@@ -310,7 +316,8 @@ def error_details(error: ValidationError) -> list[ErrorDetails]:
 def describe(errors: Sequence[ErrorDetails], *, indent: str = "  ") -> str:
     """Return one line for each error: where, what, and what was given."""
     lines = [
-        f"\n{indent}{'.'.join(map(str, item['loc'])) or '(the whole value)'}: {item['msg']} (given: {item['input']})"
+        f"\n{indent}{'.'.join(map(str, item['loc'])) or '(the whole value)'}: {item['msg']}"
+        + (f" (given: {item['input']})" if item["input"] != "" else "")
         for item in errors[:_MOST_LINES]
     ]
     if len(errors) > len(lines):

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict, TypeVar
 
+from typedtasks.contract import write_fields
 from typedtasks.errors import (
     PayloadRejected,
     ResultInvalid,
@@ -152,7 +153,7 @@ def write_outcome(
             line["traceback"] = printable(error.traceback)
     if errors:
         line["errors"] = [{"type": e["type"], "loc": e["loc"], "msg": e["msg"], "input": str(e["input"])} for e in errors]
-    fields = error.to_json() if ending == "failure" and isinstance(error, TaskError) else b""
+    fields = write_fields(error) if ending == "failure" and isinstance(error, TaskError) else b""
     return _LINE.dump_json(line) + b"\n" + fields
 
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Generic, Literal, Never, ParamSpec, Protocol, TypeAlias, TypedDict, cast, get_type_hints
 
-from pydantic import PydanticUserError, ValidationError
 from typing_extensions import TypeVar, Unpack
 
 from typedtasks.backend import Priority, is_queue_name
 from typedtasks.clock import Duration, milliseconds, seconds
-from typedtasks.contract import Boundary, Misfit, obstacle
+from typedtasks.contract import Boundary, Misfit, check_failure, read_fields
 from typedtasks.envelope import MAX_HEADER, MAX_NAME, Header, write_header
-from typedtasks.errors import DefinitionError, ResultInvalid, TaskError, TaskFailed, describe, error_details, fields_model
+from typedtasks.errors import DefinitionError, ResultInvalid, TaskError, TaskFailed, describe
 from typedtasks.handle import TaskHandle
 from typedtasks.outcome import Crashed, Failure, Outcome, Success, ended_without_value, read_outcome
 from typedtasks.retry import Retry
@@ -200,9 +199,9 @@ class Task(Generic[P, R_co, E_co]):
         for failure in self.definition.raises:
             if failure.__name__ == kind:
                 try:
-                    error = failure.from_json(fields)
-                except ValidationError as misfit:
-                    text = f"{self.name} failed with {kind}, whose fields do not fit here:{describe(error_details(misfit))}"
+                    error = read_fields(failure, fields)
+                except Misfit as misfit:
+                    text = f"{self.name} failed with {kind}, whose fields do not fit here:{describe(misfit.errors)}"
                     break
                 error.traceback, error.attempts = traceback, attempts
                 # The class comes from the task's own `raises`, which is what E_co stands for.
@@ -342,24 +341,13 @@ def _eta_ms(name: str, eta: object) -> int:
     return max(1, milliseconds(eta.timestamp()))
 
 
-def _check_fields(name: str, failure: type[TaskError]) -> None:
-    try:
-        why = obstacle(cast("dict[str, object]", fields_model(failure).__pydantic_core_schema__))
-    except NameError:
-        return  # a type that is defined further down in the module
-    except PydanticUserError as error:
-        why = error.message
-    if why is not None:
-        raise DefinitionError(f"{name}: the fields of {failure.__name__} cannot be sent: {why}.")
-
-
 def _raises(name: str, raises: object) -> tuple[type[TaskError], ...]:
     given = cast("tuple[object, ...]", raises) if isinstance(raises, tuple) else (raises,)
     failures: list[type[TaskError]] = []
     for failure in given:
         if not (isinstance(failure, type) and issubclass(failure, TaskError) and failure is not TaskError):
             raise DefinitionError(f"{name}: raises={failure!r} has to be a subclass of TaskError, which gives it typed fields.")
-        _check_fields(name, failure)
+        check_failure(failure, name)
         failures.append(failure)
     names = [failure.__name__ for failure in failures]
     if len(set(names)) < len(names):

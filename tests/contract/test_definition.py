@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ImportString, Json, RootModel, SecretStr, computed_field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, FilePath, ImportString, Json, RootModel, SecretStr, computed_field
 
 from typedtasks import Broker, Context, DefinitionError, Depends, TaskError
 from typedtasks.contract import Boundary, default_task_name
@@ -214,6 +214,24 @@ def with_alias(x: Annotated[int, Field(alias="y")]) -> None: ...
 def with_exclude(x: Annotated[int, Field(exclude=True)]) -> None: ...
 
 
+def text_for_number(x: int = "a") -> None: ...  # type: ignore[assignment]  # the wrong default is the point
+
+
+def none_for_number(x: int = None) -> None: ...  # type: ignore[assignment]  # noqa: RUF013 - the wrong default is the point
+
+
+def too_small(x: Annotated[int, Field(ge=1)] = 0) -> None: ...
+
+
+def tuple_for_list(x: list[int] = ()) -> None: ...  # type: ignore[assignment]  # the wrong default is the point
+
+
+def checked_elsewhere(x: FilePath = Path("/not/here")) -> None: ...
+
+
+def whole_for_real(x: float = 1, y: Small | None = None, z: str | None = None) -> None: ...
+
+
 def injected(x: Annotated[int, Depends]) -> None: ...
 
 
@@ -252,12 +270,24 @@ class Owner:
         (Owner.method, "a method cannot be a task"),
         (functools.partial(no_result, 1), "is not a function"),
         (int, "is not a function"),
+        (text_for_number, "the parameter 'x' has the default 'a', which does not fit int"),
+        (too_small, "the parameter 'x' has the default 0, which does not fit"),
+        (none_for_number, "the parameter 'x' has the default None, which does not fit int"),
+        (tuple_for_list, r"the parameter 'x' has the default \(\), which does not fit list"),
     ],
 )
 def test_what_cannot_be_a_task_is_refused_with_the_way_out(function: Callable[..., object], text: str) -> None:
     """The error names the task and says what to write."""
     with pytest.raises(DefinitionError, match=f"t: .*({text})"):
         Boundary(function, task="t")
+
+
+@pytest.mark.parametrize("function", [checked_elsewhere, whole_for_real])
+def test_a_default_that_fits_is_accepted_and_validators_do_not_judge_it_where_it_is_defined(
+    function: Callable[..., object],
+) -> None:
+    """A file may exist only where the worker runs."""
+    Boundary(function, task="t").check()
 
 
 def test_the_default_name_is_module_and_function() -> None:

@@ -6,31 +6,22 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, NotRequired, TypeVar, cast
 
-from pydantic import ValidationError
 from pydantic.errors import PydanticUserError
-from pydantic_core import ErrorDetails, PydanticSerializationError
+from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
 from typedtasks.contract.binding import explain_misfit, make_bind, make_spread
-from typedtasks.contract.roundtrip import needs_lax_json, obstacle
-from typedtasks.contract.schemas import CONFIG, Schemas
+from typedtasks.contract.codec import Codec, Misfit, validator_raised
+from typedtasks.contract.schemas import CONFIG
 from typedtasks.contract.signature import check_function, resolve_types, signature_text
-from typedtasks.errors import DefinitionError, PayloadInvalid, PayloadTooLarge, describe, error_details, printable
+from typedtasks.errors import DefinitionError, PayloadInvalid, PayloadTooLarge, describe
 
-__all__ = ["Boundary", "Misfit"]
+__all__ = ["Boundary"]
 
 R = TypeVar("R")
 
 _PLAIN: Final = (int, str, float, bool, None, type(None))
 """Types that certainly make the round trip: a task of these builds nothing before its first use."""
-
-
-class Misfit(ValueError):
-    """A value does not fit its type. `errors` is pydantic's error list."""
-
-    def __init__(self, errors: list[ErrorDetails]) -> None:
-        super().__init__(describe(errors))
-        self.errors = errors
 
 
 class _Built:
@@ -42,15 +33,13 @@ class _Built:
             hint = _collected(parameter, hints[name])
             optional = parameter.default is not parameter.empty or hint is not hints[name]
             fields[name] = NotRequired[hint] if optional else hint
-            _check(task, f"the parameter {name!r}", hints[name])
+            _check(task, f"the parameter {name!r}", hints[name], parameter.default)
         _check(task, "the result", hints["return"])
         # Any: the functional form wants literal fields; these are made at run time.
         arguments = cast("Any", TypedDict)("Arguments", fields)
         arguments.__pydantic_config__ = CONFIG
-        self.arguments = _schemas(task, arguments)
-        self.result = _schemas(task, hints["return"])
-        self.strict_arguments = not needs_lax_json(self.arguments.core)
-        self.strict_result = not needs_lax_json(self.result.core)
+        self.arguments = _codec(task, arguments)
+        self.result = _codec(task, hints["return"])
 
 
 class Boundary(Generic[R]):
@@ -80,25 +69,19 @@ class Boundary(Generic[R]):
             hints = resolve_types(function, task)
         except NameError:
             return  # a name that is defined further down in the module
-        if not all(_is_plain(hint) for hint in hints.values()):
+        defaults = {name: parameter.default for name, parameter in self._signature.parameters.items()}
+        if not all(_is_certain(hint, defaults.get(name, inspect.Parameter.empty)) for name, hint in hints.items()):
             self._built = _Built(task, self._signature, hints)
 
     def encode_arguments(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
         """Return the arguments as one JSON object. Raises `PayloadInvalid` or `PayloadTooLarge`."""
-        schemas = (self._built or self._build()).arguments
+        codec = (self._built or self._build()).arguments
         try:
-            bound = self._bind(*args, **kwargs)
+            payload = codec.encode(self._bind(*args, **kwargs))
         except TypeError:
             raise self._invalid(explain_misfit(self._signature, args, kwargs)) from None
-        try:
-            valid = schemas.validate_python(bound, strict=True, by_alias=True, by_name=True)
-            payload = schemas.to_json(valid)
-        except ValidationError as error:
-            raise self._invalid(error_details(error)) from None
-        except (PydanticSerializationError, ValueError, RecursionError) as error:
-            raise self._invalid([_unserializable(error)]) from None
-        except Exception as error:
-            raise self._invalid([_validator_raised(error)]) from error
+        except Misfit as misfit:
+            raise self._invalid(misfit.errors) from misfit.__cause__
         if len(payload) > self._max_payload:
             raise PayloadTooLarge(
                 f"{self._task}: the arguments have {len(payload)} bytes as JSON, and at most {self._max_payload} may be sent. "
@@ -114,38 +97,24 @@ class Boundary(Generic[R]):
         if len(payload) > self._max_payload:
             raise Misfit([_too_long("Payload", len(payload), self._max_payload)])
         try:
-            strict = True if built.strict_arguments else None
-            return self._spread(built.arguments.validate_json(payload, strict=strict, by_alias=True))
-        except ValidationError as error:
-            raise Misfit(error_details(error)) from None
+            # A codec returns what it was made for: here a TypedDict of the parameters.
+            return self._spread(cast("dict[str, object]", built.arguments.decode(payload)))
+        except Misfit:
+            raise
         except BaseException as error:
-            raise Misfit([_validator_raised(error)]) from error
+            raise Misfit([validator_raised(error)]) from error
 
     def encode_result(self, value: object) -> bytes:
         """Return a result as JSON, validated against the declared type. Raises `Misfit`."""
-        schemas = (self._built or self._build()).result
-        try:
-            result = schemas.to_json(schemas.validate_python(value, strict=True, by_alias=True, by_name=True))
-        except ValidationError as error:
-            raise Misfit(error_details(error)) from None
-        except (PydanticSerializationError, ValueError, RecursionError) as error:
-            raise Misfit([_unserializable(error)]) from None
-        except Exception as error:
-            raise Misfit([_validator_raised(error)]) from error
+        result = (self._built or self._build()).result.encode(value)
         if len(result) > self._max_result:
             raise Misfit([_too_long("Result", len(result), self._max_result)])
         return result
 
     def decode_result(self, value: bytes) -> R:
         """Return the result that the bytes say. Raises `Misfit` where it is not of the declared type."""
-        built = self._built or self._build()
-        try:
-            # The schema is made of the function's return annotation, which is what R stands for.
-            return cast("R", built.result.validate_json(value, strict=True if built.strict_result else None, by_alias=True))
-        except ValidationError as error:
-            raise Misfit(error_details(error)) from None
-        except Exception as error:
-            raise Misfit([_validator_raised(error)]) from error
+        # The codec is made of the function's return annotation, which is what R stands for.
+        return cast("R", (self._built or self._build()).result.decode(value))
 
     def check(self) -> None:
         """Build the validators now. Raises `DefinitionError` where a type cannot be found or cannot make the round trip."""
@@ -169,19 +138,28 @@ class Boundary(Generic[R]):
         )
 
 
-def _check(task: str, what: str, hint: object) -> None:
-    """Raise `DefinitionError` where a type cannot make the round trip."""
-    if _is_plain(hint):
+def _check(task: str, what: str, hint: object, default: object = inspect.Parameter.empty) -> None:
+    """Raise `DefinitionError` where a type cannot make the round trip, or a default is not of the type."""
+    if _is_certain(hint, default):
         return
-    reason = obstacle(_schemas(f"{task}: {what}", hint).core)
+    codec = _codec(f"{task}: {what}", hint)
+    reason = codec.obstacle
     if reason is not None:
         raise DefinitionError(f"{task}: {what} ({_shown(hint)}) cannot make the round trip through JSON: {reason}.")
+    if default is not inspect.Parameter.empty and codec.is_decided_by_type:
+        try:
+            codec.encode(default)
+        except Misfit as misfit:
+            raise DefinitionError(
+                f"{task}: {what} has the default {default!r:.80}, which does not fit {_shown(hint)}:{describe(misfit.errors)}\n"
+                "Change the default or the type."
+            ) from None
 
 
-def _schemas(task: str, hint: object) -> Schemas:
+def _codec(task: str, hint: object) -> Codec:
     own_config = hasattr(hint, "__pydantic_config__") or hasattr(hint, "model_config") or hasattr(hint, "__dataclass_fields__")
     try:
-        return Schemas(hint, own_config=None if own_config or _is_typed_dict(hint) else CONFIG)
+        return Codec(hint, own_config=None if own_config or _is_typed_dict(hint) else CONFIG)
     except NameError:
         raise
     except (PydanticUserError, TypeError) as error:
@@ -191,8 +169,11 @@ def _schemas(task: str, hint: object) -> Schemas:
         ) from None
 
 
-def _is_plain(hint: object) -> bool:
-    return any(hint is plain for plain in _PLAIN)
+def _is_certain(hint: object, default: object) -> bool:
+    """Return whether a type is known to make the round trip, and the default (if there is one) to be of it."""
+    if not any(hint is plain for plain in _PLAIN):
+        return False
+    return default is inspect.Parameter.empty or type(default) is (type(None) if hint is None else hint)
 
 
 def _is_typed_dict(hint: object) -> bool:
@@ -211,16 +192,6 @@ def _collected(parameter: inspect.Parameter, hint: object) -> object:
 
 def _shown(hint: object) -> str:
     return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
-
-
-def _unserializable(error: Exception) -> ErrorDetails:
-    text = str(error) or type(error).__name__
-    return ErrorDetails(type="unserializable", loc=(), msg=printable(f"Value cannot be written as JSON: {text}"), input="")
-
-
-def _validator_raised(error: BaseException) -> ErrorDetails:
-    text = printable(f"A validator raised {type(error).__name__}: {error}")
-    return ErrorDetails(type="validator_raised", loc=(), msg=text, input="")
 
 
 def _too_long(what: str, size: int, limit: int) -> ErrorDetails:

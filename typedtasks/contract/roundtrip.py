@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from typedtasks.contract.schemas import Node, children
 
-__all__ = ["needs_lax_json", "obstacle"]
+__all__ = ["has_validators", "needs_lax_json", "obstacle"]
 
 _REFUSED: Final[Mapping[str, str]] = {
     "any": "a value of any type does not come back as it was; name the type, or use pydantic.JsonValue",
@@ -52,6 +52,11 @@ def needs_lax_json(schema: Node) -> bool:
     """Return whether a user's validator stands before a type: pydantic then hands on Python values, which strict types refuse."""
     kinds = {node.get("type") for node in _walk(schema, {}, set())}
     return bool(kinds & {"function-before", "function-wrap"})
+
+
+def has_validators(schema: Node) -> bool:
+    """Return whether functions take part in the validation, be they the user's or pydantic's own."""
+    return any(str(node.get("type")).startswith("function-") for node in _walk(schema, {}, set()))
 
 
 def _walk(node: Node, definitions: dict[str, Node], seen: set[int]) -> Iterator[Node]:

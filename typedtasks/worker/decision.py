@@ -12,7 +12,7 @@ from typing import Final
 
 from typedtasks.backend import Bury, Delivery, Finish, Reschedule
 from typedtasks.clock import milliseconds, seconds
-from typedtasks.contract import Misfit
+from typedtasks.contract import Misfit, as_declared
 from typedtasks.envelope import Header, write_header
 from typedtasks.errors import PayloadRejected, ResultInvalid, TaskError, TaskFailed, TaskTimedOut, describe
 from typedtasks.outcome import read_outcome, success_prefix, write_outcome
@@ -164,7 +164,7 @@ def _as_declared(error: TaskError, definition: TaskDefinition) -> TaskError | No
     declared = [failure for failure in definition.raises if isinstance(error, failure)]
     kind = error.__class__ if error.__class__ in declared else declared[0]
     try:
-        return kind.from_json(error.to_json()) if kind is error.__class__ else error.as_base(kind)
+        return as_declared(error, kind)
     except Exception as misfit:  # noqa: BLE001 - a constructor and validators of the user run here
         _note(error, f"It is declared, but its fields do not fit any more: {type(misfit).__name__}: {misfit}")
         return None

@@ -1,0 +1,70 @@
+"""One type's values to JSON and back, validated in both directions: what does not fit is a `Misfit`."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict, ValidationError
+from pydantic_core import ErrorDetails, PydanticSerializationError
+
+from typedtasks.contract.roundtrip import has_validators, needs_lax_json, obstacle
+from typedtasks.contract.schemas import Schemas
+from typedtasks.errors import describe, error_details, printable
+
+__all__ = ["Codec", "Misfit", "validator_raised"]
+
+
+class Misfit(ValueError):
+    """A value does not fit its type. `errors` is pydantic's error list."""
+
+    def __init__(self, errors: list[ErrorDetails]) -> None:
+        super().__init__(describe(errors))
+        self.errors = errors
+
+
+class Codec:
+    """Writes and reads the values of one type. Raises pydantic's errors when it is made for what has no JSON form."""
+
+    def __init__(self, type: object, *, own_config: ConfigDict | None = None) -> None:
+        self._schemas = Schemas(type, own_config=own_config)
+        self._strict = None if needs_lax_json(self._schemas.core) else True
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why values of this type do not survive the round trip, and what to use instead; None where they do."""
+        return obstacle(self._schemas.core)
+
+    @property
+    def is_decided_by_type(self) -> bool:
+        """Whether no validator has a say: such may look at the machine (a file that exists) and so not hold everywhere."""
+        return not has_validators(self._schemas.core)
+
+    def encode(self, value: object) -> bytes:
+        """Return a Python value as JSON. Raises `Misfit` where it is not of the type, or cannot be written."""
+        schemas = self._schemas
+        try:
+            return schemas.to_json(schemas.validate_python(value, strict=True, by_alias=True, by_name=True))
+        except ValidationError as error:
+            raise Misfit(error_details(error)) from None
+        except (PydanticSerializationError, ValueError, RecursionError) as error:
+            raise Misfit([_unserializable(error)]) from None
+        except Exception as error:
+            raise Misfit([validator_raised(error)]) from error
+
+    def decode(self, written: bytes) -> object:
+        """Return the value that the JSON says. Raises `Misfit` where it is not of the type."""
+        try:
+            return self._schemas.validate_json(written, strict=self._strict, by_alias=True)
+        except ValidationError as error:
+            raise Misfit(error_details(error)) from None
+        except Exception as error:
+            raise Misfit([validator_raised(error)]) from error
+
+
+def validator_raised(error: BaseException) -> ErrorDetails:
+    """Return what a validator of the user raised as an entry of an error list."""
+    text = printable(f"A validator raised {type(error).__name__}: {error}")
+    return ErrorDetails(type="validator_raised", loc=(), msg=text, input="")
+
+
+def _unserializable(error: Exception) -> ErrorDetails:
+    text = str(error) or type(error).__name__
+    return ErrorDetails(type="unserializable", loc=(), msg=printable(f"Value cannot be written as JSON: {text}"), input="")
