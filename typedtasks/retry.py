@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class Retry:
 
     max_attempts: int = 3
     """How many times the task is executed in all, the first time counted in."""
-    on: tuple[type[BaseException], ...] | type[BaseException] | None = None
+    on: tuple[type[Exception], ...] | type[Exception] | None = None
     """Which exceptions lead to another attempt (subclasses too). None: every exception except those declared in `raises=`,
     which are answers rather than accidents. A timeout counts as `TimeoutError`."""
     backoff: Duration = 1.0
@@ -40,19 +41,22 @@ class Retry:
     jitter: float = 0.1
     """The random share of each wait, 0 to 1, so that tasks that failed together do not come back together."""
     when: Callable[[Exception], RetryTime] | None = None
-    """Asked first: the time that the exception itself knows, such as a `retry-after` header. None falls back to the backoff."""
+    """Asked first: the time that the exception itself knows, such as a `retry-after` header. None falls back to the backoff,
+    a time that has passed runs it at once."""
 
     def __post_init__(self) -> None:
-        if self.max_attempts < 1:
-            raise DefinitionError(f"Retry(max_attempts={self.max_attempts}) never runs the task: pass 1 or more.")
-        if self.factor < 1:
-            raise DefinitionError(f"Retry(factor={self.factor}) would make waits shorter: pass 1 or more.")
-        if not 0 <= self.jitter <= 1:
-            raise DefinitionError(f"Retry(jitter={self.jitter}) is not a share: pass a number from 0 to 1.")
+        _check_number("max_attempts", self.max_attempts, int, 1, None, "pass 1 or more: with less the task never runs")
+        _check_number("factor", self.factor, float, 1, None, "pass 1 or more: less would make waits shorter")
+        _check_number("jitter", self.jitter, float, 0, 1, "it is a share: pass a number from 0 to 1")
         on: object = self.on
         given = cast("tuple[object, ...]", on) if isinstance(on, tuple) else (on,)
-        if on is not None and not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in given):
-            raise DefinitionError(f"Retry(on={self.on!r}) has to be an exception class, or a tuple of them.")
+        if on is not None and not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in given):
+            raise DefinitionError(
+                f"Retry(on={self.on!r}) has to be an exception class, or a tuple of them. What is no Exception "
+                "(SystemExit, KeyboardInterrupt, CancelledError) is never retried."
+            )
+        if self.when is not None and not callable(cast("object", self.when)):
+            raise DefinitionError(f"Retry(when={self.when!r}) has to be a function from an exception to a time, or None.")
         seconds(self.backoff, "Retry.backoff")
         seconds(self.max_delay, "Retry.max_delay")
 
@@ -70,3 +74,9 @@ class Retry:
         except OverflowError:
             wait = longest
         return min(longest, wait * (1 + self.jitter * chance.uniform(-1, 1)))
+
+
+def _check_number(option: str, value: object, kind: type[float], least: float, most: float | None, needed: str) -> None:
+    fits = type(value) in (int, kind) and math.isfinite(number := cast("float", value)) and number >= least
+    if not fits or (most is not None and cast("float", value) > most):
+        raise DefinitionError(f"Retry({option}={value!r}) is not possible: {needed}.")

@@ -53,13 +53,23 @@ def test_on_names_the_exceptions_that_are_retried_subclasses_too() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"max_attempts": 0}, "never runs the task"),
+        ({"max_attempts": 0}, "the task never runs"),
+        ({"max_attempts": 2.5}, "max_attempts=2.5"),
+        ({"max_attempts": "3"}, "max_attempts='3'"),
+        ({"max_attempts": True}, "max_attempts=True"),
         ({"factor": 0.5}, "would make waits shorter"),
-        ({"jitter": 2.0}, "is not a share"),
+        ({"factor": float("nan")}, "factor=nan"),
+        ({"factor": "x"}, "factor='x'"),
+        ({"jitter": 2.0}, "it is a share"),
+        ({"jitter": float("nan")}, "jitter=nan"),
+        ({"jitter": None}, "jitter=None"),
+        ({"when": 5}, "when=5"),
+        ({"on": BaseException}, "never retried"),
+        ({"on": (ValueError, SystemExit)}, "never retried"),
         ({"backoff": -1.0}, "Retry.backoff=-1.0 is not possible"),
     ],
 )
-def test_a_retry_that_makes_no_sense_is_refused(options: dict[str, float], text: str) -> None:
+def test_a_retry_that_makes_no_sense_is_refused(options: dict[str, object], text: str) -> None:
     """The error names the value and what to pass instead."""
     with pytest.raises(DefinitionError, match=text):
         Retry(**options)  # type: ignore[arg-type]  # the wrong values are the point

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Annotated
 
 import pytest
@@ -205,3 +206,17 @@ async def test_a_worker_refuses_to_start_with_a_task_whose_types_cannot_be_found
 def test_retry_refuses_what_is_no_exception_class(on: object) -> None:
     with pytest.raises(DefinitionError, match=r"Retry\(on="):
         Retry(on=on)  # type: ignore[arg-type]  # what this test is about
+
+
+@pytest.mark.parametrize("wait", [-5.0, timedelta(seconds=-5), 0])
+async def test_a_time_that_has_passed_already_means_at_once(broker: Broker, wait: float | timedelta) -> None:
+    """`when=lambda error: error.retry_at - now` may come a moment too late."""
+
+    @broker.task(name="late", retry=Retry(when=lambda error: wait, max_attempts=2, backoff=3600))
+    async def late() -> None:
+        raise ValueError("again")
+
+    outcome = await _outcome_and_next(broker, late.enqueue)
+    assert isinstance(outcome, Crashed)
+    assert outcome.attempts == 2
+    assert "Retry.when" not in outcome.traceback

@@ -139,8 +139,10 @@ def _retry_time(retry: Retry, error: Exception, attempt: int, chance: random.Ran
                 if wanted.tzinfo is None:
                     wanted = wanted.astimezone()
                 return 0, max(1, milliseconds(wanted.timestamp()))
-            if isinstance(wanted, timedelta | int | float):
-                return milliseconds(max(0.0, seconds(wanted, "Retry.when"))), 0
+            if isinstance(wanted, timedelta):
+                wanted = wanted.total_seconds()
+            if wanted is not None:
+                return (0, 0) if wanted < 0 else (milliseconds(seconds(wanted, "Retry.when")), 0)
         except BaseException as broken:  # noqa: BLE001 - the user's function failed: the backoff holds, and the failure is said
             _note(error, f"Retry.when raised {type(broken).__name__}: {broken}; the backoff was used instead.")
     return milliseconds(retry.delay(attempt, chance)), 0
