@@ -35,6 +35,7 @@ __all__ = [
     "field_values",
     "fields_model",
     "printable",
+    "representation",
 ]
 
 _MOST_ERRORS = 100
@@ -303,7 +304,7 @@ def error_details(error: ValidationError) -> list[ErrorDetails]:
             type=item["type"],
             loc=tuple(_shortened(part) if isinstance(part, str) else part for part in item["loc"]),
             msg=_shortened(item["msg"], _LONGEST_MESSAGE),
-            input=_shortened(_representation(item["input"])),
+            input=representation(item["input"]),
         )
         for item in islice(error.errors(include_url=False, include_context=False), _MOST_ERRORS)
     ]
@@ -330,9 +331,10 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _representation(value: object) -> str:
+def representation(value: object) -> str:
+    """Return `repr(value)` in at most 80 characters, whatever its `__repr__` does."""
     try:
-        return repr(value)
+        return _shortened(repr(value))
     except Exception as error:  # noqa: BLE001 - a value that cannot be shown is still refused for what it is
         return f"<{type(value).__name__}: its __repr__ raised {type(error).__name__}>"
 

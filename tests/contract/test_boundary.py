@@ -412,3 +412,24 @@ def test_a_parameter_may_have_the_name_of_a_builtin() -> None:
 
     boundary: Boundary[None] = Boundary(merge, task="t")
     assert boundary.encode_arguments((1, 2), {"list": "a"}) in (b'{"list":"a","args":[1,2]}', b'{"args":[1,2],"list":"a"}')
+
+
+def test_messages_show_the_signature_as_it_is_written_and_nothing_that_was_not_given() -> None:
+    def f(n: "int", price: Decimal = Decimal("1.00")) -> "str":
+        return ""
+
+    with pytest.raises(PayloadInvalid) as raised:
+        boundary_of(f).encode_arguments((), {})
+    text = str(raised.value)
+    assert "(n: int, price: decimal.Decimal = Decimal('1.00')) -> str" in text
+    assert text.endswith("n: Missing required argument [payload-invalid]")
+
+
+class Unshowable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_an_argument_that_cannot_be_shown_is_refused_for_what_it_is() -> None:
+    with pytest.raises(PayloadInvalid, match="its __repr__ raised RuntimeError"):
+        boundary_of(many).encode_arguments((), {"z": Unshowable()})

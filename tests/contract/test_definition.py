@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, FilePath, ImportString, Json, RootModel, SecretStr, computed_field
 
-from typedtasks import Broker, Context, DefinitionError, Depends, TaskError
+from typedtasks import Broker, Context, DefinitionError, Depends, Injected, TaskError
 from typedtasks.contract import Boundary, default_task_name
 
 
@@ -235,6 +235,15 @@ def whole_for_real(x: float = 1, y: Small | None = None, z: str | None = None) -
 def injected(x: Annotated[int, Depends]) -> None: ...
 
 
+def bare_mark(x: Depends) -> None: ...
+
+
+def optional_mark(x: Injected | None) -> None: ...
+
+
+def default_mark(x: int = Depends) -> None: ...  # type: ignore[assignment]  # the mark as a default is the point
+
+
 def with_context(x: Context) -> None: ...
 
 
@@ -263,6 +272,9 @@ class Owner:
         (with_alias, "an argument is sent under the parameter's name"),
         (with_exclude, "an argument is sent under the parameter's name"),
         (injected, "is not available yet|injected"),
+        (bare_mark, "to be injected .* not available yet"),
+        (optional_mark, "to be injected .* not available yet"),
+        (default_mark, "to be injected, which is not available yet"),
         (with_context, "injected .* not available yet"),
         (generator, "a generator cannot be a task"),
         (async_generator, "streamed results are not available yet"),

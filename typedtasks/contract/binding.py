@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from pydantic_core import ErrorDetails
+
+from typedtasks.errors import representation
 
 __all__ = ["Bind", "Spread", "explain_misfit", "make_bind", "make_spread"]
 
@@ -83,7 +85,7 @@ def explain_misfit(signature: inspect.Signature, args: tuple[object, ...], kwarg
     for p in parameters:
         required = p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
         if required and p.name not in given and (p.name not in kwargs or p.kind is p.POSITIONAL_ONLY):
-            found.append(_error("missing_argument", p.name, "Missing required argument", None))
+            found.append(_error("missing_argument", p.name, "Missing required argument"))
     return found
 
 
@@ -107,7 +109,6 @@ def _unused(name: str, taken: set[str]) -> str:
     return name
 
 
-def _error(kind: str, where: str | int, message: str, value: Any) -> ErrorDetails:
-    # Any: a caller's argument may be anything; it is only shown.
-    text = repr(value)
-    return ErrorDetails(type=kind, loc=(where,), msg=message, input=text if len(text) <= 80 else text[:77] + "...")
+def _error(kind: str, where: str | int, message: str, value: object = _MISSING) -> ErrorDetails:
+    given = "" if value is _MISSING else representation(value)
+    return ErrorDetails(type=kind, loc=(where,), msg=message, input=given)

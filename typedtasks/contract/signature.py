@@ -29,7 +29,23 @@ def default_task_name(function: Callable[..., object]) -> str:
 
 def signature_text(function: Callable[..., object]) -> str:
     """Return the signature as it is written, without quotes around its types."""
-    return str(inspect.signature(function)).replace("'", "")
+    signature = inspect.signature(function)
+    shown = [parameter.replace(annotation=_shown(parameter.annotation)) for parameter in signature.parameters.values()]
+    return str(signature.replace(parameters=shown, return_annotation=_shown(signature.return_annotation)))
+
+
+class _Written:
+    """A type that is shown as it is written."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _shown(annotation: object) -> object:
+    return _Written(annotation) if isinstance(annotation, str) else annotation
 
 
 def check_function(function: Callable[..., object], task: str) -> None:
@@ -57,8 +73,8 @@ def check_function(function: Callable[..., object], task: str) -> None:
                 f"{task}: the parameter {parameter.name!r} has Field(...) as its default. "
                 f"Write Annotated: {parameter.name}: Annotated[type, Field(...)] = default."
             )
-        if isinstance(parameter.default, Depends | Injected):
-            raise DefinitionError(f"{task}: the parameter {parameter.name!r} is injected, which is not available yet.")
+        if _is_mark(parameter.default):
+            raise DefinitionError(f"{task}: the parameter {parameter.name!r} is to be injected, which is not available yet.")
     if inspect.signature(function).return_annotation is inspect.Signature.empty:
         raise DefinitionError(f"{task}: the result has no type. Annotate it with -> type, or with -> None.")
 
@@ -67,7 +83,7 @@ def resolve_types(function: Callable[..., object], task: str) -> dict[str, objec
     """Return each parameter's type, and the result's under `return`. Raises `NameError` for names that are not there yet."""
     hints: dict[str, object] = get_type_hints(function, localns=_closure(function), include_extras=True)
     for name, hint in hints.items():
-        if hint is Context or Context in get_args(hint) or _is_injected(hint):
+        if _is_mark(hint) or any(map(_is_mark, get_args(hint))):
             raise DefinitionError(f"{task}: {name} is to be injected ({hint!r}), which is not available yet.")
         for mark in get_args(hint)[1:] if get_origin(hint) is Annotated else ():
             if isinstance(mark, FieldInfo) and (mark.alias or mark.validation_alias or mark.serialization_alias or mark.exclude):
@@ -85,10 +101,8 @@ def resolve_types(function: Callable[..., object], task: str) -> dict[str, objec
     return hints
 
 
-def _is_injected(hint: object) -> bool:
-    if get_origin(hint) is not Annotated:
-        return False
-    return any(mark in (Depends, Injected, Context) or isinstance(mark, Depends | Injected) for mark in get_args(hint)[1:])
+def _is_mark(value: object) -> bool:
+    return any(value is mark for mark in (Context, Depends, Injected))
 
 
 def _closure(function: Callable[..., object]) -> dict[str, object]:
