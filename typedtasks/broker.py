@@ -84,10 +84,14 @@ class Broker:
     ) -> None:
         if url is None:
             url = os.environ.get("TYPEDTASKS_URL") or DEFAULT_URL
+        if not isinstance(url, str) and not hasattr(url, "publish"):
+            raise DefinitionError(f"{url!r} is no URL and no Backend; pass one such as 'redis://localhost:6379/0'.")
+        _check_size("max_payload", max_payload)
+        _check_size("max_result", max_result)
         self.backend: Backend = backend_from_url(url) if isinstance(url, str) else url
         self.url = redacted(url) if isinstance(url, str) else repr(url)
         """Where the tasks are kept, without a password."""
-        if not is_queue_name(default_queue):
+        if not isinstance(cast("object", default_queue), str) or not is_queue_name(default_queue):
             raise DefinitionError(f"default_queue={default_queue!r} is not a queue name: letters, digits, '_' or '-'.")
         self.max_payload = max_payload
         self.clock: Clock = clock or SystemClock()
@@ -111,7 +115,7 @@ class Broker:
     @overload
     def task(self, function: Callable[P, R], /) -> SyncTask[P, R]: ...
     @overload
-    def task(self, /, **options: Unpack[TaskOptions]) -> TaskDecorator[Never]: ...
+    def task(self, /, *, raises: tuple[()] = (), **options: Unpack[TaskOptions]) -> TaskDecorator[Never]: ...
     @overload
     def task(self, /, *, raises: type[E1] | tuple[type[E1]], **options: Unpack[TaskOptions]) -> TaskDecorator[E1]: ...
     @overload
@@ -135,6 +139,12 @@ class Broker:
         taken, or an option that is unknown.
         """
         if function is not None:
+            if options or raises != ():
+                given = ", ".join(f"{option}=..." for option in (*options, *(["raises"] if raises != () else [])))
+                raise DefinitionError(
+                    f"broker.task(function, {given}) takes no options beside the function: write @broker.task({given}) above it, "
+                    f"or broker.task({given})(function)."
+                )
             return self._define(function, (), {})
 
         def decorate(function: Callable[..., object]) -> AnyTask:
@@ -196,15 +206,23 @@ class Broker:
         groups of 1,000 for each queue, each group all or nothing. Raises what `Task.enqueue` raises.
         """
         self.check_open("enqueue_many")
+        calls, tasks = list(calls), self._tasks
+        for call in calls:
+            if not isinstance(cast("object", call), Call):
+                raise DefinitionError(f"{call!r} is not a call; make one with task.call(...).")
+            if tasks.get(call.task.name) is not call.task:
+                raise self._not_own(call.task)
         pairs = [(self._publication(call), call.task) for call in calls]
         await self._publications.submit([publication for publication, _ in pairs])
         return [TaskHandle(publication.id, task, self) for publication, task in pairs]
 
     def handle(self, task: Task[..., R, E_co], task_id: str) -> TaskHandle[R, E_co]:
         """Return the typed handle of a task that was sent earlier, here or in another process."""
+        if not isinstance(cast("object", task), Task):
+            raise DefinitionError(f"{task!r} is not a task; pass what @broker.task made.")
         if self._tasks.get(task.name) is not task:
-            raise DefinitionError(f"{task.name} is not a task of {self!r}; pass one that this broker defines.")
-        if not is_queue_name(task_id.partition(".")[0]) or not task_id.partition(".")[2]:
+            raise self._not_own(task)
+        if not _is_task_id(task_id):
             raise DefinitionError(f"{task_id!r} is not a task id; pass the `id` of a TaskHandle.")
         return TaskHandle(TaskId(task_id), task, self, foreign=True)
 
@@ -251,7 +269,7 @@ class Broker:
         await self.backend.cancel([id])
 
     def _define(self, function: Callable[..., object], raises: object, options: TaskOptions) -> AnyTask:
-        name = options.get("name") or default_task_name(function)
+        name = options["name"] if "name" in options else default_task_name(function)
         definition = define(name, options, self._defaults, raises)
         other = self._tasks.get(name)
         if other is not None:
@@ -266,6 +284,9 @@ class Broker:
             task = SyncTask[..., Any, TaskError](function, definition, self)
         self._tasks[name] = task
         return task
+
+    def _not_own(self, task: Task[..., R, E_co]) -> DefinitionError:
+        return DefinitionError(f"{task.name} is not a task of {self!r}; pass one that this broker defines.")
 
     def _publication(self, call: Call[R, E_co]) -> Publication:
         dispatch, now = call.dispatch, self.clock.now()
@@ -298,3 +319,15 @@ class Broker:
 
     def __repr__(self) -> str:
         return f"<Broker {self.url}>"
+
+
+def _check_size(option: str, size: object) -> None:
+    if type(size) is not int or size < 1:
+        raise DefinitionError(f"{option}={size!r} is not possible: pass a number of bytes, 1 or more.")
+
+
+def _is_task_id(text: object) -> bool:
+    if not isinstance(text, str):
+        return False
+    queue, _, rest = text.partition(".")
+    return is_queue_name(queue) and rest != "" and rest.isascii() and rest.isprintable()

@@ -14,7 +14,7 @@ from typedtasks.backend import Priority, is_queue_name
 from typedtasks.clock import Duration, milliseconds, seconds
 from typedtasks.contract import Boundary, Misfit, check_failure, read_fields
 from typedtasks.envelope import MAX_HEADER, MAX_NAME, Header, write_header
-from typedtasks.errors import DefinitionError, ResultInvalid, TaskError, TaskFailed, describe
+from typedtasks.errors import DefinitionError, ResultInvalid, TaskError, TaskFailed, describe, printable
 from typedtasks.handle import TaskHandle
 from typedtasks.outcome import Crashed, Failure, Outcome, Success, ended_without_value, read_outcome
 from typedtasks.retry import Retry
@@ -156,7 +156,7 @@ class Task(Generic[P, R_co, E_co]):
         # Any: a task takes the place of its function, so it takes its name and docstring; the stub wants a function.
         functools.update_wrapper(cast("Any", self), function)
 
-    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R_co, E_co]:
+    async def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R_co, E_co]:
         """Validate the arguments, send the call, and return its handle once the backend has stored it.
 
         Raises `PayloadInvalid` or `PayloadTooLarge` for arguments that do not fit: then nothing was sent. Raises
@@ -164,7 +164,7 @@ class Task(Generic[P, R_co, E_co]):
         """
         return await self._sender.send(self.call(*args, **kwargs))
 
-    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R_co, E_co]:
+    def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call[R_co, E_co]:
         """Return the call, validated and not sent yet. Raises `PayloadInvalid` or `PayloadTooLarge`."""
         return Call(self, self.boundary.encode_arguments(args, kwargs), self._dispatch)
 
@@ -218,7 +218,7 @@ class Task(Generic[P, R_co, E_co]):
 class AsyncTask(Task[P, R_co, E_co]):
     """A task made from an asynchronous function."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         """Call the function here and now, without a queue and without validation."""
         # The broker makes an AsyncTask only of a function that returns a coroutine of R_co.
         return cast("Coroutine[Any, Any, R_co]", self.function(*args, **kwargs))
@@ -227,7 +227,7 @@ class AsyncTask(Task[P, R_co, E_co]):
 class SyncTask(Task[P, R_co, E_co]):
     """A task made from a synchronous function. A worker runs it in a thread."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function here and now, without a queue and without validation."""
         # The broker makes a SyncTask only of a function that returns R_co.
         return cast("R_co", self.function(*args, **kwargs))
@@ -241,11 +241,11 @@ class ConfiguredTask(Generic[P, R_co, E_co]):
         self._sender = sender
         self._dispatch = dispatch
 
-    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R_co, E_co]:
+    async def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R_co, E_co]:
         """Send a call with these options; otherwise as `Task.enqueue`."""
         return await self._sender.send(self.call(*args, **kwargs))
 
-    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R_co, E_co]:
+    def call(self, /, *args: P.args, **kwargs: P.kwargs) -> Call[R_co, E_co]:
         """Return the call with these options, validated and not sent yet."""
         return Call(self.task, self.task.boundary.encode_arguments(args, kwargs), self._dispatch)
 
@@ -290,7 +290,7 @@ def _dispatch(definition: TaskDefinition, options: EnqueueOptions) -> Dispatch:
     if not isinstance(cast("object", labels), Mapping):
         raise DefinitionError(f"{name}: labels={labels!r} has to map strings to strings.")
     parts: list[object] = [part for pair in labels.items() for part in pair]
-    if not all(isinstance(part, str) for part in parts):
+    if not all(isinstance(part, str) and part == printable(part) for part in parts):
         raise DefinitionError(f"{name}: labels={labels!r} has to map strings to strings.")
     header = Header(
         name,
@@ -305,7 +305,9 @@ def _dispatch(definition: TaskDefinition, options: EnqueueOptions) -> Dispatch:
         priority=definition.priority if "priority" not in options else _priority(name, options["priority"]),
         delay_ms=0 if delay is None else milliseconds(seconds(cast("Duration", delay), f"{name}: delay")),
         eta_ms=0 if eta is None else _eta_ms(name, eta),
-        expires_after_ms=0 if expires is None else milliseconds(seconds(cast("Duration", expires), f"{name}: expires")),
+        expires_after_ms=0
+        if expires is None
+        else milliseconds(seconds(cast("Duration", expires), f"{name}: expires", positive=True)),
     )
 
 

@@ -1,0 +1,107 @@
+"""Options and arguments of the public surface: what makes no sense is refused where it is written, by its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from typedtasks import Broker, DefinitionError, PayloadInvalid
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker("memory://")
+
+
+# Any: wrong values are what these tests are about.
+def _task(broker: Broker, name: str = "f") -> Any:
+    @broker.task(name=name)
+    async def f(x: int) -> int:
+        return x
+
+    return f
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"max_payload": 0}, "max_payload=0 is not possible"),
+        ({"max_payload": "x"}, "max_payload='x' is not possible"),
+        ({"max_result": -1}, "max_result=-1 is not possible"),
+        ({"default_queue": 5}, "default_queue=5 is not a queue name"),
+        ({"result_ttl": "x"}, "result_ttl='x' is not a duration"),
+        ({"url": 5}, "5 is no URL and no Backend"),
+    ],
+)
+def test_a_broker_refuses_options_that_make_no_sense(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(DefinitionError, match=text):
+        Broker(**{"url": "memory://", **options})
+
+
+def test_options_beside_the_function_are_refused_not_ignored(broker: Broker) -> None:
+    """They were meant for the decorator."""
+
+    async def f(x: int) -> int:
+        return x
+
+    task: Any = broker.task
+    for options in ({"name": "g"}, {"timout": 3}, {"raises": 5}):
+        with pytest.raises(DefinitionError, match=r"takes no options beside the function: write @broker.task\("):
+            task(f, **options)
+    assert not broker.tasks
+    with pytest.raises(DefinitionError, match="'' cannot be the name of a task"):
+        task(name="")(f)
+
+
+def test_a_parameter_may_be_named_self(broker: Broker) -> None:
+    """It is sent by that name, like any other."""
+
+    @broker.task(name="f")
+    def f(self: int, **more: int) -> int:
+        return self
+
+    assert f.call(self=1).payload == b'{"self":1}'
+    assert f.options(delay=1).call(1).payload == b'{"self":1}'
+    assert f(self=3) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"labels": {"a": "\ud800"}}, "has to map strings to strings"),
+        ({"labels": {1: "a"}}, "has to map strings to strings"),
+        ({"expires": 0}, "expires=0 is not possible: pass a duration above zero"),
+    ],
+)
+def test_a_call_refuses_options_that_make_no_sense(broker: Broker, options: dict[str, Any], text: str) -> None:
+    with pytest.raises(DefinitionError, match=text):
+        _task(broker).options(**options)
+
+
+async def test_only_calls_of_the_brokers_own_tasks_are_sent(broker: Broker) -> None:
+    """Calls of another broker would wait in a queue that nobody meant."""
+    own, other = _task(broker), _task(Broker("memory://"))
+    async with broker:
+        with pytest.raises(DefinitionError, match="f is not a task of <Broker memory://>"):
+            await broker.enqueue_many([own.call(1), other.call(2)])
+        with pytest.raises(DefinitionError, match=r"is not a call; make one with task.call"):
+            await broker.enqueue_many([own])
+        assert (await broker.counts()).ready == 0
+
+
+@pytest.mark.parametrize("id", [5, "", "default", "default.", ".x", "a b.x", "default.\ud800", "default.ü", "default.a\n", None])
+def test_what_is_no_task_id_is_refused(broker: Broker, id: Any) -> None:
+    with pytest.raises(DefinitionError, match="is not a task id; pass the `id` of a TaskHandle"):
+        broker.handle(_task(broker), id)
+
+
+def test_a_handle_needs_a_task(broker: Broker) -> None:
+    function: Any = print
+    with pytest.raises(DefinitionError, match="is not a task; pass what @broker.task made"):
+        broker.handle(function, "default.x")
+
+
+def test_a_missing_argument_is_said_without_a_value(broker: Broker) -> None:
+    with pytest.raises(PayloadInvalid, match=r"x: Missing required argument \[payload-invalid\]"):
+        _task(broker).call()
