@@ -93,9 +93,10 @@ class TaskHandle(Generic[R_co, E_co]):
         except TimeoutError:
             if not scope.expired():
                 raise
+            goes_on = "Whether the task is still known was not found out" if self.foreign else "The task goes on"
             raise ResultTimeout(
-                f"{self.task.name} ({self.id}) gave no result within {limit:g} s. It has not been lost: await the handle "
-                "again, or look whether a worker runs for its queue."
+                f"{self.task.name} ({self.id}) gave no result within {limit:g} s. {goes_on}: await the handle again, or look "
+                "with `typedtasks queues` whether it waits, is parked, or a worker that knows it runs for its queue."
             ) from None
         return self.task.read_outcome(body)
 
@@ -108,7 +109,8 @@ class TaskHandle(Generic[R_co, E_co]):
         """Ask for the task's cancellation.
 
         A task that waits is not started any more. One that runs is cancelled at its next `await`; a synchronous function
-        cannot be interrupted, and its result is dropped. The outcome then is `Cancelled`, or what was there before.
+        cannot be interrupted, and its result is dropped. The outcome then is `Cancelled`, or what was there before. A task
+        that waits has that outcome when a worker comes to it: without a worker there is none.
         """
         await self.source.cancel_task(self.id)
 

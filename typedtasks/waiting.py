@@ -25,12 +25,13 @@ _log = logging.getLogger("typedtasks")
 
 
 class _Waiter:
-    __slots__ = ("count", "foreign", "looks", "outcome", "ttl_ms")
+    __slots__ = ("count", "foreign", "looks", "outcome", "since_ms", "ttl_ms")
 
-    def __init__(self, outcome: asyncio.Future[bytes], foreign: bool, ttl_ms: int) -> None:
+    def __init__(self, outcome: asyncio.Future[bytes], foreign: bool, ttl_ms: int, since_ms: float) -> None:
         self.outcome = outcome
         self.foreign = foreign
         self.ttl_ms = ttl_ms
+        self.since_ms = since_ms
         self.count = 0
         self.looks = 0
 
@@ -46,6 +47,7 @@ class Outcomes:
         self._watches: Batcher[TaskId, None] = Batcher(self._begin_watch, limit=_READ_LIMIT)
         self._unwatches: Batcher[TaskId, None] = Batcher(self._end_watch, limit=_READ_LIMIT)
         self._unread: list[TaskId] = []
+        self._doubted: list[TaskId] = []
         self._interrupted = False
         self._wake = asyncio.Event()
         self._watchman: asyncio.Task[None] | None = None
@@ -53,12 +55,15 @@ class Outcomes:
     async def wait(self, id: TaskId, *, foreign: bool, ttl_ms: int) -> bytes:
         """Return the outcome of a task as soon as there is one.
 
-        `foreign`: another client sent the task, so the backend has to be told that someone here waits. Raises `ResultExpired`
-        or `ResultLost` where there will never be one.
+        `foreign`: another client sent the task, so the backend has to be told that someone here waits, and may not know the id
+        at all: that is asked at once, unless the id is so new that it may be on its way. Raises `ResultExpired` or
+        `ResultLost` where there will never be one.
         """
         waiter = self._waiters.get(id)
         if waiter is None:
-            waiter = self._waiters[id] = _Waiter(asyncio.get_running_loop().create_future(), foreign, ttl_ms)
+            waiter = self._waiters[id] = _Waiter(
+                asyncio.get_running_loop().create_future(), foreign, ttl_ms, self._clock.now() * 1000
+            )
         waiter.count += 1
         if self._watchman is None:
             self._wake = asyncio.Event()  # of this event loop: a broker may be opened again on another one
@@ -69,8 +74,12 @@ class Outcomes:
             outcome = (await self._reads.submit([id]))[0]
             if outcome is not None:
                 return outcome
-            if created_ms(id) + ttl_ms <= self._clock.now() * 1000:
+            age = self._clock.now() * 1000 - created_ms(id)
+            if age >= ttl_ms:
                 await self._give_up([id])
+            elif foreign and age >= _PATIENCE_MS:
+                self._doubted.append(id)  # the watchman asks: the answer may be slow, and the outcome may come before it
+                self._wake.set()
             return await asyncio.shield(waiter.outcome)
         finally:
             waiter.count -= 1
@@ -95,6 +104,7 @@ class Outcomes:
                 waiter.outcome.exception()  # seen: whoever waits may be gone already
         self._waiters.clear()
         self._unread.clear()
+        self._doubted.clear()
 
     def settled(self, id: TaskId, outcome: bytes | None) -> None:
         """Take a pushed outcome (see `OutcomeListener`)."""
@@ -122,6 +132,7 @@ class Outcomes:
                 everything = True
             self._wake.clear()
             ids, self._unread = self._unread, []
+            doubted, self._doubted = self._doubted, []
             try:
                 if everything or self._interrupted:
                     ids = list(self._waiters)
@@ -130,6 +141,7 @@ class Outcomes:
                     self._interrupted = False
                 else:
                     await self._look(ids)
+                    await self._give_up([id for id in doubted if self._is_awaited(id)])
             except BackendUnavailable:
                 self._interrupted = True  # it will be back; then everything has to be looked at
             except Exception:  # noqa: BLE001 - whatever it was: those who wait rely on the next look
@@ -146,16 +158,21 @@ class Outcomes:
         now = self._clock.now() * 1000
         doubtful: list[TaskId] = []
         for id in ids:
-            waiter = self._waiters.get(id)
-            if waiter is None or waiter.outcome.done():
+            if not self._is_awaited(id):
                 continue
-            age = now - created_ms(id)
+            waiter = self._waiters[id]
+            # An id may come from a clock that is ahead of this one: then what counts is how long it has been awaited.
+            age = now - min(created_ms(id), waiter.since_ms)
             if self._interrupted or age >= min(waiter.ttl_ms, _PATIENCE_MS):
                 waiter.looks += 1
                 # The question may be slow for the backend, so it is asked after 1, 2, 4, 8 ... looks.
                 if self._interrupted or waiter.looks & (waiter.looks - 1) == 0:
                     doubtful.append(id)
         return doubtful
+
+    def _is_awaited(self, id: TaskId) -> bool:
+        waiter = self._waiters.get(id)
+        return waiter is not None and not waiter.outcome.done()
 
     async def _give_up(self, ids: Sequence[TaskId]) -> None:
         missing = await self._backend.missing(ids) if ids else ()

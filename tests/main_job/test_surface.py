@@ -32,6 +32,8 @@ from typedtasks import (
     TaskTimedOut,
     Worker,
 )
+from typedtasks.backend import Priority, Publication, new_task_id
+from typedtasks.envelope import Header, write_header
 
 PATIENCE = 10.0
 
@@ -374,7 +376,7 @@ async def test_waiting_too_long_raises_and_the_handle_can_be_awaited_again(stage
 
     async with broker:
         handle = await run.enqueue()
-        with pytest.raises(ResultTimeout, match=r"gave no result within 0\.05 s"):
+        with pytest.raises(ResultTimeout, match=r"gave no result within 0\.05 s\. The task goes on: await"):
             await handle.result(timeout=0.05)
         async with Worker(broker):
             assert await handle.result(timeout=PATIENCE) == "ran"
@@ -411,6 +413,29 @@ async def test_an_id_that_nobody_knows_is_lost_not_awaited_for_ever(stage: Stage
         assert await broker.purge() == 1
         with pytest.raises(ResultLost, match="is unknown"):
             await broker.handle(run, handle.id).result(timeout=30)
+
+
+async def test_an_old_id_that_nobody_knows_is_lost_at_once(stage: Stage) -> None:
+    """It cannot be on its way any more. One that is known, however old, is waited for."""
+    broker = stage.broker()
+
+    @broker.task(name="run")
+    async def run() -> str:
+        return "ran"
+
+    async with broker:
+        minute_ago = broker.clock.now() - 60
+        unknown = broker.handle(run, new_task_id("default", minute_ago))
+        async with asyncio.timeout(3):  # less than the patience with ids that are new
+            with pytest.raises(ResultLost, match="is unknown"):
+                await unknown.result()
+        id = new_task_id("default", minute_ago)
+        await broker.backend.publish([Publication(id, "default", Priority.NORMAL, write_header(Header("run")) + b"{}")])
+        known = broker.handle(run, id)
+        with pytest.raises(ResultTimeout, match="Whether the task is still known was not found out"):
+            await known.result(timeout=0.2)
+        async with Worker(broker):
+            assert await known.result(timeout=PATIENCE) == "ran"
 
 
 async def test_a_closed_broker_says_so_by_name(stage: Stage) -> None:
