@@ -91,8 +91,36 @@ def test_dead_letters_are_put_back_by_id_or_all(target: str, capsys: pytest.Capt
     main(["dead-letters", target, "--limit", "1"])
     id = capsys.readouterr().out.split()[0]
     assert main(["dead-letters", target, "--replay", id]) == 0
-    assert capsys.readouterr().out == "1 of 1 dead letters put back into default.\n"
+    assert capsys.readouterr().out == "1 of 1 dead letters put back.\n"
     assert main(["dead-letters", target, "--replay"]) == 0
     assert capsys.readouterr().out == "1 of 1 dead letters put back into default.\n"
     assert main(["dead-letters", target]) == 0
     assert capsys.readouterr().out == "0 dead letters in default.\n"
+
+
+def test_dead_letters_looks_at_every_queue_of_the_broker(target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As `queues` does; --queue narrows it."""
+    module = tmp_path / "operated.py"
+    module.write_text(module.read_text().replace('name="double"', 'name="double", queue="slow"'))
+    assert main(["dead-letters", target]) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert "2 dead letters in default." in out
+    assert out[-1] == "0 dead letters in slow."
+    assert main(["dead-letters", target, "--queue", "slow"]) == 0
+    assert capsys.readouterr().out == "0 dead letters in slow.\n"
+
+
+@pytest.mark.parametrize("id", ["nope", "default.nope", "a b.x", "default.\u00fc", "\udcff"])
+def test_a_replay_of_what_is_not_there_says_so(target: str, id: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dead-letters", target, "--replay", id]) == 1
+    assert (
+        capsys.readouterr().out == f"0 of 1 dead letters put back.\nThere is no dead letter {id!r}; list them without --replay.\n"
+    )
+
+
+@pytest.mark.parametrize("command", [["queues", "--queues"], ["dead-letters", "--queue"], ["worker", "--queues"]])
+def test_an_impossible_queue_name_is_bad_usage(command: list[str], target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command[0], target, command[1], "a b"])
+    assert ended.value.code == 2
+    assert "'a b' is not a queue name: 1 to 64 letters" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from typedtasks.backend import is_queue_name
 from typedtasks.cli.loading import UsageError
 from typedtasks.errors import TypedTasksError
 
@@ -80,9 +81,13 @@ def _add_queues(parser: argparse.ArgumentParser) -> None:
 
 def _add_dead_letters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", help=_TARGET)
-    parser.add_argument("--queue", default="default", help="the queue (default: default)")
-    parser.add_argument("--limit", type=_positive, default=20, metavar="N", help="show at most N (default: 20)")
-    parser.add_argument("--replay", nargs="*", metavar="ID", help="put these back into their queue; without ids, all")
+    parser.add_argument(
+        "--queue", type=_names, metavar="A,B", help="queues to look at (default: those that the broker's tasks name)"
+    )
+    parser.add_argument("--limit", type=_positive, default=20, metavar="N", help="show at most N of each queue (default: 20)")
+    parser.add_argument(
+        "--replay", nargs="*", metavar="ID", help="put these back into their queue; without ids, all; 1 if one is not there"
+    )
     parser.set_defaults(command=_dead_letters)
 
 
@@ -128,7 +133,10 @@ def _positive(text: str) -> int:
 def _names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise argparse.ArgumentTypeError("no queue is named; write --queues default,slow")
+        raise argparse.ArgumentTypeError("no queue is named; write for example default,slow")
+    for name in names:
+        if not is_queue_name(name):
+            raise argparse.ArgumentTypeError(f"{name!r} is not a queue name: 1 to 64 letters, digits, '_' or '-'")
     return names
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from pathlib import Path
+from types import ModuleType, TracebackType
 
 from typedtasks.broker import Broker
+from typedtasks.errors import TypedTasksError
 
 __all__ = ["UsageError", "load_broker"]
 
@@ -18,23 +21,17 @@ class UsageError(Exception):
 def load_broker(target: str) -> Broker:
     """Return the broker named by `module:name`, looked for in the working directory and the installed packages.
 
-    Raises `UsageError` when the module or the name is not there. An error inside the module is raised as it is.
+    Raises `UsageError` when the module or the name is not there, or the module raises an error of its own.
     """
     module_name, colon, attribute = target.partition(":")
     if not colon or not module_name or not attribute:
         raise UsageError(f"{target!r} does not name a broker: write module:name, for example app.tasks:broker.")
+    if not all(part.isidentifier() for part in module_name.split(".")):
+        raise UsageError(f"{module_name!r} is not the name of a module: write it with dots, for example app.tasks:broker.")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (module_name + ".").startswith(error.name + "."):
-            raise  # the module is there, and imports something that is not
-        hint = f" There is a file {module_name}: leave out its ending." if module_name.endswith(".py") else ""
-        raise UsageError(
-            f"There is no module {error.name!r} (looked for {target!r} in {here} and the installed packages).{hint}"
-        ) from None
+    module = _imported(target, module_name, here)
     found: object = module
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -43,6 +40,31 @@ def load_broker(target: str) -> Broker:
     if not isinstance(found, Broker):
         raise UsageError(f"{target!r} is a {type(found).__name__}, not a typedtasks.Broker.{_brokers_in(module)}")
     return found
+
+
+def _imported(target: str, module_name: str, here: str) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
+    except TypedTasksError:
+        raise  # it says itself what is wrong
+    except Exception as error:  # noqa: BLE001 - whatever the module raises, the user is told which module and how
+        if isinstance(error, ModuleNotFoundError) and (module_name + ".").startswith(f"{error.name}."):
+            hint = f" There is a file {module_name}: leave out its ending." if module_name.endswith(".py") else ""
+            raise UsageError(
+                f"There is no module {error.name!r} (looked for {target!r} in {here} and the installed packages).{hint}"
+            ) from None
+        trace = "".join(traceback.format_exception(type(error), error, _frames_of_the_module(error))).rstrip()
+        raise UsageError(f"The module {module_name!r} cannot be imported: {type(error).__name__}: {error}\n{trace}") from None
+
+
+def _frames_of_the_module(error: Exception) -> TracebackType | None:
+    """Return the traceback without what this program and the import system did."""
+    frames = error.__traceback__
+    while frames is not None and (
+        frames.tb_frame.f_code.co_filename == __file__ or "importlib" in frames.tb_frame.f_code.co_filename
+    ):
+        frames = frames.tb_next
+    return frames
 
 
 def _brokers_in(module: object) -> str:

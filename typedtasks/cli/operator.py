@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from typedtasks.backend import Counts, DeadLetter, Waiting
+from typedtasks.backend import Counts, DeadLetter, Waiting, is_queue_name
 from typedtasks.broker import Broker
 from typedtasks.cli.loading import load_broker
 
@@ -22,9 +22,12 @@ def show_queues(target: str, queues: Sequence[str] | None, *, as_json: bool) -> 
     return asyncio.run(_show_queues(load_broker(target), queues, as_json=as_json))
 
 
-def show_dead_letters(target: str, queue: str, *, limit: int, replay: Sequence[str] | None) -> int:
-    """Print a queue's dead letters, or put them back. Returns 1 when there are any left."""
-    return asyncio.run(_show_dead_letters(load_broker(target), queue, limit, replay))
+def show_dead_letters(target: str, queues: Sequence[str] | None, *, limit: int, replay: Sequence[str] | None) -> int:
+    """Print the dead letters of some queues, by default of all that the broker names, or put them back.
+
+    Returns 1 when any are shown, or one that was to be put back is not there.
+    """
+    return asyncio.run(_show_or_replay(load_broker(target), queues, limit, replay))
 
 
 async def _show_queues(broker: Broker, queues: Sequence[str] | None, *, as_json: bool) -> int:
@@ -48,17 +51,41 @@ def _print_counts(counts: dict[str, Counts], parked: Sequence[Waiting]) -> None:
         print(f"parked: {task.id} waits for a worker that knows {task.awaits!r}")
 
 
-async def _show_dead_letters(broker: Broker, queue: str, limit: int, replay: Sequence[str] | None) -> int:
+async def _show_or_replay(broker: Broker, queues: Sequence[str] | None, limit: int, replay: Sequence[str] | None) -> int:
+    names = tuple(queues) if queues else broker.queues
     async with broker:
+        if replay:
+            return await _replay(broker, replay, queues)
         if replay is not None:
-            ids = list(replay) or [letter.id for letter in await broker.dead_letters(queue, 1_000_000)]
-            print(f"{await broker.replay(ids, queue)} of {len(ids)} dead letters put back into {queue}.")
+            for name in names:
+                ids = [letter.id for letter in await broker.dead_letters(name, 1_000_000)]
+                print(f"{await broker.replay(ids, name)} of {len(ids)} dead letters put back into {name}.")
             return 0
-        dead = (await broker.counts(queue)).dead
-        for letter in await broker.dead_letters(queue, limit):
-            print(_shown(letter))
+        dead = [await _show_dead_letters(broker, name, limit) for name in names]
+    return 1 if any(dead) else 0
+
+
+async def _show_dead_letters(broker: Broker, queue: str, limit: int) -> int:
+    dead = (await broker.counts(queue)).dead
+    for letter in await broker.dead_letters(queue, limit):
+        print(_shown(letter))
     print(f"{dead} dead letters in {queue}." if dead != 1 else f"1 dead letter in {queue}.")
-    return 1 if dead else 0
+    return dead
+
+
+async def _replay(broker: Broker, ids: Sequence[str], queues: Sequence[str] | None) -> int:
+    missing = [id for id in ids if not await _is_replayed(broker, id, queues)]
+    print(f"{len(ids) - len(missing)} of {len(ids)} dead letters put back.")
+    for id in missing:
+        print(f"There is no dead letter {id!r}{' in ' + ', '.join(queues) if queues else ''}; list them without --replay.")
+    return 1 if missing else 0
+
+
+async def _is_replayed(broker: Broker, id: str, queues: Sequence[str] | None) -> bool:
+    queue = id.partition(".")[0]
+    if not is_queue_name(queue) or not id.isascii() or (queues and queue not in queues):
+        return False
+    return await broker.replay([id], queue) == 1
 
 
 def _shown(letter: DeadLetter) -> str:

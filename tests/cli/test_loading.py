@@ -1,0 +1,51 @@
+"""A broker that cannot be found or loaded: one clear line, the module's own frames, and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from typedtasks.cli import main
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    sys.modules.pop("loaded", None)
+
+
+@pytest.mark.parametrize("target", [".app:broker", "../app:broker", "..:x", "app/tasks:broker", "a..b:x", "a b:x"])
+def test_what_is_no_module_name_is_bad_usage(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["queues", target]) == 2
+    assert "is not the name of a module: write it with dots" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("import not_there_at_all", "cannot be imported: ModuleNotFoundError: No module named 'not_there_at_all'"),
+        ("def broken(:", "cannot be imported: SyntaxError"),
+        ("raise ValueError('no settings')", "cannot be imported: ValueError: no settings"),
+    ],
+)
+def test_an_error_inside_the_module_is_shown_with_its_own_frames(
+    folder: Path, source: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "loaded.py").write_text(source + "\n")
+    assert main(["queues", "loaded:broker"]) == 2
+    err = capsys.readouterr().err
+    assert f"typedtasks: The module 'loaded' {text}" in err
+    assert "loaded.py" in err
+    assert "importlib" not in err
+
+
+def test_a_definition_error_of_the_module_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "loaded.py").write_text("from typedtasks import Broker\nbroker = Broker('memory://', max_payload=0)\n")
+    assert main(["queues", "loaded:broker"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
