@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 URL ?=
+ARGS ?=
 
 .PHONY: demo test check bench format clean help
 
@@ -31,10 +32,10 @@ format: $(VENV)/.installed ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.installed ## Measure beside Taskiq, on a Redis of its own
+bench: $(VENV)/.installed ## Measure beside other task queues, each in an environment of its own; ARGS="--quick", ARGS="--help"
 	@tools/redis.sh
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[bench]"
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove the environment and all caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .typedtasks
+	rm -rf $(VENV) .benchmarks .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .typedtasks

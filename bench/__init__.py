@@ -1,1 +1,0 @@
-"""The benchmark beside Taskiq: `make bench`."""

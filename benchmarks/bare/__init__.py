@@ -1,0 +1,1 @@
+"""What Redis and Python allow, without a task queue."""

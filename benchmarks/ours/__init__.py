@@ -1,0 +1,1 @@
+"""typedtasks in the benchmark."""

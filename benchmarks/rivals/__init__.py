@@ -1,0 +1,1 @@
+"""The other libraries, each with its program and its pinned environment."""
