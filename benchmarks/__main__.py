@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     (folder / "results.svg").write_text(plot(run, measures))
     print(f"Written: {folder / 'RESULTS.md'}, results.json and results.svg beside it.")
     for problem in run.problems:
-        print(f"Not measured: {problem.library} {problem.measure}: {problem.text.strip().splitlines()[-1:]}")
+        print(f"Not measured: {problem.library} {problem.measure}: {problem.said}")
     return code or (1 if run.problems else 0)
 
 
@@ -153,7 +153,7 @@ def _take(run: Run, round: int, measure: Measure, library: Library, environment:
     except Exception as error:  # noqa: BLE001 - whatever breaks in one sample must not lose the others
         text = f"{type(error).__name__}: {error}"
         run.problems.append(Problem(library.name, measure.name, round, text))
-        print(f"failed: {text}")
+        print(f"failed: {run.problems[-1].said}")
         return
     units = {metric.name: metric.unit for metric in measure.metrics}
     run.samples += [Sample(name, library.name, round, value) for name, value in taken.items()]

@@ -90,7 +90,6 @@ GOALS: Final = (
     Goal("latency at half the maximum load, p99", 20, False, "ms", _own("load_p99")),
     Goal("calls to Redis per 100 tasks, whole life", 6, False, "calls", _own("calls")),
     Goal("Redis memory per waiting task", 200, False, "bytes", _own("stored")),
-    Goal("Redis keys left after results have expired", 0, False, "keys", _own("leftover_keys")),
     Goal("Redis memory left after results have expired", 1, False, "bytes a task", _own("leftover_bytes")),
     Goal("worker memory at 100 concurrent tasks", 60, False, "MiB", _own("memory_rss")),
     Goal(

@@ -18,7 +18,6 @@ from typing import Any, Final
 __all__ = ["ROOT", "Failed", "Family", "Program", "running"]
 
 ROOT: Final = Path(__file__).parent.parent
-_TICK: Final = os.sysconf("SC_CLK_TCK")
 
 
 class Failed(Exception):
@@ -52,12 +51,13 @@ class Family:
         return Memory(rss / 1024, pss / 1024)
 
     def cpu(self) -> float:
-        """Return the processor seconds that the living members have used, with those of children that were waited for."""
-        ticks = 0
+        """Return the processor seconds that the living threads of all members have used."""
+        nanoseconds = 0
         for pid in self.pids():
-            with suppress(OSError):
-                ticks += sum(int(field) for field in _stat(pid)[11:15])
-        return ticks / _TICK
+            for schedstat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+                with suppress(OSError):
+                    nanoseconds += int(schedstat.read_text().split()[0])
+        return nanoseconds / 1e9
 
     def pids(self) -> list[int]:
         """Return the process ids of the family, the first one first."""

@@ -68,10 +68,8 @@ def _goals(run: Run) -> list[str]:
 def _problems(run: Run) -> list[str]:
     lines: list[str] = []
     for problem in run.problems:
-        # The last line of a traceback says what happened.
-        said = problem.text.strip().splitlines()[-1] if problem.text.strip() else "no reason given"
         where = f"{problem.measure}, round {problem.round}" if problem.measure else "could not be installed"
-        lines.append(f"* {problem.library}, {where}: {said[:300]}")
+        lines.append(f"* {problem.library}, {where}: {problem.said}")
     return ["\n".join(lines)]
 
 

@@ -30,6 +30,12 @@ class Problem:
     round: int
     text: str
 
+    @property
+    def said(self) -> str:
+        """The last line of the text: of a traceback it is the one that says what happened."""
+        lines = self.text.strip().splitlines()
+        return lines[-1][:300] if lines else "no reason given"
+
 
 @dataclass(frozen=True)
 class Spread:
