@@ -30,9 +30,13 @@ class WorkerSettings:
     if CONCURRENCY is not None:
         max_jobs = CONCURRENCY
         log_results = False
+        # It starts at most `max_jobs` at each look into its queue, so that the looks bound what it can do.
+        poll_delay = 0.01
 
 
-class TunedSettings(WorkerSettings):
+class TunedSettings:  # arq reads what a class itself defines, not what it inherits
+    functions = (add, nap)
+    redis_settings = RedisSettings.from_dsn(URL)
     poll_delay = 0.001
 
 

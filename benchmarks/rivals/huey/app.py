@@ -39,7 +39,7 @@ class Measured(Client[Result]):
     def worker(self, load: Load) -> Worker:
         command = [program("huey_consumer"), "benchmarks.rivals.huey.app.huey", "--quiet", "--worker-type", "thread"]
         if load.tuned:
-            command += ["--delay", "0.001", "--max_delay", "0.001"]
+            command += ["--delay", "0.001", "--max-delay", "0.001"]
         if load.concurrency is not None and load.task != "add":
             command += ["--workers", str(load.concurrency)]
         return Worker(command, {})
