@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +30,7 @@ ALL: Final = (*MEASURES, *OWN_MEASURES, *CEILINGS)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark. Returns 0, or 1 when something could not be measured, or 130 when it was interrupted."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that every process is ended then, too
     measures = [measure for measure in ALL if options.only is None or measure.name in options.only]
     libraries = [library for library in LIBRARIES if options.library is None or library.name in options.library]
     environments, problems = _environments(libraries)
@@ -126,8 +129,6 @@ def _circumstances(options: argparse.Namespace, environments: dict[Library, Envi
 
 
 def _processors() -> str:
-    import os
-
     model = ""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):

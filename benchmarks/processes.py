@@ -92,6 +92,8 @@ class Family:
                 continue
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # those whose parent ended before they did
+            os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait(10)
 
 

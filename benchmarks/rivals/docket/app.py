@@ -49,7 +49,8 @@ class Measured(Client[Execution]):
         return await handle.get_result(timeout=timedelta(seconds=30))
 
     def worker(self, load: Load) -> Worker:
-        tuned = ["tuned"] if load.tuned else []
+        # It takes new tasks once in each interval, so that the interval bounds its throughput, too.
+        tuned = ["tuned"] if load.tuned or load.concurrency is not None else []
         return Worker([sys.executable, "-m", "benchmarks.rivals.docket.app", *tuned], {})
 
 

@@ -60,6 +60,6 @@ class Measured(Client[AsyncTaskiqTask]):
         command = [program("taskiq"), "worker", "benchmarks.rivals.taskiq.app:broker", "--workers", "1", "--log-level", "ERROR"]
         if load.task == "add_sync":
             command += ["--max-threadpool-threads", str(load.concurrency)]
-        elif load.concurrency is not None:
-            command += ["--max-async-tasks", str(load.concurrency)]
+        if load.concurrency is not None:
+            command += ["--max-async-tasks", "100", "--max-prefetch", "100"]
         return Worker(command, {})

@@ -1,0 +1,1 @@
+"""Tests of the benchmark: its statistics and its page, not its figures."""
