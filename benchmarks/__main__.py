@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     (folder / "results.svg").write_text(plot(run, measures))
     print(f"Written: {folder / 'RESULTS.md'}, results.json and results.svg beside it.")
     for problem in run.problems:
-        print(f"Not measured: {problem.library} {problem.measure}: {problem.said}")
+        print(f"Not measured: {problem.library} {problem.measure}: {problem.text}")
     return code or (1 if run.problems else 0)
 
 
@@ -103,8 +103,8 @@ def _environments(libraries: Sequence[Library]) -> tuple[dict[Library, Environme
         try:
             environments[library] = made(library.folder, library.requirements)
         except CannotInstall as error:
-            print(f"  cannot be installed: {error}")
-            problems.append(Problem(library.name, "", 0, str(error)))
+            problems.append(_problem(library, "", 0, str(error)))
+            print(f"  cannot be installed: {problems[-1].text}")
     return environments, problems
 
 
@@ -152,14 +152,21 @@ def _take(run: Run, round: int, measure: Measure, library: Library, environment:
     try:
         taken = measure.take(library, environment, quick)
     except Exception as error:  # noqa: BLE001 - whatever breaks in one sample must not lose the others
-        text = f"{type(error).__name__}: {error}"
-        run.problems.append(Problem(library.name, measure.name, round, text))
-        print(f"failed: {run.problems[-1].said}")
+        run.problems.append(_problem(library, measure.name, round, f"{type(error).__name__}: {error}"))
+        print(f"failed: {run.problems[-1].text}")
         return
     units = {metric.name: metric.unit for metric in measure.metrics}
     run.samples += [Sample(name, library.name, round, value) for name, value in taken.items()]
     shown = ", ".join(f"{name} {number(value)} {units[name]}".strip() for name, value in taken.items())
     print(f"{shown}  ({time.perf_counter() - begun:.1f} s)")
+
+
+def _problem(library: Library, measure: str, round: int, text: str) -> Problem:
+    """Return a problem with the last line of a text, which of a traceback says what happened; the whole of it goes to a log."""
+    with (ROOT / ".benchmarks" / "problems.log").open("a") as log:
+        log.write(f"--- {library.name} {measure} {round}\n{text}\n")
+    last = text.strip().splitlines()[-1] if text.strip() else "no reason given"
+    return Problem(library.name, measure, round, last.replace(f"{ROOT}/", "")[:300])
 
 
 if __name__ == "__main__":

@@ -68,7 +68,13 @@ RIVALS: Final = (
         lacks={"sync": _NO_THREADS},
         polls=True,
     ),
-    Library("celery", "benchmarks.rivals.celery.app", ("celery", "kombu", "redis"), lacks={"callers": _BLOCKING}, is_async=False),
+    Library(
+        "celery",
+        "benchmarks.rivals.celery.app",
+        ("celery", "kombu", "redis", "hiredis"),
+        lacks={"callers": _BLOCKING},
+        is_async=False,
+    ),
     Library(
         "dramatiq", "benchmarks.rivals.dramatiq.app", ("dramatiq", "redis", "hiredis"), lacks={"callers": _BLOCKING}, is_async=False
     ),

@@ -14,6 +14,8 @@ from benchmarks.samples import Run
 __all__ = ["plot"]
 
 _COLOURS: Final = {OURS.name: "#c2410c", BARE.name: "#94a3b8"}
+_WIDE: Final = 20
+"""From this ratio of the highest to the lowest on, the bars are logarithmic."""
 _SHOWN: Final = ("process", "bulk", "callers", "one_by_one", "latency_median", "nap", "sync", "calls", "stored", "memory_rss")
 
 
@@ -32,9 +34,8 @@ def plot(run: Run, measures: Sequence[Measure]) -> str:
     for axis, name in zip(axes.flat, panels, strict=False):
         measure, metric = titles[name]
         libraries = [library.name for library in measure.libraries if run.spread(name, library.name)]
-        direction = "more is better" if metric.higher_is_better else "less is better"
-        title = measure.title if metric.title == "tasks a second" else f"{measure.title}: {metric.title}"
-        _panel(axis, run, name, libraries, f"{title}\n({direction}, logarithmic)", metric.higher_is_better)
+        title = f"{measure.title}: {metric.title}" + (f", {metric.unit}" if metric.unit in ("ms", "MiB") else "")
+        _panel(axis, run, name, libraries, title, metric.higher_is_better)
     for axis in list(axes.flat)[len(panels) :]:
         axis.set_visible(False)
     figure.tight_layout()
@@ -49,11 +50,18 @@ def _panel(axis: Any, run: Run, metric: str, libraries: Sequence[str], title: st
     spreads = {name: spread for name in libraries if (spread := run.spread(metric, name))}
     ordered = sorted(spreads, key=lambda name: spreads[name].median, reverse=not higher_is_better)
     medians = [spreads[name].median for name in ordered]
+    is_wide = min(medians) > 0 and max(medians) / min(medians) > _WIDE
     errors = [[spreads[n].median - spreads[n].low for n in ordered], [spreads[n].high - spreads[n].median for n in ordered]]
     axis.barh(ordered, medians, xerr=errors, color=[_COLOURS.get(name, "#475569") for name in ordered], height=0.7, capsize=2)
-    axis.set_xscale("log")
-    axis.set_xlim(min(medians) / 3, max(medians) * 4)
+    if is_wide:
+        axis.set_xscale("log")
+        axis.set_xlim(min(medians) / 3, max(medians) * 4)
+    else:
+        axis.set_xlim(0, max(medians) * 1.15)
+    axis.xaxis.set_major_formatter(lambda value, _: number(value))
+    axis.minorticks_off()
     for place, (name, median) in enumerate(zip(ordered, medians, strict=True)):
         axis.annotate(number(median), (spreads[name].high, place), (4, 0), textcoords="offset points", va="center")
-    axis.set_title(title, fontsize=9, loc="left")
+    direction = "more is better" if higher_is_better else "less is better"
+    axis.set_title(f"{title}\n({direction}{', logarithmic' if is_wide else ''})", fontsize=9, loc="left")
     axis.spines[["top", "right"]].set_visible(False)

@@ -69,7 +69,7 @@ def _problems(run: Run) -> list[str]:
     lines: list[str] = []
     for problem in run.problems:
         where = f"{problem.measure}, round {problem.round}" if problem.measure else "could not be installed"
-        lines.append(f"* {problem.library}, {where}: {problem.said}")
+        lines.append(f"* {problem.library}, {where}: {problem.text}")
     return ["\n".join(lines)]
 
 

@@ -29,12 +29,7 @@ class Problem:
     measure: str
     round: int
     text: str
-
-    @property
-    def said(self) -> str:
-        """The last line of the text: of a traceback it is the one that says what happened."""
-        lines = self.text.strip().splitlines()
-        return lines[-1][:300] if lines else "no reason given"
+    """One line."""
 
 
 @dataclass(frozen=True)
