@@ -89,7 +89,8 @@ GOALS: Final = (
     Goal("latency at idle, defaults, median", 0.333, False, "× the best rival", _against("latency_median", _ALL, max)),
     Goal("latency at half the maximum load, p99", 20, False, "ms", _own("load_p99")),
     Goal("calls to Redis per 100 tasks, whole life", 6, False, "calls", _own("calls")),
-    Goal("Redis memory per waiting task", 200, False, "bytes", _own("stored")),
+    Goal("Redis memory per waiting task, sent in bulk", 200, False, "bytes", _own("stored")),
+    Goal("Redis memory per waiting task, sent one by one", 200, False, "bytes", _own("stored_one_by_one")),
     Goal("Redis memory left after results have expired", 1, False, "bytes a task", _own("leftover_bytes")),
     Goal("worker memory at 100 concurrent tasks", 60, False, "MiB", _own("memory_rss")),
     Goal(

@@ -11,7 +11,7 @@ from typing import Final
 from benchmarks.environments import Environment
 from benchmarks.libraries import OURS, Library
 from benchmarks.measures import Measure, Metric, percentile
-from benchmarks.processes import Family
+from benchmarks.processes import ROOT, Family
 from benchmarks.stage import Stage, staged
 
 __all__ = ["BACKLOGS", "OWN_MEASURES", "PROCESSES", "REGISTRIES"]
@@ -52,7 +52,7 @@ def sqlite(library: Library, environment: Environment, quick: bool) -> Mapping[s
     taken = {}
     for name in ("process", "one_by_one", "bulk"):
         with (
-            tempfile.TemporaryDirectory() as folder,
+            tempfile.TemporaryDirectory(dir=ROOT / ".benchmarks") as folder,  # /tmp may be memory, where fsync is free
             staged(library, environment, quick=quick, url=f"sqlite:///{folder}/tasks.db") as stage,
         ):
             if name == "process":
