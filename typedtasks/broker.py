@@ -20,7 +20,7 @@ from typedtasks.backend import (
     TaskId,
     Waiting,
     is_queue_name,
-    new_task_id,
+    new_task_ids,
 )
 from typedtasks.backends import DEFAULT_URL, backend_from_url, redacted
 from typedtasks.batching import Batcher
@@ -44,6 +44,8 @@ E_co = TypeVar("E_co", covariant=True, bound=TaskError, default=Never)
 
 _PUBLISH_LIMIT: Final = 1000
 """Envelopes that are sent in one call."""
+_GROUPS_UNDER_WAY: Final = 8
+"""Calls of `enqueue_many` that are sent before the first has been answered."""
 
 _log = logging.getLogger("typedtasks.broker")
 
@@ -195,9 +197,9 @@ class Broker:
     async def send(self, call: Call[R, E_co]) -> TaskHandle[R, E_co]:
         """Send one call and return its handle once the backend has stored it. `Task.enqueue` is the usual way."""
         self.check_open("enqueue")
-        publication = self._publication(call)
-        await self._publications.submit([publication])
-        return TaskHandle(publication.id, call.task, self)
+        publications = self._prepared((call,))
+        await self._publications.submit(publications)
+        return TaskHandle(publications[0].id, call.task, self)
 
     async def enqueue_many(self, calls: Iterable[Call[R, E_co]]) -> list[TaskHandle[R, E_co]]:
         """Send many calls in few round trips, and return their handles in the same order.
@@ -212,9 +214,23 @@ class Broker:
                 raise DefinitionError(f"{call!r} is not a call; make one with task.call(...).")
             if tasks.get(call.task.name) is not call.task:
                 raise self._not_own(call.task)
-        pairs = [(self._publication(call), call.task) for call in calls]
-        await self._publications.submit([publication for publication, _ in pairs])
-        return [TaskHandle(publication.id, task, self) for publication, task in pairs]
+        handles: list[TaskHandle[R, E_co]] = []
+        groups: list[asyncio.Task[None]] = []
+        try:
+            for start in range(0, len(calls), _PUBLISH_LIMIT):
+                group = calls[start : start + _PUBLISH_LIMIT]
+                publications = self._prepared(group)
+                groups.append(asyncio.create_task(self.backend.publish(publications)))
+                handles += [TaskHandle(item.id, call.task, self) for item, call in zip(publications, group, strict=True)]
+                await asyncio.sleep(0)  # it is on its way while the next group is made
+                if len(groups) > _GROUPS_UNDER_WAY:
+                    await asyncio.wait([groups[-_GROUPS_UNDER_WAY]])
+        finally:
+            answers = await asyncio.gather(*groups, return_exceptions=True)
+        for failure in answers:
+            if failure is not None:
+                raise failure
+        return handles
 
     def handle(self, task: Task[..., R, E_co], task_id: str) -> TaskHandle[R, E_co]:
         """Return the typed handle of a task that was sent earlier, here or in another process."""
@@ -288,17 +304,22 @@ class Broker:
     def _not_own(self, task: Task[..., R, E_co]) -> DefinitionError:
         return DefinitionError(f"{task.name} is not a task of {self!r}; pass one that this broker defines.")
 
-    def _publication(self, call: Call[R, E_co]) -> Publication:
-        dispatch, now = call.dispatch, self.clock.now()
-        line = dispatch.line(self.backend.reply_to, now)
-        return Publication(
-            new_task_id(dispatch.queue, now),
-            dispatch.queue,
-            dispatch.priority,
-            line + call.payload,
-            dispatch.delay_ms,
-            dispatch.eta_ms,
-        )
+    def _prepared(self, calls: Sequence[Call[R, E_co]]) -> list[Publication]:
+        """Return what is sent for calls, each under a new id."""
+        reply_to, now = self.backend.reply_to, self.clock.now()
+        ids = new_task_ids([call.dispatch.queue for call in calls], now)
+        return [
+            Publication(
+                id,
+                dispatch.queue,
+                dispatch.priority,
+                dispatch.line(reply_to, now) + call.payload,
+                dispatch.delay_ms,
+                dispatch.eta_ms,
+            )
+            for id, call in zip(ids, calls, strict=True)
+            for dispatch in (call.dispatch,)
+        ]
 
     async def _publish(self, batch: list[Publication]) -> Sequence[None]:
         await self.backend.publish(batch)

@@ -47,6 +47,9 @@ class RedisBackend:
         self._reply_to = secrets.token_urlsafe(9)
         self._publish_script, self._cancel_script = Script("publish"), Script("cancel")
         self._session_scripts = SessionScripts()
+        self._batches = 0
+        self._unanswered: dict[int, None] = {}
+        """The numbers of the batches that are being sent, the lowest first."""
         self._commands: Commands | None = None
         self._messages: Messages | None = None
         self._listener: OutcomeListener | None = None
@@ -86,15 +89,21 @@ class RedisBackend:
             await commands.close()
 
     async def publish(self, batch: Sequence[Publication]) -> None:
-        """Store envelopes: one script call for each queue (and each 1,000, or 8 MiB). A batch token makes a second try harmless."""
+        """Store envelopes: one script call for each queue (and each 1,000, or 8 MiB). Its number makes a second try harmless."""
         for queue, publications in _by_queue(batch).items():
             for part in _parts(publications):
-                arguments: list[object] = [secrets.token_urlsafe(12)]
-                for item in part:
-                    arguments += (head_of(item), item.body)
-                await self._publish(queue, arguments)
+                await self._publish(queue, [value for item in part for value in (head_of(item), item.body)])
 
-    async def _publish(self, queue: str, arguments: Sequence[object]) -> None:
+    async def _publish(self, queue: str, envelopes: Sequence[object]) -> None:
+        self._batches += 1
+        number = self._batches
+        self._unanswered[number] = None
+        try:
+            await self._publish_numbered(queue, (self._reply_to, number, next(iter(self._unanswered)), *envelopes))
+        finally:
+            del self._unanswered[number]
+
+    async def _publish_numbered(self, queue: str, arguments: Sequence[object]) -> None:
         """Store one batch, trying again where no answer came, for 4.5 seconds in all."""
         deadline = asyncio.get_running_loop().time() + COMMAND_TIMEOUT + 0.5
         try:
