@@ -22,9 +22,27 @@ async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 class _Gathering(Generic[T, A]):
-    def __init__(self, answers: asyncio.Future[Sequence[A]]) -> None:
+    """A batch that has not left yet, and who waits for which part of its answers."""
+
+    __slots__ = ("items", "taken", "waiters")
+
+    def __init__(self) -> None:
         self.items: list[T] = []
-        self.answers = answers
+        self.waiters: list[tuple[asyncio.Future[Sequence[A]], int, int]] = []
+        self.taken: asyncio.Future[None] | None = None
+        """Made by whoever waits for the next batch; done when this one leaves."""
+
+    def answer(self, answers: Sequence[A]) -> None:
+        """Give everyone the answers to their items."""
+        for waiter, start, end in self.waiters:
+            if not waiter.done():
+                waiter.set_result(answers[start:end])
+
+    def fail(self, error: Exception) -> None:
+        """Tell everyone."""
+        for waiter, _, _ in self.waiters:
+            if not waiter.done():
+                waiter.set_exception(error)
 
 
 class Batcher(Generic[T, A]):
@@ -48,17 +66,20 @@ class Batcher(Generic[T, A]):
             for start in range(0, len(items), self._limit):
                 answers += await self.submit(items[start : start + self._limit])
             return answers
-        batch = self._gathering
-        while batch is not None and len(batch.items) + len(items) > self._limit:
-            await asyncio.wait([batch.answers])
-            batch = self._gathering
+        loop = asyncio.get_running_loop()
+        while (batch := self._gathering) is not None and len(batch.items) + len(items) > self._limit:
+            batch.taken = batch.taken or loop.create_future()
+            await asyncio.wait([batch.taken])
         if batch is None:
-            batch = self._gathering = _Gathering(asyncio.get_running_loop().create_future())
+            batch = self._gathering = _Gathering()
             if self._sender is None:
-                self._sender = asyncio.create_task(self._send_all(), name="typedtasks-batcher")
-        first = len(batch.items)
+                self._sender = loop.create_task(self._send_all(), name="typedtasks-batcher")
+        start = len(batch.items)
         batch.items.extend(items)
-        return (await asyncio.shield(batch.answers))[first : first + len(items)]
+        # A future for each submitter: one that is cancelled takes nobody with it.
+        waiter: asyncio.Future[Sequence[A]] = loop.create_future()
+        batch.waiters.append((waiter, start, start + len(items)))
+        return await waiter
 
     async def close(self) -> None:
         """Return when everything submitted so far has been answered."""
@@ -69,10 +90,11 @@ class Batcher(Generic[T, A]):
         try:
             while (batch := self._gathering) is not None:
                 self._gathering = None
+                if batch.taken is not None:
+                    batch.taken.set_result(None)
                 try:
-                    batch.answers.set_result(await self._send(batch.items))
+                    batch.answer(await self._send(batch.items))
                 except Exception as error:  # noqa: BLE001 - it is not swallowed: every submitter gets it
-                    batch.answers.set_exception(error)
-                    batch.answers.exception()  # a batch whose submitters were all cancelled is not "never retrieved"
+                    batch.fail(error)
         finally:
             self._sender = None
