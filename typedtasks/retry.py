@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from typedtasks.clock import Duration, seconds
 from typedtasks.errors import DefinitionError
@@ -40,7 +40,8 @@ class Retry:
     """The longest wait."""
     jitter: float = 0.1
     """The random share of each wait, 0 to 1, so that tasks that failed together do not come back together."""
-    when: Callable[[Exception], RetryTime] | None = None
+    # Any: which exceptions there are, the function knows better than this class.
+    when: Callable[[Any], RetryTime] | None = None
     """Asked first: the time that the exception itself knows, such as a `retry-after` header. None falls back to the backoff,
     a time that has passed runs it at once."""
 

@@ -147,7 +147,7 @@ class Task(Generic[P, R_co, E_co]):
     def __init__(self, function: Callable[P, object], definition: TaskDefinition, sender: CallSender) -> None:
         self.definition = definition
         self.name = definition.name
-        self.function = function
+        self._function = function
         self.boundary: Boundary[R_co] = Boundary(
             function, task=definition.name, max_payload=definition.max_payload, max_result=definition.max_result
         )
@@ -155,6 +155,11 @@ class Task(Generic[P, R_co, E_co]):
         self._dispatch = Dispatch(Header(definition.name), definition.queue, definition.priority)
         # Any: a task takes the place of its function, so it takes its name and docstring; the stub wants a function.
         functools.update_wrapper(cast("Any", self), function)
+
+    @property
+    def function(self) -> Callable[P, object]:
+        """The function that the task was made of."""
+        return self._function
 
     async def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R_co, E_co]:
         """Validate the arguments, send the call, and return its handle once the backend has stored it.
@@ -218,19 +223,29 @@ class Task(Generic[P, R_co, E_co]):
 class AsyncTask(Task[P, R_co, E_co]):
     """A task made from an asynchronous function."""
 
+    @property
+    def function(self) -> Callable[P, Coroutine[Any, Any, R_co]]:
+        """The coroutine function that the task was made of."""
+        # The broker makes an AsyncTask only of a function that returns a coroutine of R_co.
+        return cast("Callable[P, Coroutine[Any, Any, R_co]]", self._function)
+
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         """Call the function here and now, without a queue and without validation."""
-        # The broker makes an AsyncTask only of a function that returns a coroutine of R_co.
-        return cast("Coroutine[Any, Any, R_co]", self.function(*args, **kwargs))
+        return self.function(*args, **kwargs)
 
 
 class SyncTask(Task[P, R_co, E_co]):
     """A task made from a synchronous function. A worker runs it in a thread."""
 
+    @property
+    def function(self) -> Callable[P, R_co]:
+        """The function that the task was made of."""
+        # The broker makes a SyncTask only of a function that returns R_co.
+        return cast("Callable[P, R_co]", self._function)
+
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function here and now, without a queue and without validation."""
-        # The broker makes a SyncTask only of a function that returns R_co.
-        return cast("R_co", self.function(*args, **kwargs))
+        return self.function(*args, **kwargs)
 
 
 class ConfiguredTask(Generic[P, R_co, E_co]):

@@ -37,7 +37,7 @@ def run(folder: Path, *arguments: str) -> str:
     ("page", "target", "programs"),
     [
         ("README.md", "app.tasks:broker", [("-m", "app.main")]),
-        ("docs/tutorial.md", "shop:broker", [("main.py",), ("later.py",), ("test_shop.py",)]),
+        ("docs/tutorial.md", "shop:broker", [("main.py",), ("later.py",)]),
     ],
 )
 def test_the_programs_of_a_page_print_what_the_page_says(
@@ -51,6 +51,23 @@ def test_the_programs_of_a_page_print_what_the_page_says(
         for program in programs:
             assert run(tmp_path, *program) in text
         assert worker.stop() == 0
+
+
+def test_the_tests_of_the_tutorial_pass(tmp_path: Path) -> None:
+    """With pytest alone, as a reader has it."""
+    files_of("docs/tutorial.md", tmp_path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "test_shop.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "2 passed" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_the_programs_of_a_page_are_typed(page: str, tmp_path: Path) -> None:
+    """mypy --strict finds nothing in them."""
+    files_of(page, tmp_path)
+    command = [sys.executable, "-m", "mypy", "--strict", "--explicit-package-bases", "."]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_every_error_has_a_code_of_its_own_and_a_part_of_the_page() -> None:
