@@ -265,6 +265,13 @@ def test_a_backend_that_is_not_there_is_one_clear_line_within_five_seconds(url: 
     assert "secret" not in worker.output
 
 
+def test_a_worker_in_memory_says_that_nobody_can_reach_it(tmp_path: Path) -> None:
+    """It would wait for ever without a word."""
+    with started("-m", "typedtasks", "worker", APPLICATION, folder=tmp_path, TYPEDTASKS_URL="memory://", TEST_LOG="") as worker:
+        worker.wait_for_output("nobody can send it tasks")
+        assert worker.stop() == 0
+
+
 def test_help_is_there_for_every_command() -> None:
     """And says what the exit codes mean."""
     for arguments in ([], ["worker"], ["queues"], ["dead-letters"], ["demo"]):

@@ -68,6 +68,8 @@ async def _serve(broker: Broker, worker: Worker, options: argparse.Namespace) ->
             worker.concurrency,
             broker.url,
         )
+        if broker.url.startswith("memory:"):
+            _log.warning("memory:// lives in this process alone: nobody can send it tasks. Set TYPEDTASKS_URL for all processes.")
         session = SessionId(options.session) if options.session else None
         tally = await worker.run(burst=options.burst, session_id=session)
     _log.info(
