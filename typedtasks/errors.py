@@ -215,7 +215,8 @@ class TaskError(TaskFailed):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        taken = sorted((set(inspect.get_annotations(cls)) - {"message"}) & _taken_names())
+        declared = {name for name, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint)}
+        taken = sorted((declared - {"message"}) & _taken_names())
         if taken:
             raise DefinitionError(
                 f"{cls.__qualname__} declares the field {taken[0]!r}, which every failure or pydantic model already has; "

@@ -46,6 +46,7 @@ class Outcomes:
         self._reads: Batcher[TaskId, bytes | None] = Batcher(self._read, limit=_READ_LIMIT)
         self._watches: Batcher[TaskId, None] = Batcher(self._begin_watch, limit=_READ_LIMIT)
         self._unwatches: Batcher[TaskId, None] = Batcher(self._end_watch, limit=_READ_LIMIT)
+        self._unwatching: set[asyncio.Task[None]] = set()
         self._unread: list[TaskId] = []
         self._doubted: list[TaskId] = []
         self._interrupted = False
@@ -86,8 +87,10 @@ class Outcomes:
             if not waiter.count and self._waiters.get(id) is waiter:
                 del self._waiters[id]
                 waiter.outcome.cancel()
-                if foreign:
-                    await self._unwatch(id)
+                if foreign:  # in the background: who gives up, or has the outcome, does not wait for the backend
+                    task = asyncio.create_task(self._unwatch(id), name="typedtasks-unwatching")
+                    self._unwatching.add(task)
+                    task.add_done_callback(self._unwatching.discard)
 
     async def read(self, id: TaskId) -> bytes | None:
         """Return the outcome of a task if it has ended, without waiting for it."""
@@ -95,6 +98,7 @@ class Outcomes:
 
     async def close(self) -> None:
         """Stop listening. Whoever still waits gets `BrokerClosed`."""
+        await cancel_and_wait(self._unwatching)
         if self._watchman is not None:
             await cancel_and_wait([self._watchman])
             self._watchman = None
@@ -192,7 +196,7 @@ class Outcomes:
         return [None] * len(ids)
 
     async def _end_watch(self, ids: list[TaskId]) -> Sequence[None]:
-        await self._backend.unwatch(ids)
+        await self._backend.unwatch([id for id in ids if id not in self._waiters])
         return [None] * len(ids)
 
     async def _read(self, ids: list[TaskId]) -> Sequence[bytes | None]:

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from tests.redis_server import RedisServer, redis_server
-from typedtasks import BackendFull, BackendUnavailable, BackendUnsupported, Broker, Worker
+from typedtasks import BackendFull, BackendUnavailable, BackendUnsupported, Broker, ResultTimeout, Worker
 from typedtasks.backend import SessionLost
 from typedtasks.backends.redis import RedisBackend
 from typedtasks.testing import BackendHarness, Client
@@ -207,6 +207,25 @@ async def test_a_large_batch_goes_in_several_calls(harness: BackendHarness, empt
     await client.publish(*(publication(b"x" * 1_000_000) for _ in range(20)))
     assert empty_redis.info("commandstats")["cmdstat_evalsha"]["calls"] == 3
     assert (await client.backend.counts("default")).ready == 21
+
+
+async def test_a_redis_that_hangs_does_not_delay_the_timeout_of_a_foreign_handle(redis_url: str, empty_redis: Redis) -> None:
+    """Nothing that is said to Redis afterwards is waited for."""
+    broker = Broker(redis_url)
+
+    @broker.task(name="double")
+    async def double(x: int) -> int:
+        return 2 * x
+
+    async with broker:
+        handle = broker.handle(double, (await double.enqueue(1)).id)
+        waiting = asyncio.create_task(handle.result(timeout=1.0))
+        await asyncio.sleep(0.3)  # it is watched now
+        empty_redis.client_pause(2500)
+        begun = asyncio.get_running_loop().time()
+        with pytest.raises(ResultTimeout):
+            await waiting
+        assert asyncio.get_running_loop().time() - begun < 1.5
 
 
 async def test_scripts_that_vanished_are_sent_again(harness: BackendHarness, empty_redis: Redis) -> None:

@@ -166,6 +166,30 @@ async def test_passwords_are_sent_and_wrong_ones_are_named_without_being_shown()
             assert "wr0ng" not in str(caught.value)
 
 
+async def test_a_database_that_is_not_there_is_named() -> None:
+    """With what the server says."""
+    with redis_server() as server, pytest.raises(BackendUnavailable, match="SELECT 99: ERR DB index is out of range"):
+        await Broker(server.url.replace("/0", "/99")).open()
+
+
+async def test_what_is_no_redis_is_refused() -> None:
+    """It speaks the protocol, and says something else."""
+    server, address = await served(lambda data, writer: writer.write(b":7\r\n"))
+    async with server:
+        with pytest.raises(BackendUnsupported, match="is no Redis: it said 7 when asked for INFO"):
+            await Broker(f"redis://{address.host}:{address.port}").open()
+
+
+async def test_a_read_whose_connection_is_lost_is_sent_once_more() -> None:
+    """It changes nothing, so that does no harm."""
+    with redis_server() as server, Redis.from_url(server.url) as redis:
+        commands = Commands(server.url)
+        await commands.command("Asking", "PING")
+        redis.client_kill_filter(_type="normal", skipme=True)
+        assert await commands.read("Reading", "MGET", "a") == [None]
+        await commands.close()
+
+
 async def test_rediss_checks_the_certificate(tmp_path: Path) -> None:
     """With the authority that signed it, the broker opens; without, it says so."""
     authority = trustme.CA()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -74,6 +74,19 @@ class Chain(BaseModel):
     next: "Chain | None" = None
 
 
+class Kind(StrEnum):
+    CAT = "cat"
+    DOG = "dog"
+
+
+class Size(IntEnum):
+    SMALL = 1
+
+
+class Unit(str, Enum):  # noqa: UP042 - the older way to write a StrEnum is still written
+    METRE = "m"
+
+
 class Words(RootModel[str]): ...
 
 
@@ -127,6 +140,10 @@ ZONE = timezone(timedelta(hours=5, minutes=30))
         (Path, Path("a/b")),
         (Colour, Colour.BLUE),
         (Literal["a", "b"], "b"),
+        (Literal[Kind.CAT], Kind.CAT),
+        (Literal[Kind.CAT, Kind.DOG], Kind.DOG),
+        (Literal[Size.SMALL], Size.SMALL),
+        (Literal[Unit.METRE], Unit.METRE),
         (list[int], [1, 2]),
         (tuple[int, str], (1, "a")),
         (tuple[int, ...], (1, 2, 3)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -121,3 +122,83 @@ async def test_a_worker_that_cannot_begin_says_so_where_it_is_entered() -> None:
         with pytest.raises(DefinitionError, match="NowhereDefined"):
             async with Worker(broker):
                 raise AssertionError("it must not be entered")
+
+
+async def test_a_worker_can_be_entered_again_after_it_was_left(stage: Stage) -> None:
+    """As one of several tests does with a worker that they share."""
+    broker = stage.broker()
+
+    @broker.task(name="double")
+    async def double(number: int) -> int:
+        return 2 * number
+
+    async with broker, asyncio.timeout(20):
+        worker = Worker(broker)
+        for number in range(3):
+            async with worker:
+                assert await (await double.enqueue(number)).result() == 2 * number
+
+
+async def test_a_worker_that_is_cancelled_while_it_stops_leaves_nothing_running() -> None:
+    """Its lease ends, so another worker would run the same task beside it."""
+    broker = Broker("memory://")
+    running, ended = asyncio.Event(), asyncio.Event()
+
+    @broker.task(name="slow")
+    async def slow() -> None:
+        running.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    async with broker, asyncio.timeout(20):
+        worker = Worker(broker)
+        serving = asyncio.create_task(worker.run())
+        await slow.enqueue()
+        await running.wait()
+        worker.stop()
+        await asyncio.sleep(0.01)  # into the grace time
+        serving.cancel()
+        await asyncio.wait([serving])
+        assert serving.cancelled()
+        assert ended.is_set()
+        assert [task for task in asyncio.all_tasks() if task.get_name().startswith(("typedtasks-settlement", "slow"))] == []
+
+
+async def test_a_worker_beside_other_code_says_when_it_has_ended(caplog: pytest.LogCaptureFixture) -> None:
+    """That code may wait for its results for ever."""
+    broker = Broker("memory://")
+    async with broker:
+        worker = Worker(broker)
+        with contextlib.suppress(asyncio.CancelledError):
+            async with worker:
+                (serving,) = [task for task in asyncio.all_tasks() if task.get_name() == "typedtasks-worker"]
+                serving.cancel()
+                await asyncio.wait([serving])
+                await asyncio.sleep(0)
+                assert "The worker has ended, and runs nothing any more" in caplog.text
+
+
+async def test_a_worker_whose_entering_is_cancelled_does_not_go_on(stage: Stage) -> None:
+    """Nobody could stop it."""
+    broker = stage.broker()
+
+    @broker.task(name="double")
+    async def double(number: int) -> int:
+        return 2 * number
+
+    async with broker, asyncio.timeout(20):
+        handle = await double.enqueue(1)
+
+        async def enter() -> None:
+            async with Worker(broker):
+                raise AssertionError("it must not be entered")
+
+        entering = asyncio.create_task(enter())
+        await asyncio.sleep(0)
+        entering.cancel()
+        await asyncio.wait([entering])
+        assert entering.cancelled()
+        assert [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "typedtasks-worker"] == []
+        assert await handle.peek() is None or (await broker.counts()).running == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from enum import Enum
 from typing import Any, Final, NamedTuple, cast
 
 from typedtasks.contract.schemas import Node, children
@@ -112,7 +111,7 @@ def _values_obstacle(node: Node) -> str | None:
     """Return why members of an enum, or values of a literal, cannot be told from their JSON."""
     is_enum = node.get("type") == "enum"
     for value in _literal_values(node):
-        fits = value is None or (isinstance(value, str | int | float) and (is_enum or not isinstance(value, Enum)))
+        fits = value is None or isinstance(value, str | int | float)  # members of StrEnum and IntEnum are that, too
         if not fits or value != value:
             what = f"member of {_name(node)}" if is_enum else "literal"
             return f"the {what} with the value {value!r} does not come back from JSON; use a str or an int as its value"

@@ -118,13 +118,21 @@ class Worker:
         self._hurried.set()
 
     async def __aenter__(self) -> Self:
-        self._joined.clear()
+        for event in (self._joined, self._stopping, self._hurried):  # it may have been left before
+            event.clear()
         self._background = asyncio.create_task(self.run(), name="typedtasks-worker")
         joined = asyncio.create_task(self._joined.wait())
-        await asyncio.wait([self._background, joined], return_when=asyncio.FIRST_COMPLETED)
-        joined.cancel()
+        try:
+            await asyncio.wait([self._background, joined], return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # it is not entered, so nobody would leave it
+            self.stop_now()
+            await asyncio.wait([self._background])
+            raise
+        finally:
+            joined.cancel()
         if self._background.done():
             await self._background  # it could not begin, and says why
+        self._background.add_done_callback(_report)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -153,8 +161,15 @@ class Worker:
     async def _serve(self, serving: Serving, session: Session, *, burst: bool) -> None:
         try:
             await serving.run(session, self._stopping, burst=burst)
+            await serving.finish(session, self._grace, self._hurried)
         except BaseException:
             await serving.abandon()
             await serving.close()
             raise
-        await serving.finish(session, self._grace, self._hurried)
+
+
+def _report(worker: asyncio.Task[Tally]) -> None:
+    """Say at once that a worker beside other code has ended, because that code may wait for its results."""
+    error = None if worker.cancelled() else worker.exception()
+    if worker.cancelled() or error is not None:
+        _log.error("The worker has ended, and runs nothing any more: %s", error or "it was cancelled")

@@ -153,7 +153,7 @@ class RedisBackend:
         outcomes: dict[TaskId, bytes] = {}
         for queue, named in _by_queue_of_id(ids).items():
             keys = [f"{prefix_of(queue)}r:{id}" for id in named]
-            found = cast("list[bytes | None]", await self._open_commands.command("Reading outcomes", "MGET", *keys))
+            found = cast("list[bytes | None]", await self._open_commands.read("Reading outcomes", "MGET", *keys))
             outcomes.update({id: body for id, body in zip(named, found, strict=True) if body is not None})
         return outcomes
 
@@ -240,8 +240,13 @@ class RedisBackend:
 
 
 async def _server_facts(commands: Commands) -> Mapping[str, str]:
-    text = cast("bytes", await commands.command("Opening the broker", "INFO")).decode()
-    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    reply: object = await commands.command("Opening the broker", "INFO")
+    if not isinstance(reply, bytes):
+        raise BackendUnsupported(
+            f"What answers at {redacted(commands.url)} is no Redis: it said {reply!r:.100} when asked for INFO."
+        )
+    lines = reply.decode("utf-8", "replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
 def _check_server(url: str, facts: Mapping[str, str]) -> str:

@@ -105,6 +105,14 @@ class Commands:
         except (ReplyError, OSError) as error:
             raise translated(self.url, what, error) from error
 
+    async def read(self, what: str, *arguments: object) -> Any:
+        """Return the reply of a command that changes nothing: it is sent again where its connection is lost. (Any: see `run`.)"""
+        try:
+            return await self._call(arguments)
+        except ConnectionError as error:
+            _log.debug("%s again: %s", what, error)
+        return await self.command(what, *arguments)
+
     async def all_of(self, what: str, commands: Sequence[Sequence[object]]) -> None:
         """Send several commands at once, and return when all have been answered."""
         try:

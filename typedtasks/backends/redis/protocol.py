@@ -230,8 +230,8 @@ class Connection(asyncio.Protocol):
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not _INCOMPLETE:
                 self._take(reply)
-        except (ConnectionError, ValueError) as error:  # what was sent is no reply
-            self.close(error)
+        except (ConnectionError, ValueError) as error:
+            self.close(ConnectionError(f"the server does not speak the Redis protocol: {error}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everyone who waits (see `asyncio.Protocol`)."""
@@ -285,6 +285,15 @@ class Connection(asyncio.Protocol):
             self._look_for_late_reply()
 
 
+async def _greet(connection: Connection, command: tuple[object, ...]) -> None:
+    try:
+        await connection.call(command)
+    except ReplyError as error:
+        if command[0] == "AUTH":
+            raise
+        raise ConnectionError(f"{command[0]} {command[1]}: {error}") from error
+
+
 async def connect(address: Address, *, timeout: float, patience: float) -> Connection:
     """Return an open connection whose commands take at most `timeout` seconds each; opening it takes at most `patience`."""
     loop = asyncio.get_running_loop()
@@ -298,7 +307,7 @@ async def connect(address: Address, *, timeout: float, patience: float) -> Conne
                 )
             try:
                 for command in address.greeting:
-                    await connection.call(command)
+                    await _greet(connection, command)
             except BaseException:
                 connection.close()
                 raise
