@@ -314,7 +314,7 @@ def _dispatch(definition: TaskDefinition, options: EnqueueOptions) -> Dispatch:
     )
     if len(write_header(header)) > MAX_HEADER // 2:
         raise DefinitionError(f"{name}: the labels are larger than {MAX_HEADER // 2} bytes; send data as an argument.")
-    return Dispatch(
+    dispatch = Dispatch(
         header,
         queue=_queue(name, options.get("queue", definition.queue)),
         priority=definition.priority if "priority" not in options else _priority(name, options["priority"]),
@@ -324,6 +324,9 @@ def _dispatch(definition: TaskDefinition, options: EnqueueOptions) -> Dispatch:
         if expires is None
         else milliseconds(seconds(cast("Duration", expires), f"{name}: expires", positive=True)),
     )
+    if 0 < dispatch.expires_after_ms <= dispatch.delay_ms:
+        raise DefinitionError(f"{name}: delay={delay!r} is not shorter than expires={expires!r}, so it would never be run.")
+    return dispatch
 
 
 def _ttl_ms(name: str, ttl: Duration) -> int:

@@ -72,6 +72,7 @@ def test_a_parameter_may_be_named_self(broker: Broker) -> None:
         ({"labels": {"a": "\ud800"}}, "has to map strings to strings"),
         ({"labels": {1: "a"}}, "has to map strings to strings"),
         ({"expires": 0}, "expires=0 is not possible: pass a duration above zero"),
+        ({"delay": 2, "expires": 1}, "delay=2 is not shorter than expires=1, so it would never be run"),
     ],
 )
 def test_a_call_refuses_options_that_make_no_sense(broker: Broker, options: dict[str, Any], text: str) -> None:
