@@ -205,7 +205,8 @@ class Broker:
         """Send many calls in few round trips, and return their handles in the same order.
 
         `task.call(...)` makes a call and validates it, so a misfit is refused before anything is sent. Calls go out in
-        groups of 1,000 for each queue, each group all or nothing. Raises what `Task.enqueue` raises.
+        groups of 1,000, up to 8 of them under way at a time; what a group holds for one queue is stored whole or not at all (on
+        Redis up to 8 MiB of it). Raises what `Task.enqueue` raises; other groups may have been stored then.
         """
         self.check_open("enqueue_many")
         calls, tasks = list(calls), self._tasks

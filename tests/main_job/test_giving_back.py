@@ -201,4 +201,5 @@ async def test_a_worker_whose_entering_is_cancelled_does_not_go_on(stage: Stage)
         await asyncio.wait([entering])
         assert entering.cancelled()
         assert [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "typedtasks-worker"] == []
-        assert await handle.peek() is None or (await broker.counts()).running == 0
+        assert (await broker.counts()).running == 0
+        assert (await broker.counts()).ready == (await handle.peek() is None)

@@ -27,6 +27,7 @@ _PAUSE: Final = 1.0
 _LAST_WORDS: Final = 0.4
 """Seconds that cancelled tasks have to end, and again that their worker has to say so, before it exits all the same."""
 _ALL: Final = 10_000
+"""More than one worker has in hand: at its end it gives back whatever it finds."""
 
 _log = logging.getLogger("typedtasks.worker")
 

@@ -24,6 +24,7 @@ __all__ = ["Address", "Connection", "PlainReader", "ReplyError", "connect", "pac
 
 _INCOMPLETE: Final = object()
 _LAST_LOOK: Final = 0.02
+"""Seconds that a late reply has to be read when the event loop was blocked: timers may come before the socket's turn."""
 _TLS: Final = "ssl_"
 _OPTIONS: Final = ("host", "port", "path", "db", "username", "password", "connection_class")
 
