@@ -26,6 +26,7 @@ __all__ = [
     "OutcomeListener",
     "Priority",
     "Publication",
+    "Recovered",
     "Reschedule",
     "Session",
     "SessionId",
@@ -64,7 +65,8 @@ def queue_of(id: TaskId) -> str:
 
 def new_task_id(queue: str, now: float) -> TaskId:
     """Return a new id: the queue, then 6 bytes of milliseconds and 9 random bytes in URL-safe base64."""
-    return new_task_ids((queue,), now)[0]
+    unique = int(now * 1000).to_bytes(6, "big") + os.urandom(9)
+    return TaskId(f"{queue}.{b2a_base64(unique, newline=False).translate(_URL_SAFE).decode()}")
 
 
 def new_task_ids(queues: Sequence[str], now: float) -> list[TaskId]:
@@ -128,6 +130,14 @@ class Publication(NamedTuple):
     """Not before this many milliseconds from now, by the backend's clock."""
     eta_ms: int = 0
     """Not before this time, in milliseconds since 1970; 0: no such time. Ignored where `delay_ms` is given."""
+
+
+class Recovered(NamedTuple):
+    """What `Session.recover` has found, and when it is to be called again."""
+
+    deliveries: list[Delivery]
+    next_look: float
+    """Seconds until there may be more: the next lease of another session ends then. At most this session's own lease."""
 
 
 class Delivery(NamedTuple):
@@ -248,6 +258,10 @@ class SessionListener(Protocol):
         """A worker has parked a task of this name: `Session.unpark` takes it if it is known here."""
         ...
 
+    def left_behind(self) -> None:
+        """Deliveries may have been left behind, or news missed: `Session.recover` is due now."""
+        ...
+
 
 class LeaseKeeper(Protocol):
     """Renews a session's lease. It is synchronous and has its own connection: it runs in a thread of its own."""
@@ -289,10 +303,10 @@ class Session(Protocol):
         """Give deliveries back unstarted: ready at once for anyone, and not counted as delivered to this session."""
         ...
 
-    async def recover(self, held: Collection[str], capacity: int) -> list[Delivery]:
+    async def recover(self, held: Collection[str], capacity: int) -> Recovered:
         """Take over deliveries of sessions whose lease has ended, and find own ones whose hand-over was lost on the way.
 
-        `held` are the receipts of all deliveries that this session has in hand. Returns at most `capacity`. Raises
+        `held` are the receipts of all deliveries that this session has in hand. Finds at most `capacity`. Raises
         `SessionLost` when the lease has ended.
         """
         ...

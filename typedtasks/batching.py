@@ -51,16 +51,23 @@ class Batcher(Generic[T, A]):
     An item that comes while nothing is under way leaves at once; those that come while a batch is under way leave together
     when it is back. So a lone item pays nothing, and a thousand concurrent ones cost a few calls. An error of `send` goes to
     everyone whose item was in that batch. A submitter that is cancelled does not take its neighbours with it.
+
+    While submitters come one at a time, each calls `send` itself, which saves a task for each of them; as soon as two have met,
+    a task sends, so that those who come in the same turn of the event loop leave together.
     """
 
     def __init__(self, send: Callable[[list[T]], Awaitable[Sequence[A]]], *, limit: int) -> None:
         self._send = send
         self._limit = limit
         self._gathering: _Gathering[T, A] | None = None
-        self._sender: asyncio.Task[None] | None = None
+        self._under_way: asyncio.Future[None] | None = None
+        """Done when nothing is under way any more: a task that sends, or what a lone submitter waits for."""
+        self._alone = True
 
     async def submit(self, items: Sequence[T]) -> Sequence[A]:
         """Return the answers for `items`, which stay together when there are no more than `limit` of them."""
+        if self._alone and self._under_way is None and len(items) <= self._limit:
+            return await self._send_alone(items)
         if len(items) > self._limit:
             answers: list[A] = []
             for start in range(0, len(items), self._limit):
@@ -72,8 +79,8 @@ class Batcher(Generic[T, A]):
             await asyncio.wait([batch.taken])
         if batch is None:
             batch = self._gathering = _Gathering()
-            if self._sender is None:
-                self._sender = loop.create_task(self._send_all(), name="typedtasks-batcher")
+            if self._under_way is None:
+                self._under_way = loop.create_task(self._send_all(), name="typedtasks-batcher")
         start = len(batch.items)
         batch.items.extend(items)
         # A future for each submitter: one that is cancelled takes nobody with it.
@@ -83,13 +90,25 @@ class Batcher(Generic[T, A]):
 
     async def close(self) -> None:
         """Return when everything submitted so far has been answered."""
-        while self._sender is not None:
-            await asyncio.wait([self._sender])
+        while self._under_way is not None:
+            await asyncio.wait([self._under_way])
+
+    async def _send_alone(self, items: Sequence[T]) -> Sequence[A]:
+        loop = asyncio.get_running_loop()
+        under_way = self._under_way = loop.create_future()
+        try:
+            return await self._send(list(items))
+        finally:
+            self._under_way = None
+            if self._gathering is not None:
+                self._under_way = loop.create_task(self._send_all(), name="typedtasks-batcher")
+            under_way.set_result(None)
 
     async def _send_all(self) -> None:
         try:
             while (batch := self._gathering) is not None:
                 self._gathering = None
+                self._alone = len(batch.waiters) == 1
                 if batch.taken is not None:
                     batch.taken.set_result(None)
                 try:
@@ -97,4 +116,4 @@ class Batcher(Generic[T, A]):
                 except Exception as error:  # noqa: BLE001 - it is not swallowed: every submitter gets it
                     batch.fail(error)
         finally:
-            self._sender = None
+            self._under_way = None

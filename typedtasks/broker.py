@@ -20,6 +20,7 @@ from typedtasks.backend import (
     TaskId,
     Waiting,
     is_queue_name,
+    new_task_id,
     new_task_ids,
 )
 from typedtasks.backends import DEFAULT_URL, backend_from_url, redacted
@@ -175,6 +176,7 @@ class Broker:
         if self._loop is not None:
             raise BrokerClosed(f"{self!r} is open already; open it once, for example in your application's lifespan.")
         durability = await self.backend.open(self._outcomes)
+        self._outcomes.open()
         self._loop = asyncio.get_running_loop()
         _log.info("Opened %s. %s", self.url, durability)
         return self
@@ -197,9 +199,13 @@ class Broker:
     async def send(self, call: Call[R, E_co]) -> TaskHandle[R, E_co]:
         """Send one call and return its handle once the backend has stored it. `Task.enqueue` is the usual way."""
         self.check_open("enqueue")
-        publications = self._prepared((call,))
-        await self._publications.submit(publications)
-        return TaskHandle(publications[0].id, call.task, self)
+        dispatch, now = call.dispatch, self.clock.now()
+        id = new_task_id(dispatch.queue, now)
+        body = dispatch.line(self.backend.reply_to, now) + call.payload
+        await self._publications.submit(
+            [Publication(id, dispatch.queue, dispatch.priority, body, dispatch.delay_ms, dispatch.eta_ms)]
+        )
+        return TaskHandle(id, call.task, self)
 
     async def enqueue_many(self, calls: Iterable[Call[R, E_co]]) -> list[TaskHandle[R, E_co]]:
         """Send many calls in few round trips, and return their handles in the same order.

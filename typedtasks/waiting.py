@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +12,7 @@ from typedtasks.backend import Backend, TaskId, created_ms
 from typedtasks.batching import Batcher, cancel_and_wait
 from typedtasks.clock import Clock
 from typedtasks.errors import BackendUnavailable, BrokerClosed, ResultExpired, ResultLost, TypedTasksError
+from typedtasks.outcome import is_success
 
 __all__ = ["Outcomes"]
 
@@ -20,6 +22,10 @@ _READ_LIMIT: Final = 500
 """Outcomes that are read in one call."""
 _PATIENCE_MS: Final = 5_000
 """How old an id is before the backend is asked whether it knows it at all: the task may have been purged."""
+_MEMORY: Final = 512
+"""How many outcomes are remembered that were pushed before anyone here waited for them."""
+_MEMORABLE: Final = 4096
+"""Bytes of a remembered outcome."""
 
 _log = logging.getLogger("typedtasks")
 
@@ -34,6 +40,36 @@ class _Waiter:
         self.since_ms = since_ms
         self.count = 0
         self.looks = 0
+
+
+class _Told:
+    """What was pushed to this client lately. Of a task that was sent after `since`, nothing was pushed that is not here.
+
+    So a result that is awaited right after its call costs no question to the backend. Only successes are kept: whatever else
+    can be replayed, and then ends in another way.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._outcomes: dict[TaskId, bytes] = {}
+        self.since = math.inf
+        """In milliseconds since 1970."""
+
+    def note(self, id: TaskId, outcome: bytes | None) -> None:
+        """Keep an outcome, or take notice of one that is not kept."""
+        if outcome is None or len(outcome) > _MEMORABLE or len(self._outcomes) >= _MEMORY or not is_success(outcome):
+            self.forget()
+        else:
+            self._outcomes[id] = outcome
+
+    def get(self, id: TaskId) -> bytes | None:
+        """Return the outcome if it is here."""
+        return self._outcomes.get(id)
+
+    def forget(self) -> None:
+        """Begin again: from now on, what is pushed is known."""
+        self._outcomes.clear()
+        self.since = self._clock.now() * 1000
 
 
 class Outcomes:
@@ -52,6 +88,11 @@ class Outcomes:
         self._interrupted = False
         self._wake = asyncio.Event()
         self._watchman: asyncio.Task[None] | None = None
+        self._told = _Told(clock)
+
+    def open(self) -> None:
+        """Begin to listen: the backend has been opened."""
+        self._told.forget()
 
     async def wait(self, id: TaskId, *, foreign: bool, ttl_ms: int) -> bytes:
         """Return the outcome of a task as soon as there is one.
@@ -60,6 +101,11 @@ class Outcomes:
         at all: that is asked at once, unless the id is so new that it may be on its way. Raises `ResultExpired` or
         `ResultLost` where there will never be one.
         """
+        sent = created_ms(id)
+        age = self._clock.now() * 1000 - sent
+        is_told = bool(self._backend.reply_to) and not foreign and age < ttl_ms
+        if is_told and (outcome := self._told.get(id)) is not None:
+            return outcome
         waiter = self._waiters.get(id)
         if waiter is None:
             waiter = self._waiters[id] = _Waiter(
@@ -72,10 +118,11 @@ class Outcomes:
         try:
             if foreign:
                 await self._watches.submit([id])
+            if is_told and sent > self._told.since:
+                return await asyncio.shield(waiter.outcome)
             outcome = (await self._reads.submit([id]))[0]
             if outcome is not None:
                 return outcome
-            age = self._clock.now() * 1000 - created_ms(id)
             if age >= ttl_ms:
                 await self._give_up([id])
             elif foreign and age >= _PATIENCE_MS:
@@ -107,11 +154,13 @@ class Outcomes:
                 waiter.outcome.set_exception(BrokerClosed(f"The broker was closed while the outcome of {id} was awaited."))
                 waiter.outcome.exception()  # seen: whoever waits may be gone already
         self._waiters.clear()
+        self._told.since = math.inf
         self._unread.clear()
         self._doubted.clear()
 
     def settled(self, id: TaskId, outcome: bytes | None) -> None:
         """Take a pushed outcome (see `OutcomeListener`)."""
+        self._told.note(id, outcome)
         waiter = self._waiters.get(id)
         if waiter is None or waiter.outcome.done():
             return
@@ -123,6 +172,7 @@ class Outcomes:
 
     def interrupted(self) -> None:
         """Look again for everything that is awaited (see `OutcomeListener`)."""
+        self._told.forget()
         self._interrupted = True
         self._wake.set()
 
@@ -201,6 +251,8 @@ class Outcomes:
 
     async def _read(self, ids: list[TaskId]) -> Sequence[bytes | None]:
         found = await self._backend.read_outcomes(ids)
+        for id, outcome in found.items():
+            self._told.note(id, outcome)  # its push may have been lost, so whoever waits for it again is told from here
         return [found.get(id) for id in ids]
 
 

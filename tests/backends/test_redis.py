@@ -69,7 +69,7 @@ async def test_deliveries_whose_answer_was_lost_are_adopted(proxy: Proxy) -> Non
     with pytest.raises(BackendUnavailable):
         await worker.receive()
     assert (await client.backend.counts("default")).running == 2
-    found = await worker.session.recover([], 10)
+    found = await worker.recover()
     assert sorted(delivery.id for delivery in found) == sorted(ids)
     await harness.close()
 
@@ -343,7 +343,7 @@ async def test_an_entry_whose_reply_may_be_on_its_way_is_not_adopted(harness: Ba
     (delivery,) = await session.receive(1, 0)
     waiting = asyncio.create_task(session.receive(1, 5))
     await asyncio.sleep(0)
-    assert await session.recover([], 10) == []
+    assert (await session.recover([], 10)).deliveries == []
     waiting.cancel()
     await asyncio.wait([waiting])
-    assert [found.receipt for found in await session.recover([], 10)] == [delivery.receipt]
+    assert [found.receipt for found in (await session.recover([], 10)).deliveries] == [delivery.receipt]

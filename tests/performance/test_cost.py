@@ -21,7 +21,7 @@ from typedtasks import Broker, Worker
 from typedtasks.backends.redis.protocol import Connection
 
 TASKS = 2000
-LONE_ENQUEUE, BULK_ENQUEUE, EXECUTION = 270, 30, 120
+LONE_ENQUEUE, BULK_ENQUEUE, EXECUTION = 140, 30, 120
 """Calls of functions for each task, those of asyncio's own event loop counted in."""
 
 
@@ -87,6 +87,19 @@ async def test_a_thousand_concurrent_callers_share_calls_to_redis(redis_url: str
         sent.clear()
         await asyncio.gather(*[task.enqueue(number, "a@b.c", 1.5) for number in range(1000)])
         assert len(sent) <= 4
+
+
+async def test_a_result_that_is_awaited_after_its_call_costs_no_call(redis_url: str, empty_redis: Redis, sent: list[str]) -> None:
+    """It was pushed, before or after it was awaited; and so it is for whoever awaits it again."""
+    broker = Broker(redis_url)
+    task = broker.task(name="add")(add)
+    async with broker:
+        early = await task.enqueue(1, "a@b.c", 1.5)
+        await Worker(broker).run(burst=True)
+        async with Worker(broker), asyncio.timeout(10):
+            late = await task.enqueue(2, "a@b.c", 1.5)
+            assert [(await handle.result())["order_id"] for handle in (early, late, early, late)] == [1, 2, 1, 2]
+    assert "MGET" not in sent
 
 
 async def test_a_waiting_task_takes_at_most_200_bytes_of_redis_and_none_when_it_is_over(redis_url: str, empty_redis: Redis) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 
 from typedtasks import Broker, ResultLost, waiting
-from typedtasks.backend import new_task_id
+from typedtasks.backend import TaskId, new_task_id
+from typedtasks.backends.memory import MemoryBackend
+from typedtasks.outcome import success_prefix, write_outcome
+from typedtasks.waiting import Outcomes
 
 
 async def test_an_unknown_id_from_a_clock_that_is_ahead_is_lost_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,3 +27,107 @@ async def test_an_unknown_id_from_a_clock_that_is_ahead_is_lost_too(monkeypatch:
         for id in (new_task_id("default", broker.clock.now() + 3600), "default.zzzzzzzzzzzzzzzzzzzz"):
             with pytest.raises(ResultLost, match="is unknown"):
                 await broker.handle(f, id).result(timeout=5)
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = 1_700_000_000.0
+
+    def now(self) -> float:
+        """Return the time."""
+        return self.time
+
+    def monotonic(self) -> float:
+        """Return the time."""
+        return self.time
+
+
+class Pushing(MemoryBackend):
+    """A backend that pushes outcomes to the client whose name is in the envelope, and counts what it is asked for."""
+
+    reads = 0
+
+    @property
+    def reply_to(self) -> str:
+        """A name, so this client is told of its own outcomes."""
+        return "client"
+
+    async def read_outcomes(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
+        """Count the question."""
+        self.reads += 1
+        return await super().read_outcomes(ids)
+
+
+class Waits:
+    """One client's outcomes on a backend and a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.backend = Pushing(self.clock)
+        self.outcomes = Outcomes(self.backend, self.clock)
+        self.outcomes.open()
+        self.clock.time += 1
+
+    def sent(self) -> TaskId:
+        """Return the id of a task that was sent now."""
+        return new_task_id("default", self.clock.now())
+
+    async def wait(self, id: TaskId, ttl_ms: int = 60_000) -> bytes:
+        """Wait for an outcome as a handle of this client's own does."""
+        async with asyncio.timeout(5):
+            return await self.outcomes.wait(id, foreign=False, ttl_ms=ttl_ms)
+
+
+SUCCESS = success_prefix(1) + b"1"
+
+
+async def test_a_success_that_was_pushed_before_it_is_awaited_is_known() -> None:
+    """The backend is not asked."""
+    waits = Waits()
+    id = waits.sent()
+    waits.outcomes.settled(id, SUCCESS)
+    assert [await waits.wait(id), await waits.wait(id)] == [SUCCESS, SUCCESS]
+    assert waits.backend.reads == 0
+
+
+@pytest.mark.parametrize("gap", ["interrupted", "failure", "large", "many"])
+async def test_what_may_have_been_pushed_and_is_not_known_is_asked_for(gap: str) -> None:
+    """A gap in the pushes, an outcome that can be replayed or is too large, more outcomes than are remembered."""
+    waits = Waits()
+    id = waits.sent()
+    waits.backend.outcomes[id] = (SUCCESS, waits.clock.now() * 1000 + 60_000)
+    if gap == "interrupted":
+        waits.outcomes.interrupted()
+    elif gap == "failure":
+        waits.outcomes.settled(id, write_outcome("cancelled"))
+    elif gap == "large":
+        waits.outcomes.settled(id, success_prefix(1) + b"1" * 5000)
+    else:
+        for _ in range(600):
+            waits.outcomes.settled(waits.sent(), SUCCESS)
+    assert await waits.wait(id) == SUCCESS
+    assert waits.backend.reads == 1
+    await waits.outcomes.close()
+
+
+async def test_an_outcome_that_was_read_is_known_to_whoever_waits_again() -> None:
+    """Its push may have been lost, so nobody waits for it a second time."""
+    waits = Waits()
+    id = waits.sent()
+    waits.backend.outcomes[id] = (SUCCESS, waits.clock.now() * 1000 + 60_000)
+    assert await waits.outcomes.read(id) == SUCCESS
+    assert await waits.wait(id) == SUCCESS
+
+
+async def test_what_is_older_than_its_time_to_live_is_asked_for() -> None:
+    """Though it was pushed: everybody gets the same answer."""
+    waits = Waits()
+    id = waits.sent()
+    waits.outcomes.settled(id, SUCCESS)
+    waits.clock.time += 61
+    waits.backend.outcomes[id] = (SUCCESS, waits.clock.now() * 1000 + 1)
+    assert await waits.wait(id) == SUCCESS
+    assert waits.backend.reads == 1
+    await waits.outcomes.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Collection, Iterator, Sequence
 
@@ -13,6 +14,7 @@ from typedtasks.backend import (
     Delivery,
     OutcomeListener,
     Publication,
+    Recovered,
     Reschedule,
     SessionId,
     SessionListener,
@@ -106,7 +108,7 @@ class MemoryBackend:
     async def expire(self, session: SessionId, queues: Sequence[str]) -> None:
         """End the lease of a session."""
         self.leases.pop(session, None)
-        self.wake()
+        self.tell_left_behind()
 
     async def counts(self, queue: str) -> Counts:
         """Return how many tasks of the queue are in each state."""
@@ -187,6 +189,11 @@ class MemoryBackend:
     def is_alive(self, session: str) -> bool:
         """Return whether a session has a lease."""
         return self.leases.get(SessionId(session), 0) > self.now_ms()
+
+    def tell_left_behind(self) -> None:
+        """Tell every worker that a session has ended, which may have left deliveries behind."""
+        for worker in list(self.workers.values()):
+            worker.left_behind()
 
     def conclude(self, id: TaskId, outcome: bytes, ttl_ms: int) -> None:
         """Keep an outcome and tell every listener."""
@@ -278,7 +285,7 @@ class MemorySession:
         self._backend.wake()
         return answers
 
-    async def recover(self, held: Collection[str], capacity: int) -> list[Delivery]:
+    async def recover(self, held: Collection[str], capacity: int) -> Recovered:
         """Take over what sessions without a lease owned, and find own deliveries that are not in hand."""
         self._check()
         self._backend.forget_expired()
@@ -290,7 +297,9 @@ class MemorySession:
                 lost = entry.owner == self._id and str(entry.fence) not in held
                 if len(found) < capacity and (lost or not self._backend.is_alive(entry.owner)):
                     found.append(self._backend.lease_out(name, entry, self._id))
-        return found
+        ends = [lease for session, lease in self._backend.leases.items() if session != self._id]
+        next_end = min([lease for lease in ends if lease > self._backend.now_ms()], default=math.inf) - self._backend.now_ms()
+        return Recovered(found, min(self._lease_ms, next_end + 1) / 1000)
 
     async def unpark(self, names: Collection[str]) -> int:
         """Make parked tasks of these names ready."""
@@ -307,7 +316,7 @@ class MemorySession:
         """End the session."""
         self._backend.leases.pop(self._id, None)
         self._backend.workers.pop(self._id, None)
-        self._backend.wake()
+        self._backend.tell_left_behind()
 
     def _claim(self, capacity: int) -> Iterator[Delivery]:
         self._check()

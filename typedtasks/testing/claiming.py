@@ -194,7 +194,7 @@ class ClaimingCases:
         await asyncio.wait([waiting], timeout=5)
         (id,) = await client.publish(publication())
         received = await worker.receive()
-        found = await worker.session.recover([delivery.receipt for delivery in received], 10)
+        found = await worker.recover([delivery.receipt for delivery in received], 10)
         assert [delivery.id for delivery in received + found] == [id]
 
     async def test_a_session_without_a_lease_receives_nothing(self, harness: BackendHarness) -> None:

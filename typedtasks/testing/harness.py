@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from typedtasks.backend import (
@@ -43,6 +43,7 @@ class RecordingListener:
         self.cancellations: list[TaskId] = []
         self.parkings: list[str] = []
         self.interruptions = 0
+        self.departures = 0
         self._told = asyncio.Event()
 
     def settled(self, id: TaskId, outcome: bytes | None) -> None:
@@ -63,6 +64,11 @@ class RecordingListener:
     def parked(self, name: str) -> None:
         """Remember a parked task's name."""
         self.parkings.append(name)
+        self._told.set()
+
+    def left_behind(self) -> None:
+        """Remember that deliveries may have been left behind."""
+        self.departures += 1
         self._told.set()
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
@@ -96,6 +102,10 @@ class WorkerSide:
     async def receive(self, capacity: int = 100) -> list[Delivery]:
         """Receive without waiting."""
         return await self.session.receive(capacity, 0)
+
+    async def recover(self, held: Collection[str] = (), capacity: int = 10) -> list[Delivery]:
+        """Take over what was left behind."""
+        return (await self.session.recover(held, capacity)).deliveries
 
     async def receive_one(self) -> Delivery:
         """Receive exactly one delivery, waiting for it."""

@@ -119,7 +119,7 @@ class CancellationCases:
         await client.backend.cancel([id])
         await worker.listener.wait_for(lambda: id in worker.listener.cancellations)
         worker.listener.cancellations.clear()
-        assert await worker.session.recover([delivery.receipt], 10) == []
+        assert await worker.recover([delivery.receipt], 10) == []
         assert worker.listener.cancellations == [id]
 
     @pytest.mark.parametrize("name", ["", "unknown"])

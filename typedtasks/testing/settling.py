@@ -185,7 +185,7 @@ class LeaseCases:
         await client.publish(publication())
         delivery = await dead.receive_one()
         await client.backend.expire(SessionId("dead"), ["default"])
-        (taken,) = await alive.session.recover([], 10)
+        (taken,) = await alive.recover()
         assert taken.id == delivery.id
         assert await dead.session.settle([finish(delivery)]) == [False]
 
@@ -196,7 +196,7 @@ class LeaseCases:
         (id,) = await client.publish(publication())
         stale = await old.receive_one()
         await harness.pass_time(0.1)
-        (taken,) = await new.session.recover([], 10)
+        (taken,) = await new.recover()
         assert await old.session.settle([finish(stale, b"old")]) == [False]
         assert await new.session.settle([finish(taken, b"new")]) == [True]
         assert await client.backend.read_outcomes([id]) == {id: b"new"}
@@ -211,7 +211,7 @@ class RecoveryCases:
         one, two = await harness.worker(client, name="one"), await harness.worker(client, name="two")
         await client.publish(publication())
         await one.receive_one()
-        assert await two.session.recover([], 10) == []
+        assert await two.recover() == []
 
     async def test_a_dead_sessions_deliveries_are_taken_over_on_an_idle_queue(self, harness: BackendHarness) -> None:
         """No new traffic is needed; the delivery count says that it is not the first time."""
@@ -220,7 +220,7 @@ class RecoveryCases:
         ids = await client.publish(*(publication(b"%d" % n) for n in range(5)))
         await dead.receive()
         await harness.pass_time(0.1)
-        taken = await alive.session.recover([], 10)
+        taken = await alive.recover()
         assert sorted(delivery.id for delivery in taken) == sorted(ids)
         assert {delivery.deliveries for delivery in taken} == {2}
         assert sorted(delivery.body for delivery in taken) == [b"0", b"1", b"2", b"3", b"4"]
@@ -232,8 +232,8 @@ class RecoveryCases:
         await client.publish(*(publication() for _ in range(7)))
         await dead.receive()
         await harness.pass_time(0.1)
-        first = await alive.session.recover([], 4)
-        second = await alive.session.recover([delivery.receipt for delivery in first], 4)
+        first = await alive.recover([], 4)
+        second = await alive.recover([delivery.receipt for delivery in first], 4)
         assert (len(first), len(second)) == (4, 3)
 
     async def test_what_is_in_hand_is_not_recovered(self, harness: BackendHarness) -> None:
@@ -242,7 +242,7 @@ class RecoveryCases:
         worker = await harness.worker(client)
         await client.publish(publication(), publication(priority=Priority.HIGH))
         held = [delivery.receipt for delivery in await worker.receive()]
-        assert await worker.session.recover(held, 10) == []
+        assert await worker.recover(held, 10) == []
 
     async def test_what_was_handed_out_but_never_arrived_is_found(self, harness: BackendHarness) -> None:
         """A lost answer strands nothing."""
@@ -250,7 +250,7 @@ class RecoveryCases:
         worker = await harness.worker(client)
         ids = await client.publish(publication(), publication(), publication())
         arrived, *_ = await worker.receive()
-        found = await worker.session.recover([arrived.receipt], 10)
+        found = await worker.recover([arrived.receipt], 10)
         assert sorted(delivery.id for delivery in found) == sorted(set(ids) - {arrived.id})
         assert await worker.session.settle([finish(delivery) for delivery in found]) == [True, True]
 
@@ -261,7 +261,30 @@ class RecoveryCases:
         await client.publish(publication())
         await leaving.receive_one()
         await leaving.session.leave()
-        assert len(await staying.session.recover([], 10)) == 1
+        assert len(await staying.recover()) == 1
+
+    async def test_the_next_look_is_due_when_the_next_lease_ends(self, harness: BackendHarness) -> None:
+        """So that a dead session's deliveries are found at once, and live ones cost no looks."""
+        client = await harness.client()
+        looking = await harness.worker(client, name="looking", lease=30)
+        assert 29 < (await looking.session.recover([], 10)).next_look <= 30
+        await harness.worker(client, name="other", lease=20)
+        assert 19 < (await looking.session.recover([], 10)).next_look < 21
+
+    async def test_workers_are_told_when_a_session_ends_that_owned_something(self, harness: BackendHarness) -> None:
+        """Because it left, or because its process is known to be dead."""
+        client = await harness.client()
+        leaving, dead = await harness.worker(client, name="leaving"), await harness.worker(client, name="dead")
+        staying = await harness.worker(client, name="staying")
+        await client.publish(publication(), publication())
+        await leaving.receive_one()
+        await dead.receive_one()
+        await leaving.session.leave()
+        await staying.listener.wait_for(lambda: staying.listener.departures >= 1)
+        (taken,) = await staying.recover()
+        await client.backend.expire(dead.session.id, ["default"])
+        await staying.listener.wait_for(lambda: staying.listener.departures >= 2)
+        assert len(await staying.recover([taken.receipt])) == 1
 
     async def test_a_lost_session_is_told_so(self, harness: BackendHarness) -> None:
         """It must not take over anything."""
@@ -269,7 +292,7 @@ class RecoveryCases:
         worker = await harness.worker(client, lease=0.05)
         await harness.pass_time(0.1)
         with pytest.raises(SessionLost):
-            await worker.session.recover([], 10)
+            await worker.recover()
 
     async def test_the_count_of_deliveries_goes_on_through_several_deaths(self, harness: BackendHarness) -> None:
         """So that a task that kills its workers is recognised."""
@@ -280,9 +303,9 @@ class RecoveryCases:
         await client.publish(publication())
         await first.receive_one()
         await harness.pass_time(0.1)
-        assert len(await second.session.recover([], 10)) == 1
+        assert len(await second.recover()) == 1
         await harness.pass_time(0.15)
-        (delivery,) = await third.session.recover([], 10)
+        (delivery,) = await third.recover()
         assert delivery.deliveries == 3
 
 

@@ -24,6 +24,8 @@ _LAST_CALL: Final = 5.0
 """Seconds that the backend has for what is given back or settled at the end."""
 _PAUSE: Final = 1.0
 """Seconds before a backend that is away is asked again."""
+_LOOK_AGAIN: Final = 3.0
+"""Seconds before something is looked for again that a backend which is away may have."""
 _LAST_WORDS: Final = 0.4
 """Seconds that cancelled tasks have to end, and again that their worker has to say so, before it exits all the same."""
 _ALL: Final = 10_000
@@ -53,16 +55,17 @@ class Serving:
     are taken at once.
     """
 
-    def __init__(self, execution: Execution, names: Sequence[str], *, concurrency: int, recovery: float, tally: Tally) -> None:
+    def __init__(self, execution: Execution, names: Sequence[str], *, concurrency: int, tally: Tally) -> None:
         self._names = frozenset(names)
         self._concurrency = concurrency
-        self._recovery = recovery
         self._tally = tally
         self._execution = execution
         self._hand = Hand(execution, concurrency, self._put)
         self._recovery_due = False
         """Whether something may be left to take over. It goes before new tasks: those have a worker, or will get one."""
         self._recovering = asyncio.Lock()
+        self._next_look: asyncio.TimerHandle | None = None
+        self._look = asyncio.Event()
         self._parked = asyncio.Event()
         self._lost = asyncio.Event()
         self._settler: Settler
@@ -73,6 +76,7 @@ class Serving:
         What runs then goes on: `finish` ends it.
         """
         self._settler = Settler(session, self._settled)
+        self.left_behind()  # by those who were here before
         self._settling = asyncio.create_task(self._settler.run(), name="typedtasks-settlement")
         loops: list[asyncio.Task[None]] = [
             asyncio.create_task(self._take_in(session, burst=burst), name="typedtasks-intake"),
@@ -89,6 +93,8 @@ class Serving:
                 loop.result()
         finally:
             await cancel_and_wait(loops[:-1])
+            if self._next_look is not None:
+                self._next_look.cancel()
             self._hand.close()
 
     async def finish(self, session: Session, grace: float, hurried: asyncio.Event) -> None:
@@ -136,6 +142,11 @@ class Serving:
         if name in self._names:
             self._parked.set()
 
+    def left_behind(self) -> None:
+        """Look for what was left behind (see `SessionListener`)."""
+        self._recovery_due = True
+        self._look.set()
+
     async def _take_in(self, session: Session, *, burst: bool) -> None:
         hand = self._hand
         if burst:  # what is parked or left behind is part of "until nothing is left"
@@ -166,10 +177,10 @@ class Serving:
 
     async def _recover(self, session: Session) -> None:
         while True:
-            self._recovery_due = True
+            await self._look.wait()
+            self._look.clear()
             if self._free() > 0:  # else the intake does it, as soon as there is a free slot
                 await self._recover_some(session)
-            await asyncio.sleep(self._recovery)
 
     async def _recover_some(self, session: Session) -> None:
         """Take over what was left behind, as far as there is room. It stays due until all of it is taken."""
@@ -179,12 +190,15 @@ class Serving:
                 return
             self._recovery_due = False
             try:
-                found = await session.recover(self._hand.held, free)
+                found, next_look = await session.recover(self._hand.held, free)
             except BackendUnavailable as error:
-                _log.warning("Nothing can be recovered now: %s", error)
-                return
-            self._recovery_due = len(found) >= free
+                _log.warning("Nothing can be recovered now, trying again in %g s: %s", _LOOK_AGAIN, error)
+                found, next_look = [], _LOOK_AGAIN
+            self._recovery_due |= bool(found) and len(found) >= free
             self._hand.accept(found)
+            if self._next_look is not None:
+                self._next_look.cancel()
+            self._next_look = asyncio.get_running_loop().call_later(next_look, self.left_behind)
 
     async def _unpark(self, session: Session) -> None:
         self._parked.set()  # whatever was parked before this worker came
@@ -221,7 +235,7 @@ class Serving:
         try:
             async with asyncio.timeout(_LAST_CALL):
                 if also_lost:
-                    batch = [*batch, *await session.recover(self._hand.held, _ALL)]
+                    batch = [*batch, *(await session.recover(self._hand.held, _ALL)).deliveries]
                 if batch:
                     await session.release(batch)
         except (TimeoutError, BackendUnavailable, SessionLost) as error:

@@ -21,7 +21,6 @@ from typedtasks.worker.serving import Serving, Tally
 
 __all__ = ["Worker", "new_session_id"]
 
-_RECOVERIES_PER_LEASE: Final = 5
 _BEATS_PER_LEASE: Final = 5
 _PAUSE: Final = 1.0
 
@@ -145,7 +144,6 @@ class Worker:
             execution,
             list(self.broker.tasks),
             concurrency=self.concurrency,
-            recovery=self._lease / _RECOVERIES_PER_LEASE,
             tally=self.tally,
         )
         session = await self.broker.backend.join(id, self.queues, self._lease, serving)

@@ -90,29 +90,31 @@ class RedisBackend:
 
     async def publish(self, batch: Sequence[Publication]) -> None:
         """Store envelopes: one script call for each queue (and each 1,000, or 8 MiB). Its number makes a second try harmless."""
+        if len(batch) == 1:
+            item = batch[0]
+            await self._publish(item.queue, (head_of(item), item.body))
+            return
         for queue, publications in _by_queue(batch).items():
             for part in _parts(publications):
                 await self._publish(queue, [value for item in part for value in (head_of(item), item.body)])
 
     async def _publish(self, queue: str, envelopes: Sequence[object]) -> None:
+        """Store one batch, trying again where no answer came, for 4.5 seconds in all."""
+        deadline = asyncio.get_running_loop().time() + COMMAND_TIMEOUT + 0.5
         self._batches += 1
         number = self._batches
         self._unanswered[number] = None
-        try:
-            await self._publish_numbered(queue, (self._reply_to, number, next(iter(self._unanswered)), *envelopes))
-        finally:
-            del self._unanswered[number]
-
-    async def _publish_numbered(self, queue: str, arguments: Sequence[object]) -> None:
-        """Store one batch, trying again where no answer came, for 4.5 seconds in all."""
-        deadline = asyncio.get_running_loop().time() + COMMAND_TIMEOUT + 0.5
+        arguments = (self._reply_to, number, next(iter(self._unanswered)), *envelopes)
         try:
             await self._open_commands.run(self._publish_script, queue, "Sending tasks", *arguments)
-            return
         except BackendFull:
             raise
         except BackendUnavailable as error:
-            lost = error
+            await self._publish_again(queue, arguments, error, deadline)
+        finally:
+            del self._unanswered[number]
+
+    async def _publish_again(self, queue: str, arguments: Sequence[object], lost: BackendUnavailable, deadline: float) -> None:
         try:
             async with asyncio.timeout_at(deadline):
                 for pause in _PAUSES:
@@ -174,7 +176,8 @@ class RedisBackend:
     async def expire(self, session: SessionId, queues: Sequence[str]) -> None:
         """End the lease of a session."""
         for queue in queues:
-            await self._open_commands.command("Ending a lease", "ZREM", f"{prefix_of(queue)}w", session)
+            prefix = prefix_of(queue)
+            await self._open_commands.all_of("Ending a lease", [("ZREM", f"{prefix}w", session), ("PUBLISH", f"{prefix}ctl", "l")])
 
     async def counts(self, queue: str) -> Counts:
         """Return how many tasks of the queue are in each state."""

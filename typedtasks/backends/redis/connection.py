@@ -22,17 +22,19 @@ COMMAND_TIMEOUT: Final = 4.0
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 5.0
 
-_log = logging.getLogger("typedtasks.redis")
 _MESSAGE_WAIT: Final = 15.0
+_SHARED: Final = "-- common.lua\n"
+
+_log = logging.getLogger("typedtasks.redis")
 
 
 class Script:
-    """One Lua script: what all of them share, and then its own part."""
+    """One Lua script, with what all of them share in the place of the line that names it."""
 
     def __init__(self, name: str) -> None:
         scripts = files("typedtasks.backends.redis") / "scripts"
-        shebang, _, body = (scripts / f"{name}.lua").read_text().partition("\n")
-        self.text = f"{shebang}\n{(scripts / 'common.lua').read_text()}\n{body}"
+        before, _, after = (scripts / f"{name}.lua").read_text().partition(_SHARED)
+        self.text = f"{before}{(scripts / 'common.lua').read_text()}{after}"
         self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -90,7 +92,10 @@ class Commands:
         prefix = prefix_of(queue)
         try:
             try:
-                return await self._call(("EVALSHA", script.sha, 1, prefix + "w", prefix, *arguments))
+                connection = self._connection
+                if connection is None or connection.lost.done():
+                    connection = await self._connect()
+                return await connection.call(("EVALSHA", script.sha, 1, prefix + "w", prefix, *arguments))
             except ReplyError as error:
                 if error.code != "NOSCRIPT":
                     raise

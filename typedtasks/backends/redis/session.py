@@ -11,6 +11,7 @@ from typedtasks.backend import (
     Bury,
     Delivery,
     Publication,
+    Recovered,
     Reschedule,
     SessionId,
     SessionListener,
@@ -31,6 +32,8 @@ _LONGEST_BLOCK: Final = 10.0
 _PROMOTE_AT_LEAST: Final = 5.0
 _REPLY_LOST_AFTER: Final = COMMAND_TIMEOUT + 1.0
 """Seconds after which a reply that has not come will not come."""
+_AFTER_ITS_END: Final = 0.01
+"""Seconds that a lease is over before it is looked at."""
 _DONE: Final = ord("1")
 _GROUP_MISSING: Final = "NOGROUP"
 
@@ -74,9 +77,11 @@ class RedisSession:
         self._commands = Commands(url)
         self._blocking = Commands(url, timeout=_LONGEST_BLOCK + 5.0, exclusive=True)
         channels = {f"{prefix_of(queue)}ctl": self._on_control for queue in self._queues}
-        self._messages = Messages(url, channels, self._due_changed)
+        self._messages = Messages(url, channels, self._look_at_everything)
         self._turn = 0
         self._receives = self._receiving = 0
+        self._doubtful = False
+        """Whether a reply with deliveries may have been lost."""
         self._missed: dict[str, float] = {}
         """Own entries that are not in hand, and since when: a reply with them may be on its way."""
         self._due = asyncio.Event()
@@ -103,9 +108,16 @@ class RedisSession:
         self._receives += 1
         self._receiving += 1
         try:
-            return await self._receive(capacity, wait)
+            deliveries = await self._receive(capacity, wait)
+        except BaseException:
+            self._doubtful = True
+            raise
         finally:
             self._receiving -= 1
+        if self._doubtful:
+            self._doubtful = False
+            self._listener.left_behind()
+        return deliveries
 
     async def _receive(self, capacity: int, wait: float) -> list[Delivery]:
         deliveries = await self._claim(capacity)
@@ -146,11 +158,12 @@ class RedisSession:
                 released[place] = answer == _DONE
         return released
 
-    async def recover(self, held: Collection[str], capacity: int) -> list[Delivery]:
+    async def recover(self, held: Collection[str], capacity: int) -> Recovered:
         """Take over what sessions without a lease owned, and find own entries whose hand-over was lost."""
         found: list[Delivery] = []
         missed: dict[str, float] = {}
         now = asyncio.get_running_loop().time()
+        next_look = self._lease_ms / 1000
         receives, undisturbed = self._receives, not self._receiving
         for queue in self._queues:
             counts = [sum(receipt.startswith(f"{queue}:{priority}:") for receipt in held) for priority in range(3)]
@@ -158,7 +171,9 @@ class RedisSession:
             reply = await self._run(self._scripts.recover, queue, "Recovering tasks", self._id, room, *counts)
             if reply == -1:
                 raise SessionLost
-            taken, own, cancelled = reply
+            taken, own, cancelled, next_end = reply
+            if next_end >= 0:
+                next_look = min(next_look, next_end / 1000 + _AFTER_ITS_END)
             for id in cancelled:
                 self._listener.cancelled(TaskId(id.decode("utf-8", "replace")))
             found += _deliveries(queue, taken)
@@ -175,7 +190,7 @@ class RedisSession:
                 entries = [value for pair in lost for value in pair]
                 found += _deliveries(queue, await self._run(self._scripts.adopt, queue, "Adopting", self._id, *entries))
         self._missed = missed
-        return found
+        return Recovered(found, min(next_look, _REPLY_LOST_AFTER) if missed else next_look)
 
     async def unpark(self, names: Collection[str]) -> int:
         """Make parked tasks of these names ready."""
@@ -261,8 +276,14 @@ class RedisSession:
         elif kind == b"p":
             self._listener.parked(text)
             self._due_changed()
+        elif kind == b"l":
+            self._listener.left_behind()
         else:
             self._due_changed()
+
+    def _look_at_everything(self) -> None:
+        self._due.set()
+        self._listener.left_behind()
 
     def _due_changed(self) -> None:
         self._due.set()

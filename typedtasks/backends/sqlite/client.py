@@ -124,7 +124,7 @@ class SQLiteBackend:
             connection.execute("delete from worker where session = ?", (session,))
 
         await self._store.database.write(delete)
-        self._store.wake()
+        self._store.tell_left_behind()
 
     async def counts(self, queue: str) -> Counts:
         """Return how many tasks of the queue are in each state."""

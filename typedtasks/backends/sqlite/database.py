@@ -7,6 +7,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ __all__ = ["Database", "connect"]
 T = TypeVar("T")
 
 _BUSY_MS: Final = 4000
+_LOCK_PAUSE: Final = 0.005
 _GROUP: Final = 500
 """Operations that share one commit, at most."""
 _SCHEMA_VERSION: Final = 1
@@ -100,7 +102,7 @@ class Database:
             parent.mkdir(parents=True, exist_ok=True)
             _refuse_network(parent)
             connection = connect(self.path)
-            connection.execute("pragma journal_mode = wal")
+            _log_ahead(connection)
             connection.execute("begin immediate")
             (version,) = connection.execute("pragma user_version").fetchone()
             if version > _SCHEMA_VERSION:
@@ -178,6 +180,19 @@ def connect(path: str) -> sqlite3.Connection:
     connection.execute("pragma synchronous = full")
     connection.execute(f"pragma busy_timeout = {_BUSY_MS}")
     return connection
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Have the file use a write-ahead log. SQLite does not wait for others that open the file at the same moment, so this does."""
+    deadline = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(_LOCK_PAUSE)
 
 
 class sqlite_errors:  # noqa: N801 - it reads as a function: `with sqlite_errors(path):`

@@ -13,6 +13,7 @@ from typedtasks.backend import (
     Finish,
     Priority,
     Publication,
+    Recovered,
     Reschedule,
     SessionId,
     SessionListener,
@@ -120,16 +121,17 @@ class SQLiteSession:
         self._store.wake()
         return released
 
-    async def recover(self, held: Collection[str], capacity: int) -> list[Delivery]:
+    async def recover(self, held: Collection[str], capacity: int) -> Recovered:
         """Take over what sessions without a lease owned, and find own deliveries that are not in hand."""
         async with self._claiming:  # what was just claimed is not in hand before `receive` has returned
             known = frozenset(held)
-            work, cancelled = await self._store.database.read(lambda connection: self._look(connection, known))
+            work, cancelled, next_look = await self._store.database.read(lambda connection: self._look(connection, known))
             for id in cancelled:  # the news of it may have been lost
                 self._listener.cancelled(id)
             if capacity <= 0 or not work:
-                return []
-            return await self._store.database.write(lambda connection: self._recover(connection, known, capacity))
+                return Recovered([], next_look)
+            found = await self._store.database.write(lambda connection: self._recover(connection, known, capacity))
+            return Recovered(found, next_look)
 
     async def unpark(self, names: Collection[str]) -> int:
         """Make parked tasks of these names ready."""
@@ -160,7 +162,7 @@ class SQLiteSession:
 
         try:
             await self._store.database.write(end)
-            self._store.wake()
+            self._store.tell_left_behind()
         except BackendUnavailable:
             return  # the lease will end by itself
 
@@ -203,18 +205,22 @@ class SQLiteSession:
                     )
         return deliveries
 
-    def _look(self, connection: sqlite3.Connection, held: frozenset[str]) -> tuple[bool, list[TaskId]]:
-        """Return whether there is something to recover or to clear away, and which own tasks are to be cancelled."""
+    def _look(self, connection: sqlite3.Connection, held: frozenset[str]) -> tuple[bool, list[TaskId], float]:
+        """Return whether there is something to recover or to clear away, own tasks that are to be cancelled, and the next look."""
         if not self._is_alive(connection):
             raise SessionLost
         cancelled = connection.execute("select tid from task where state = 1 and owner = ? and cancelled = 1", (self._id,))
         cancelled_ids = [TaskId(id) for (id,) in cancelled]
+        now = self._store.now_ms()
+        ends = connection.execute("select min(lease) from worker where session <> ? and lease > ?", (self._id, now))
+        (next_end,) = ends.fetchone()
+        until = self._lease_ms if next_end is None else min(self._lease_ms, next_end - now + 1)
         if connection.execute("select 1 from result where expires <= ? limit 1", (self._store.now_ms(),)).fetchone():
-            return True, cancelled_ids
+            return True, cancelled_ids, until / 1000
         rows = connection.execute("select id, fence, owner from task where state = 1")
         leases = self._leases(connection)
         lost = any(owner not in leases or (owner == self._id and f"{id}:{fence}" not in held) for id, fence, owner in rows)
-        return lost, cancelled_ids
+        return lost, cancelled_ids, until / 1000
 
     def _recover(self, connection: sqlite3.Connection, held: frozenset[str], capacity: int) -> list[Delivery]:
         if not self._is_alive(connection):

@@ -56,6 +56,11 @@ class Store:
         self._on_ring(b"p" + "\n".join(names).encode())
         self._bell.ring(b"p", names)
 
+    def tell_left_behind(self) -> None:
+        """Tell every worker that a session has ended, which may have left deliveries behind."""
+        self._on_ring(b"l")
+        self._bell.ring(b"l")
+
     def tell_cancelled(self, ids: Sequence[TaskId]) -> None:
         """Tell every worker that these tasks are to be cancelled."""
         self._on_ring(b"c" + "\n".join(ids).encode())
@@ -65,6 +70,9 @@ class Store:
         kind, texts = message[:1], message[1:].decode("utf-8", "replace").split("\n")
         if kind != b"s":
             self._wake_here()
+        if kind == b"l":
+            for worker in list(self.workers):
+                worker.left_behind()
         for text in texts:
             if kind == b"s" and self._listener is not None:
                 self._listener.settled(TaskId(text), None)

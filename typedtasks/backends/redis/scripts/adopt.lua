@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- ARGV: prefix, session, then for each own pending entry: priority, entry id. Returns deliveries as `pack_deliveries` does.
+-- common.lua
 local entries, rows = {}, {}
 for i = 3, #ARGV, 2 do
   table.insert(entries, { ARGV[i], ARGV[i + 1] })

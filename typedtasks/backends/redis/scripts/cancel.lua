@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- ARGV: prefix, then task ids. A task that has ended is left alone; one that is delayed becomes ready, to be settled at once.
+-- common.lua
 for i = 2, #ARGV do
   local id = ARGV[i]
   if redis.call('EXISTS', prefix .. 'r:' .. id) == 0 then

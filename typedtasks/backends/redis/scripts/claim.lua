@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- ARGV: prefix, session, capacity, then the steps of the read plan: priority, limit.
 -- Returns -1 when the lease has ended, else the deliveries as `pack_deliveries` writes them.
+-- common.lua
 local session, left = ARGV[2], tonumber(ARGV[3])
 if not is_alive(session) then
   return -1

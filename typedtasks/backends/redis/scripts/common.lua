@@ -1,4 +1,4 @@
--- Put before every other script. ARGV[1] is the prefix `tt:{queue}:`; every key is made from it, so all are in one slot.
+-- What other scripts share, put where they say so. ARGV[1] is the prefix `tt:{queue}:`; every key is made from it, so all are in one slot.
 -- KEYS[1] is one of them, which tells a cluster where the script belongs. Payloads are never parsed here.
 local prefix = ARGV[1]
 local clock = redis.call('TIME')

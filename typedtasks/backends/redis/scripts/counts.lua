@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- ARGV: prefix. Returns ready, running, delayed, parked, dead.
+-- common.lua
 local entries, running = 0, 0
 for priority = 0, 2 do
   entries = entries + redis.call('XLEN', stream(priority))

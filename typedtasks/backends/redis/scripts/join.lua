@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- ARGV: prefix, session, lease_ms.
+-- common.lua
 for priority = 0, 2 do
   redis.pcall('XGROUP', 'CREATE', stream(priority), 'g', '0', 'MKSTREAM')
 end

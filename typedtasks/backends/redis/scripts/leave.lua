@@ -1,10 +1,13 @@
 #!lua flags=allow-oom
 -- ARGV: prefix, session. Ends the session; a consumer that still has entries stays for `recover`.
+-- common.lua
 redis.call('ZREM', prefix .. 'w', ARGV[2])
 for priority = 0, 2 do
   local rows = redis.pcall('XPENDING', stream(priority), 'g', '-', '+', 1, ARGV[2])
   if not rows.err and #rows == 0 then
     redis.call('XGROUP', 'DELCONSUMER', stream(priority), 'g', ARGV[2])
+  else
+    redis.call('PUBLISH', prefix .. 'ctl', 'l')
   end
 end
 return 1

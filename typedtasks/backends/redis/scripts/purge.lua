@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- ARGV: prefix, 1 for dead letters or 0 for what waits. Deletes them and returns how many there were.
+-- common.lua
 if ARGV[2] == '1' then
   local dead = redis.call('ZCARD', prefix .. 'dead')
   redis.call('DEL', prefix .. 'dead', prefix .. 'deadb')

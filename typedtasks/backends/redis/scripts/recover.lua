@@ -1,9 +1,11 @@
 #!lua flags=allow-oom
 -- ARGV: prefix, session, capacity, then how many deliveries of each priority the session has in hand.
 -- Takes over what belongs to sessions without a lease, forgets those sessions, and finds own entries that are not in hand.
--- Returns -1 when the lease has ended, else three lists: deliveries taken over, as `pack_deliveries` writes them; own pending
--- entries, as priority and entry id, of each priority where their number is not what the session has in hand; and tasks whose
--- cancellation was asked for, because the news of it may have been lost.
+-- Returns -1 when the lease has ended, else four things: deliveries taken over, as `pack_deliveries` writes them; own pending
+-- entries, as priority and entry id, of each priority where their number is not what the session has in hand; tasks whose
+-- cancellation was asked for, because the news of it may have been lost; and the milliseconds until the next lease of another
+-- session ends, -1 where there is none.
+-- common.lua
 local session, left = ARGV[2], tonumber(ARGV[3])
 if not is_alive(session) then
   return -1
@@ -64,4 +66,10 @@ for priority = 0, 2 do
     end
   end
 end
-return { pack_deliveries(taken), own, redis.call('ZRANGE', prefix .. 'x', 0, 999) }
+local leases, next_end = redis.call('ZRANGE', prefix .. 'w', 0, 1, 'WITHSCORES'), -1
+for i = 1, #leases, 2 do
+  if leases[i] ~= session and next_end < 0 then
+    next_end = leases[i + 1] - now
+  end
+end
+return { pack_deliveries(taken), own, redis.call('ZRANGE', prefix .. 'x', 0, 999), next_end }

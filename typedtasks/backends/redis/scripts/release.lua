@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- ARGV: prefix, session, then for each delivery: priority, entry id. Returns one character for each: 1 when it was given back.
+-- common.lua
 local entries, answers, done = {}, {}, {}
 for i = 3, #ARGV, 2 do
   table.insert(entries, { ARGV[i], ARGV[i + 1] })

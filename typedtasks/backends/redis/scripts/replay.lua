@@ -1,5 +1,6 @@
 #!lua
 -- ARGV: prefix, then task ids. Makes dead letters ready again, deletes their outcomes, and returns how many were found.
+-- common.lua
 local found = 0
 for i = 2, #ARGV do
   local packed = redis.call('HGET', prefix .. 'deadb', ARGV[i])

@@ -5,6 +5,7 @@
 --   R(eschedule): a is delay_ms, b eta_ms; the body is "<length of awaited task name> <name><envelope>"
 --   B(ury):       a is the time to live; the body is as with F; the next value is the reason
 -- Returns one character for each: 1 when the session owned it and it is settled now, else 0.
+-- common.lua
 local session = ARGV[2]
 local items, entries, at = {}, {}, 3
 while at <= #ARGV do

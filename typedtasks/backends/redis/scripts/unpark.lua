@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
 -- ARGV: prefix, then task names. Makes the tasks ready that are parked for one of them, and returns how many those were.
+-- common.lua
 if redis.call('EXISTS', prefix .. 'parked') == 0 then
   return 0
 end
