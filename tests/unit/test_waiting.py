@@ -10,6 +10,7 @@ import pytest
 from typedtasks import Broker, ResultLost, waiting
 from typedtasks.backend import TaskId, new_task_id
 from typedtasks.backends.memory import MemoryBackend
+from typedtasks.clock import ManualClock
 from typedtasks.outcome import success_prefix, write_outcome
 from typedtasks.waiting import Outcomes
 
@@ -27,21 +28,6 @@ async def test_an_unknown_id_from_a_clock_that_is_ahead_is_lost_too(monkeypatch:
         for id in (new_task_id("default", broker.clock.now() + 3600), "default.zzzzzzzzzzzzzzzzzzzz"):
             with pytest.raises(ResultLost, match="is unknown"):
                 await broker.handle(f, id).result(timeout=5)
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.time = 1_700_000_000.0
-
-    def now(self) -> float:
-        """Return the time."""
-        return self.time
-
-    def monotonic(self) -> float:
-        """Return the time."""
-        return self.time
 
 
 class Pushing(MemoryBackend):
@@ -64,11 +50,11 @@ class Waits:
     """One client's outcomes on a backend and a clock that the test moves."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
+        self.clock = ManualClock()
         self.backend = Pushing(self.clock)
         self.outcomes = Outcomes(self.backend, self.clock)
         self.outcomes.open()
-        self.clock.time += 1
+        self.clock.advance(1)
 
     def sent(self) -> TaskId:
         """Return the id of a task that was sent now."""
@@ -126,7 +112,7 @@ async def test_what_is_older_than_its_time_to_live_is_asked_for() -> None:
     waits = Waits()
     id = waits.sent()
     waits.outcomes.settled(id, SUCCESS)
-    waits.clock.time += 61
+    waits.clock.advance(61)
     waits.backend.outcomes[id] = (SUCCESS, waits.clock.now() * 1000 + 1)
     assert await waits.wait(id) == SUCCESS
     assert waits.backend.reads == 1

@@ -169,6 +169,9 @@ class Serving:
                 await asyncio.sleep(_PAUSE)
                 continue
             hand.accept(deliveries)
+            if len(deliveries) == 1:  # what a lone task gives at once is settled before more is asked for: its caller waits
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
             if burst and not deliveries:
                 if hand.is_idle and not self._settler.unsettled:
                     return
