@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -70,3 +72,16 @@ async def die() -> None:
     if not Path(os.environ["TEST_LOG"] + ".died").exists():
         Path(os.environ["TEST_LOG"] + ".died").touch()
         os._exit(9)
+
+
+@broker.task(name="app.kill")
+async def kill() -> None:
+    """End the process whenever it is run, as a crash in C would, after a word on standard error."""
+    print("these are my last words", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@broker.task(name="app.block_with_timeout", timeout=0.05)
+async def block_with_timeout() -> None:
+    """Block the event loop for longer than the timeout."""
+    time.sleep(60)  # blocking is the point

@@ -66,6 +66,7 @@ def _add_worker(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="the least that is logged"
     )
+    parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--lifeline", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--session", help=argparse.SUPPRESS)
     parser.add_argument("--replaces", help=argparse.SUPPRESS)

@@ -9,14 +9,16 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from typedtasks.backend import SessionId
 from typedtasks.broker import Broker
 from typedtasks.cli.loading import load_broker
 from typedtasks.cli.logs import set_up_logging
 from typedtasks.cli.stopping import Stopper
+from typedtasks.errors import TypedTasksError
 from typedtasks.worker import Worker
+from typedtasks.worker.alone import run_alone
 from typedtasks.worker.supervisor import Supervisor
 
 __all__ = ["run_worker"]
@@ -28,19 +30,29 @@ def run_worker(options: argparse.Namespace) -> int:
     """Run tasks until a signal (or, in a burst, until none is ready) and return the exit code."""
     set_up_logging(options.log_format, options.log_level)
     if options.lifeline is None and (options.processes > 1 or options.reload):
-        if not options.reload:
-            load_broker(options.target)  # what is wrong with it is said once, not by every child
+        # What is wrong with the broker is said once, not by every child. With --reload the successors end the leases.
+        mourn = None if options.reload else _LeaseEnding(load_broker(options.target), options.queues)
         supervisor = Supervisor(
             _child_arguments(options),
             options.processes,
             grace=options.grace,
             burst=options.burst,
             reload=options.reload,
+            mourn=mourn,
         )
         return asyncio.run(supervisor.run())
     broker = load_broker(options.target)
-    worker = Worker(broker, queues=options.queues, concurrency=options.concurrency, lease=options.lease, grace=options.grace)
     runner = asyncio.Runner(loop_factory=_loop_factory())
+    if options.alone is not None:
+        runner.run(run_alone(broker, options.alone))
+    worker = Worker(
+        broker,
+        queues=options.queues,
+        concurrency=options.concurrency,
+        lease=options.lease,
+        grace=options.grace,
+        application=options.target,
+    )
     try:
         code = runner.run(_serve(broker, worker, options))
     except BaseException:
@@ -81,6 +93,22 @@ async def _serve(broker: Broker, worker: Worker, options: argparse.Namespace) ->
         tally.parked,
     )
     return 1 if options.burst and tally.failed else 0
+
+
+class _LeaseEnding:
+    """Ends the lease of a child that has died, so that other workers take over its tasks at once."""
+
+    def __init__(self, broker: Broker, queues: Sequence[str] | None) -> None:
+        self._broker = broker
+        self._queues = tuple(queues) if queues else broker.queues
+        self._turn = asyncio.Lock()
+
+    async def __call__(self, session: SessionId) -> None:
+        try:
+            async with self._turn, self._broker:
+                await self._broker.backend.expire(session, self._queues)
+        except TypedTasksError as error:
+            _log.warning("The lease of %s could not be ended now; its successor does it: %s", session, error)
 
 
 def _on_signal(worker: Worker, number: signal.Signals) -> None:

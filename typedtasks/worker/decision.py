@@ -19,7 +19,19 @@ from typedtasks.outcome import read_outcome, success_prefix, write_outcome
 from typedtasks.retry import Retry
 from typedtasks.task import AnyTask, TaskDefinition
 
-__all__ = ["Received", "cancelled", "expired", "failed", "misreturned", "parked", "refused", "rejected", "retry_notice", "returned"]
+__all__ = [
+    "Received",
+    "cancelled",
+    "expired",
+    "failed",
+    "fatal",
+    "misreturned",
+    "parked",
+    "refused",
+    "rejected",
+    "retry_notice",
+    "returned",
+]
 
 _LONGEST_PARKING: Final = 300.0
 _LONGEST_MESSAGE: Final = 4 * 1024
@@ -110,6 +122,17 @@ def refused(delivery: Delivery, reason: str, ttl_ms: int) -> Bury:
     """The envelope cannot be read at all."""
     error = PayloadRejected(f"The envelope cannot be read: {reason}. It is kept as a dead letter.")
     return Bury(delivery, reason, write_outcome("rejected", error=error), ttl_ms)
+
+
+def fatal(received: Received, how: str, stderr: str) -> Bury:
+    """It was lost twice, ran alone in a child process twice, and each time the child died: it is never run again."""
+    reason = f"{received.task.name} ends its process: it was lost twice, and ran alone twice in a process that {how}."
+    error = TaskFailed(
+        f"{reason} It is kept as a dead letter.", type="ProcessDied", traceback=stderr, attempts=received.header.attempt
+    )
+    outcome = write_outcome("crashed", attempts=received.header.attempt, error=error)
+    proof = f"{reason} The end of its standard error:\n{stderr}" if stderr else f"{reason} Its standard error was empty."
+    return Bury(received.delivery, proof, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
 
 
 def parked(delivery: Delivery, header: Header, payload: bytes) -> Reschedule:

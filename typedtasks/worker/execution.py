@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from typedtasks.backend import Delivery, Reschedule, Settlement
@@ -19,6 +20,7 @@ from typedtasks.envelope import EnvelopeInvalid, EnvelopeReader
 from typedtasks.task import AnyTask
 from typedtasks.worker import decision
 from typedtasks.worker.decision import Received
+from typedtasks.worker.isolation import Died, Isolation, IsolationUnavailable, OutOfTime, is_suspect
 
 __all__ = ["Execution", "Prepared"]
 
@@ -26,11 +28,12 @@ _log = logging.getLogger("typedtasks.worker")
 
 
 class Prepared(NamedTuple):
-    """A delivery that is ready to run: its arguments are validated."""
+    """A delivery that is ready to run: its arguments are validated, but for those of a suspect, which its child looks at."""
 
     received: Received
-    args: tuple[object, ...]
-    kwargs: dict[str, object]
+    args: tuple[object, ...] = ()
+    kwargs: Mapping[str, object] = MappingProxyType({})
+    is_suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +44,27 @@ class _Raised:
 
 
 class Execution:
-    """Runs deliveries: asynchronous functions on the loop, each in a context of its own, synchronous ones in threads."""
+    """Runs deliveries: asynchronous functions on the loop, each in a context of its own, synchronous ones in threads.
 
-    def __init__(self, tasks: Mapping[str, AnyTask], *, max_payload: int, ttl_ms: int, threads: int, clock: Clock) -> None:
+    With `isolation`, those that were lost twice run in a child process.
+    """
+
+    def __init__(
+        self,
+        tasks: Mapping[str, AnyTask],
+        *,
+        max_payload: int,
+        ttl_ms: int,
+        threads: int,
+        clock: Clock,
+        isolation: Isolation | None = None,
+    ) -> None:
         self._tasks = tasks
         self._reader = EnvelopeReader(max_payload)
         self._ttl_ms = ttl_ms
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="typedtasks-task")
         self._clock = clock
+        self._isolation = isolation
         self._chance = random.Random()
         self._abandoned: set[asyncio.Future[object]] = set()
         self.thread_returned: Callable[[], None] | None = None
@@ -87,8 +103,13 @@ class Execution:
         if task is None:
             return decision.parked(delivery, header, payload)
         received = Received(delivery, header, payload, task)
+        if self._isolation is not None and is_suspect(delivery):
+            return Prepared(received, is_suspect=True)
+        return self._validated(received)
+
+    def _validated(self, received: Received) -> Prepared | Settlement:
         try:
-            args, kwargs = task.boundary.decode_arguments(payload)
+            args, kwargs = received.task.boundary.decode_arguments(received.payload)
         except Misfit as misfit:
             return decision.rejected(received, misfit)
         return Prepared(received, args, kwargs)
@@ -96,6 +117,8 @@ class Execution:
     async def run(self, prepared: Prepared) -> Settlement:
         """Return what follows from running it. Raises `CancelledError` where it was cancelled, by whomever."""
         received = prepared.received
+        if prepared.is_suspect and self._isolation is not None:
+            return await self._run_alone(received, self._isolation)
         timeout = received.header.timeout or received.task.definition.timeout
         scope = asyncio.timeout(timeout) if timeout else None
         try:
@@ -113,6 +136,20 @@ class Execution:
             return self.failed(received, error, timed_out=scope is not None and scope.expired())
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its outcome
             return self.failed(received, error)
+
+    async def _run_alone(self, received: Received, isolation: Isolation) -> Settlement:
+        delivery = received.delivery
+        _log.warning("%s (%s) was lost %d times: it runs alone.", received.task.name, delivery.id, delivery.deliveries - 1)
+        try:
+            return await isolation.run(delivery, received.header.timeout or received.task.definition.timeout)
+        except Died as died:
+            return decision.fatal(received, str(died), died.stderr)
+        except OutOfTime as error:
+            return self.failed(received, error, timed_out=True)
+        except IsolationUnavailable as error:
+            _log.error("%s runs in this process, because no child can be started: %s", delivery.id, error)
+        prepared = self._validated(received)
+        return await self.run(prepared) if isinstance(prepared, Prepared) else prepared
 
     def failed(self, received: Received, error: BaseException, *, timed_out: bool = False) -> Settlement:
         """Return what follows from an error that its function raised."""
@@ -162,7 +199,7 @@ class Execution:
         return self._ttl_ms if task is None else task.definition.result_ttl_ms
 
 
-def _call_in_thread(function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+def _call_in_thread(function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
     try:
         return function(*args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - it is raised again on the event loop

@@ -7,10 +7,11 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from typedtasks.backend import SessionId
 from typedtasks.worker.worker import new_session_id
 
 __all__ = ["Supervisor"]
@@ -31,16 +32,27 @@ class Supervisor:
     """Keeps `processes` children alive until a signal comes, and returns the exit code of the whole.
 
     Each child is started with `arguments` and told its session's id, so that the successor of a child that died ends that
-    session's lease at once. Each holds the end of a pipe that closes with this process: a child never outlives its parent for
-    long. With `reload` the children start again when a Python file below the working directory changes.
+    session's lease at once. Before that, `mourn` is called with the session, so that the others need not wait for the successor.
+    Each child holds the end of a pipe that closes with this process: it never outlives its parent for long. With `reload` the
+    children start again when a Python file below the working directory changes.
     """
 
-    def __init__(self, arguments: Sequence[str], processes: int, *, grace: float, burst: bool, reload: bool) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        processes: int,
+        *,
+        grace: float,
+        burst: bool,
+        reload: bool,
+        mourn: Callable[[SessionId], Awaitable[None]] | None = None,
+    ) -> None:
         self._arguments = tuple(arguments)
         self._processes = processes
         self._grace = grace
         self._burst = burst
         self._reload = reload
+        self._mourn = mourn
         self._children: set[asyncio.subprocess.Process] = set()
         self._stopping = asyncio.Event()
         self._version = 0
@@ -82,6 +94,8 @@ class Supervisor:
             pause = _FIRST_PAUSE if loop.time() - started > _HEALTHY_AFTER else min(_LONGEST_PAUSE, pause * 2)
             cause = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
             _log.warning("A worker process %s; starting another in %g s.", cause, pause)
+            if self._mourn is not None:
+                await self._mourn(session)
             await self._pause(pause)
             if self._stopping.is_set():
                 return 0

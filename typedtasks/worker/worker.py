@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
@@ -16,6 +17,7 @@ from typedtasks.broker import Broker
 from typedtasks.clock import Duration, seconds
 from typedtasks.errors import BackendUnavailable, DefinitionError
 from typedtasks.worker.execution import Execution
+from typedtasks.worker.isolation import Isolation, application_of
 from typedtasks.worker.lease import Heartbeat
 from typedtasks.worker.serving import Serving, Tally
 
@@ -38,6 +40,9 @@ class Worker:
     `queues` are those to read, by default the broker's default queue and those that its tasks name. At most `concurrency` tasks
     run at a time; synchronous ones have as many threads. `lease` is how long the backend waits for a sign of life before it
     gives this worker's tasks to another. `grace` is how long tasks may go on after `stop`. The broker has to be open.
+
+    A task that was lost twice, because the worker that ran it died, runs alone in a child process, which imports the broker from
+    `application` (`module:name`), by default the imported module that holds it. Without one it runs here, like all others.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Worker:
         concurrency: int = 100,
         lease: Duration = 15.0,
         grace: Duration = 30.0,
+        application: str | None = None,
     ) -> None:
         if concurrency < 1:
             raise DefinitionError(f"concurrency={concurrency} runs nothing: pass 1 or more.")
@@ -60,6 +66,7 @@ class Worker:
         self.tally = Tally()
         self._lease = seconds(lease, "lease", positive=True)
         self._grace = seconds(grace, "grace")
+        self._application = application or application_of(broker)
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
         self._joined = asyncio.Event()
@@ -75,12 +82,14 @@ class Worker:
         self.broker.check_open("A worker")
         for task in self.broker.tasks.values():
             task.boundary.check()
+        isolation = Isolation(_child_command(self._application)) if self._application else None
         execution = Execution(
             self.broker.tasks,
             max_payload=self.broker.max_payload,
             ttl_ms=self.broker.result_ttl_ms,
             threads=self.concurrency,
             clock=self.broker.clock,
+            isolation=isolation,
         )
         id = session_id or new_session_id()
         first = True
@@ -100,6 +109,8 @@ class Worker:
                 id = new_session_id()
         finally:
             execution.close()
+            if isolation is not None:
+                await isolation.close()
         return self.tally
 
     @property
@@ -164,6 +175,10 @@ class Worker:
             await serving.abandon()
             await serving.close()
             raise
+
+
+def _child_command(application: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "typedtasks", "worker", application)
 
 
 def _report(worker: asyncio.Task[Tally]) -> None:

@@ -1,0 +1,83 @@
+"""The child's side of isolation: deliveries come on standard input, one at a time, and each is answered on a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from typing import Final
+
+from typedtasks.backend import Delivery, Settlement
+from typedtasks.broker import Broker
+from typedtasks.worker.execution import Execution, Prepared
+from typedtasks.worker.frames import HEAD, framed, read_delivery, write_settlement
+
+__all__ = ["run_alone"]
+
+_STDIN: Final = 0
+
+
+async def run_alone(broker: Broker, answers: int) -> None:
+    """Run what comes on standard input, and write what follows from it to the descriptor `answers`. It never returns.
+
+    The first answer is empty and says that this process is ready. The others begin with `+`, or with `-` where something of the
+    task still goes on here. An empty message cancels what runs; when that has ended, and when the input ends, the process does.
+    """
+    async with broker:
+        alone = _Alone(broker, answers)
+        alone.begin()
+        await asyncio.Event().wait()
+
+
+class _Alone:
+    def __init__(self, broker: Broker, answers: int) -> None:
+        self._execution = Execution(
+            broker.tasks, max_payload=broker.max_payload, ttl_ms=broker.result_ttl_ms, threads=1, clock=broker.clock
+        )
+        self._answers = os.fdopen(answers, "wb")
+        self._loop = asyncio.get_running_loop()
+        self._running: asyncio.Task[None] | None = None
+        self._is_cancelled = False
+
+    def begin(self) -> None:
+        """Say that this process is ready, and begin to read."""
+        own = os.dup(_STDIN)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, _STDIN)  # a task that reads its standard input gets nothing, and takes nothing away
+        os.close(nothing)
+        # A thread, so that the end of the worker ends this process even while a task blocks the event loop.
+        threading.Thread(target=self._read, args=(own,), name="typedtasks-input", daemon=True).start()
+        self._write(b"")
+
+    def _read(self, descriptor: int) -> None:
+        with os.fdopen(descriptor, "rb") as stream:
+            while len(head := stream.read(HEAD)) == HEAD:
+                self._loop.call_soon_threadsafe(self._take, stream.read(int.from_bytes(head, "big")))
+        os._exit(0)
+
+    def _take(self, message: bytes) -> None:
+        if message:
+            delivery = read_delivery(message)
+            self._running = self._loop.create_task(self._answer(delivery), name=f"alone {delivery.id}")
+        elif self._running is not None:
+            self._is_cancelled = True
+            self._running.cancel()
+
+    async def _answer(self, delivery: Delivery) -> None:
+        settlement = await self._settlement(delivery)
+        self._write((b"-" if self._execution.abandoned_threads else b"+") + write_settlement(settlement))
+
+    async def _settlement(self, delivery: Delivery) -> Settlement:
+        prepared = self._execution.prepare(delivery)
+        if not isinstance(prepared, Prepared):
+            return prepared
+        try:
+            return await self._execution.run(prepared)
+        except asyncio.CancelledError as error:
+            if self._is_cancelled:
+                os._exit(0)
+            return self._execution.failed(prepared.received, error)  # the function cancelled itself
+
+    def _write(self, message: bytes) -> None:
+        self._answers.write(framed(message))
+        self._answers.flush()
