@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 URL ?=
 ARGS ?=
 
-.PHONY: demo test check bench format clean help
+.PHONY: demo test check bench chaos format clean help
 
 help: ## Show what can be run
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -31,6 +31,10 @@ check: $(VENV)/.installed ## Lint, type-check (mypy and pyright, strict) and hol
 format: $(VENV)/.installed ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+chaos: $(VENV)/.installed ## Kill and stop workers and Redis while 60,000 tasks run, and count what became of them; ARGS="--help"
+	@tools/redis.sh
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: $(VENV)/.installed ## Measure beside other task queues, each in an environment of its own; ARGS="--quick", ARGS="--help"
 	@tools/redis.sh

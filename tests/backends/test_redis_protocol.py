@@ -190,6 +190,16 @@ async def test_a_read_whose_connection_is_lost_is_sent_once_more() -> None:
         await commands.close()
 
 
+async def test_a_read_that_the_server_cannot_do_now_is_backend_unavailable() -> None:
+    """A server that has just been started again loads its data: a state that passes."""
+    server, address = await served(lambda data, writer: writer.write(b"-LOADING Redis is loading the dataset in memory\r\n"))
+    async with server:
+        commands = Commands(f"redis://{address.host}:{address.port}")
+        with pytest.raises(BackendUnavailable, match="LOADING"):
+            await commands.read("Reading", "MGET", "a")
+        await commands.close()
+
+
 async def test_rediss_checks_the_certificate(tmp_path: Path) -> None:
     """With the authority that signed it, the broker opens; without, it says so."""
     authority = trustme.CA()

@@ -19,7 +19,7 @@ __all__ = ["Supervisor"]
 _BAD_USAGE: Final = 2
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
-_HEALTHY_AFTER: Final = 10.0
+_HEALTHY_AFTER: Final = 2.0
 """Seconds of life after which a child's death no longer lengthens the pause before its successor."""
 _SLACK: Final = 2.0
 """Seconds beyond the grace time that a child has to end by itself. (It ends itself after one, unless the interpreter hangs.)"""

@@ -116,6 +116,8 @@ class Commands:
             return await self._call(arguments)
         except ConnectionError as error:
             _log.debug("%s again: %s", what, error)
+        except (ReplyError, OSError) as error:
+            raise translated(self.url, what, error) from error
         return await self.command(what, *arguments)
 
     async def all_of(self, what: str, commands: Sequence[Sequence[object]]) -> None:

@@ -1,0 +1,45 @@
+"""`python -m tests.chaos`: runs of chaos with a printed report. The exit code is 1 where a promise was not kept."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from tests.chaos.plan import Plan
+from tests.chaos.storm import Storm
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--on", choices=("redis", "sqlite"), action="append", help="the store; by default Redis, then SQLite")
+    parser.add_argument("--tasks", type=int, default=Plan().tasks, help="how many tasks (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=Plan().seconds, help="for how long they are sent (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="decides what happens when (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=1, help="how many seeds, one after the other (default: %(default)s)")
+    parser.add_argument("--keep", type=Path, help="write what the workers print into this folder")
+    options = parser.parse_args()
+    kept = True
+    for seed in range(options.seed, options.seed + options.runs):
+        for store in options.on or ("redis", "sqlite"):
+            kept &= _run(replace(Plan(), tasks=options.tasks, seconds=options.seconds), seed, store, options.keep)
+    return 0 if kept else 1
+
+
+def _run(plan: Plan, seed: int, store: str, keep: Path | None) -> bool:
+    print(f"chaos on {store}, seed {seed}: {plan.tasks:,} tasks in {plan.seconds:g} s ...", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        storm = Storm(plan, seed, Path(folder), redis=store == "redis", say=lambda text: print(f"  {text}", flush=True))
+        report = asyncio.run(storm.run())
+        if keep is not None:
+            keep.mkdir(parents=True, exist_ok=True)
+            (keep / f"{store}-{seed}.log").write_text(storm.output)
+    print(report, flush=True)
+    return not report.failures()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
