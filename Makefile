@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 URL ?=
 ARGS ?=
 
-.PHONY: demo test check bench chaos format clean help
+.PHONY: demo test check bench chaos soak format clean help
 
 help: ## Show what can be run
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -35,6 +35,10 @@ format: $(VENV)/.installed ## Format the code
 chaos: $(VENV)/.installed ## Kill and stop workers and Redis while 60,000 tasks run, and count what became of them; ARGS="--help"
 	@tools/redis.sh
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+soak: $(VENV)/.installed ## Run a worker under a steady load for an hour, and see whether anything grows; ARGS="--minutes 5"
+	@tools/redis.sh
+	@$(BIN)/python -m tests.chaos.soak $(ARGS)
 
 bench: $(VENV)/.installed ## Measure beside other task queues, each in an environment of its own; ARGS="--quick", ARGS="--help"
 	@tools/redis.sh
