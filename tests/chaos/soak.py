@@ -80,8 +80,8 @@ class Wear:
 
         return "\n".join(
             [
-                f"{self.tasks:,} tasks in {self.seconds:.0f} s; medians of the second and the last quarter of {len(self.samples)} samples:",
-                row("worker's memory", lambda sample: sample.rss / _MIB, f"MiB ({slope:+.2f} MiB an hour)"),
+                f"{self.tasks:,} tasks in {self.seconds:.0f} s; medians of the second and the last quarter:",
+                row("worker's memory", lambda sample: sample.rss / _MIB, f"MiB ({slope:+.2f} an hour)"),
                 row("worker's descriptors", lambda sample: sample.descriptors),
                 row("Redis memory", lambda sample: sample.redis / _MIB, "MiB"),
                 row("Redis keys", lambda sample: sample.keys),
