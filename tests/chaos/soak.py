@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.soak`: one worker under a steady load, and whether its memory, descriptors and Redis keys stay the same."""
+"""`python -m tests.chaos.soak`: one worker under a steady load, and whether memory, descriptors and keys stay the same."""
 
 from __future__ import annotations
 
