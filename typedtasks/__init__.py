@@ -27,6 +27,7 @@ from typedtasks.handle import TaskHandle
 from typedtasks.injection import Context, Depends, Injected
 from typedtasks.outcome import Cancelled, Crashed, Expired, Failure, Outcome, Success
 from typedtasks.retry import Retry
+from typedtasks.secret import Secret
 from typedtasks.task import AsyncTask, Call, SyncTask, Task
 from typedtasks.worker import Worker
 
@@ -58,6 +59,7 @@ __all__ = [
     "ResultLost",
     "ResultTimeout",
     "Retry",
+    "Secret",
     "Success",
     "SyncTask",
     "Task",

@@ -138,7 +138,7 @@ class Call(Generic[R_co, E_co]):
         self.dispatch = dispatch
 
     def __repr__(self) -> str:
-        return f"<Call {self.task.name} {self.payload!r}>"
+        return f"<Call {self.task.name} {'(with a secret)' if self.task.boundary.holds_secret else self.payload!r}>"
 
 
 class Task(Generic[P, R_co, E_co]):

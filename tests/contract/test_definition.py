@@ -140,7 +140,7 @@ class ByValue(BaseModel):
         (list[int] | tuple[int, ...], "JSON cannot tell list from tuple"),
         (One | Other, "discriminator"),
         (One | dict[str, int], "JSON cannot tell"),
-        (SecretStr, "a secret is sent as stars"),
+        (SecretStr, "a secret of pydantic is sent as stars; use typedtasks.Secret"),
         (TwoAliases, "use one alias for both"),
         (Hidden, "exclude=True"),
         (Computed, "computed fields"),

@@ -79,7 +79,7 @@ class Boundary(Generic[R]):
         try:
             payload = codec.encode(self._bind(*args, **kwargs))
         except TypeError:
-            raise self._invalid(explain_misfit(self._signature, args, kwargs)) from None
+            raise self._invalid(codec.shown(explain_misfit(self._signature, args, kwargs))) from None
         except Misfit as misfit:
             raise self._invalid(misfit.errors) from misfit.__cause__
         if len(payload) > self._max_payload:
@@ -115,6 +115,11 @@ class Boundary(Generic[R]):
         """Return the result that the bytes say. Raises `Misfit` where it is not of the declared type."""
         # The codec is made of the function's return annotation, which is what R stands for.
         return cast("R", (self._built or self._build()).result.decode(value))
+
+    @property
+    def holds_secret(self) -> bool:
+        """Whether the arguments hold a `Secret`: they are not to be shown."""
+        return (self._built or self._build()).arguments.holds_secret
 
     def check(self) -> None:
         """Build the validators now. Raises `DefinitionError` where a type cannot be found or cannot make the round trip."""

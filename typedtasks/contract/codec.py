@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError
 
-from typedtasks.contract.roundtrip import has_validators, needs_lax_json, obstacle
+from typedtasks.contract.roundtrip import has_validators, holds_secret, needs_lax_json, obstacle
 from typedtasks.contract.schemas import Schemas
 from typedtasks.errors import describe, error_details, printable
 
@@ -26,6 +26,8 @@ class Codec:
     def __init__(self, type: object, *, own_config: ConfigDict | None = None) -> None:
         self._schemas = Schemas(type, own_config=own_config)
         self._strict = None if needs_lax_json(self._schemas.core) else True
+        self.holds_secret = holds_secret(self._schemas.core)
+        """Whether a secret is in there: then no error shows what was given."""
 
     @property
     def obstacle(self) -> str | None:
@@ -43,7 +45,7 @@ class Codec:
         try:
             return schemas.to_json(schemas.validate_python(value, strict=True, by_alias=True, by_name=True))
         except ValidationError as error:
-            raise Misfit(error_details(error)) from None
+            raise Misfit(self.shown(error_details(error))) from None
         except (PydanticSerializationError, ValueError, RecursionError) as error:
             raise Misfit([_unserializable(error)]) from None
         except Exception as error:
@@ -54,9 +56,17 @@ class Codec:
         try:
             return self._schemas.validate_json(written, strict=self._strict, by_alias=True)
         except ValidationError as error:
-            raise Misfit(error_details(error)) from None
+            raise Misfit(self.shown(error_details(error))) from None
         except Exception as error:
             raise Misfit([validator_raised(error)]) from error
+
+    def shown(self, errors: list[ErrorDetails]) -> list[ErrorDetails]:
+        """Return errors without what was given, where that may be a secret."""
+        return (
+            [ErrorDetails(type=error["type"], loc=error["loc"], msg=error["msg"], input="") for error in errors]
+            if (self.holds_secret)
+            else errors
+        )
 
 
 def validator_raised(error: BaseException) -> ErrorDetails:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from typedtasks.contract.schemas import Node, children
 
-__all__ = ["has_validators", "needs_lax_json", "obstacle"]
+__all__ = ["has_validators", "holds_secret", "needs_lax_json", "obstacle"]
 
 _REFUSED: Final[Mapping[str, str]] = {
     "any": "a value of any type does not come back as it was; name the type, or use pydantic.JsonValue",
@@ -58,6 +58,11 @@ def has_validators(schema: Node) -> bool:
     return any(str(node.get("type")).startswith("function-") for node in _walk(schema, {}, set()))
 
 
+def holds_secret(schema: Node) -> bool:
+    """Return whether there is a `typedtasks.Secret` anywhere in a type."""
+    return any("typedtasks_secret" in cast("Node", node.get("metadata") or {}) for node in _walk(schema, {}, set()))
+
+
 def _walk(node: Node, definitions: dict[str, Node], seen: set[int]) -> Iterator[Node]:
     """Yield the schema and everything inside it that JSON values go through."""
     if id(node) in seen:
@@ -82,7 +87,7 @@ def _obstacle_at(node: Node, definitions: Mapping[str, Node]) -> str | None:
     if kind in _REFUSED and "serialization" not in node:
         return _REFUSED[kind]
     if _is_secret(node):
-        return "a secret is sent as stars; send a str, or a reference to where the secret is kept"
+        return "a secret of pydantic is sent as stars; use typedtasks.Secret[...], or a reference to where the secret is kept"
     other = _OTHER_VALUES.get(_function_name(node))
     if other is not None:
         return other

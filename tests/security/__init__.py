@@ -1,0 +1,1 @@
+"""What an attacker must not find."""
