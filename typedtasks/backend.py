@@ -6,14 +6,12 @@ Every method may raise `BackendUnavailable`. All times that matter (due times, l
 
 from __future__ import annotations
 
-import os
-import re
-from base64 import urlsafe_b64decode
-from binascii import b2a_base64
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Literal, NamedTuple, NewType, Protocol, TypeAlias
+
+from typedtasks.ids import TaskId, created_ms, is_queue_name, new_task_id, new_task_ids, queue_of
 
 __all__ = [
     "Backend",
@@ -23,6 +21,7 @@ __all__ = [
     "Delivery",
     "Finish",
     "LeaseKeeper",
+    "Once",
     "OutcomeListener",
     "Priority",
     "Publication",
@@ -43,46 +42,8 @@ __all__ = [
     "read_plan",
 ]
 
-TaskId = NewType("TaskId", str)
-"""`<queue>.<20 characters>`: unique for ever, and it says which queue the task and its outcome live in."""
-
 SessionId = NewType("SessionId", str)
 """One worker process's life. It is the fence: what a session owned, no other session can settle, and the reverse."""
-
-_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
-_QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-def is_queue_name(name: str) -> bool:
-    """Return whether `name` may name a queue: 1 to 64 letters, digits, `_` and `-`."""
-    return _QUEUE_NAME.fullmatch(name) is not None
-
-
-def queue_of(id: TaskId) -> str:
-    """Return the queue that a task id belongs to."""
-    return id.partition(".")[0]
-
-
-def new_task_id(queue: str, now: float) -> TaskId:
-    """Return a new id: the queue, then 6 bytes of milliseconds and 9 random bytes in URL-safe base64."""
-    unique = int(now * 1000).to_bytes(6, "big") + os.urandom(9)
-    return TaskId(f"{queue}.{b2a_base64(unique, newline=False).translate(_URL_SAFE).decode()}")
-
-
-def new_task_ids(queues: Sequence[str], now: float) -> list[TaskId]:
-    """Return a new id for each of the queues named, as `new_task_id` does: one call for many costs a tenth."""
-    stamp, chance = int(now * 1000).to_bytes(6, "big"), os.urandom(9 * len(queues))
-    unique = b"".join([stamp + chance[at : at + 9] for at in range(0, len(chance), 9)])
-    text = b2a_base64(unique, newline=False).translate(_URL_SAFE).decode()
-    return [TaskId(f"{queue}.{text[20 * place : 20 * place + 20]}") for place, queue in enumerate(queues)]
-
-
-def created_ms(id: TaskId) -> int:
-    """Return when the id was made, in milliseconds since 1970; 0 where it was not made by `new_task_id`."""
-    try:
-        return int.from_bytes(urlsafe_b64decode(id.partition(".")[2])[:6], "big")
-    except ValueError:
-        return 0
 
 
 class Priority(IntEnum):
@@ -119,6 +80,14 @@ def read_plan(turn: int, capacity: int) -> tuple[tuple[Priority, int], ...]:
     return ((favoured, max(1, capacity // 8)), *whole)
 
 
+class Once(NamedTuple):
+    """What makes publications one task: the first under a key is stored, the others of the next `window_ms` are not."""
+
+    key: str
+    """It holds within one queue; to the backend it means nothing. At most 600 characters, any but lone surrogates."""
+    window_ms: int
+
+
 class Publication(NamedTuple):
     """An envelope on its way into a queue. (A named tuple, like all that passes here per task: it costs a third to make.)"""
 
@@ -130,6 +99,7 @@ class Publication(NamedTuple):
     """Not before this many milliseconds from now, by the backend's clock."""
     eta_ms: int = 0
     """Not before this time, in milliseconds since 1970; 0: no such time. Ignored where `delay_ms` is given."""
+    once: Once | None = None
 
 
 class Recovered(NamedTuple):
@@ -343,10 +313,12 @@ class Backend(Protocol):
         """The name under which this client is told of outcomes: it goes into the envelope. Empty: none is needed."""
         ...
 
-    async def publish(self, batch: Sequence[Publication]) -> None:
+    async def publish(self, batch: Sequence[Publication]) -> Mapping[TaskId, TaskId]:
         """Store envelopes durably, all of a queue in one call and atomically; safe to be repeated after a lost answer.
 
-        Raises `BackendFull` when there is no room; then nothing of that queue's share was stored.
+        Returns, for each that was not stored because an earlier one holds its key (`Once`), the id of that earlier one: an
+        empty mapping where no keys are used. One that holds its key itself (published again) is stored already, and is no
+        duplicate. Raises `BackendFull` when there is no room; then nothing of that queue's share was stored.
         """
         ...
 

@@ -29,7 +29,8 @@ from typedtasks.clock import Clock, Duration, SystemClock, milliseconds, seconds
 from typedtasks.contract import default_task_name
 from typedtasks.errors import BrokerClosed, DefinitionError, TaskError
 from typedtasks.handle import TaskHandle
-from typedtasks.task import AnyTask, AsyncTask, Call, SyncTask, Task, TaskDefinition, TaskOptions, define
+from typedtasks.options import TaskDefinition, TaskOptions, define
+from typedtasks.task import AnyTask, AsyncTask, Call, SyncTask, Task
 from typedtasks.waiting import Outcomes
 
 __all__ = ["Broker"]
@@ -107,7 +108,7 @@ class Broker:
         )
         self._tasks: dict[str, AnyTask] = {}
         self._outcomes = Outcomes(self.backend, self.clock)
-        self._publications: Batcher[Publication, None] = Batcher(self._publish, limit=_PUBLISH_LIMIT)
+        self._publications: Batcher[Publication, TaskId | None] = Batcher(self._publish, limit=_PUBLISH_LIMIT)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # overload-overlap: a coroutine function is a function too; the first that fits is meant.
@@ -202,10 +203,10 @@ class Broker:
         dispatch, now = call.dispatch, self.clock.now()
         id = new_task_id(dispatch.queue, now)
         body = dispatch.line(self.backend.reply_to, now) + call.payload
-        await self._publications.submit(
-            [Publication(id, dispatch.queue, dispatch.priority, body, dispatch.delay_ms, dispatch.eta_ms)]
+        earlier = await self._publications.submit(
+            [Publication(id, dispatch.queue, dispatch.priority, body, dispatch.delay_ms, dispatch.eta_ms, dispatch.once)]
         )
-        return TaskHandle(id, call.task, self)
+        return TaskHandle(id, call.task, self) if earlier[0] is None else self._earlier(earlier[0], call)
 
     async def enqueue_many(self, calls: Iterable[Call[R, E_co]]) -> list[TaskHandle[R, E_co]]:
         """Send many calls in few round trips, and return their handles in the same order.
@@ -222,7 +223,7 @@ class Broker:
             if tasks.get(call.task.name) is not call.task:
                 raise self._not_own(call.task)
         handles: list[TaskHandle[R, E_co]] = []
-        groups: list[asyncio.Task[None]] = []
+        groups: list[asyncio.Task[Mapping[TaskId, TaskId]]] = []
         try:
             for start in range(0, len(calls), _PUBLISH_LIMIT):
                 group = calls[start : start + _PUBLISH_LIMIT]
@@ -234,9 +235,14 @@ class Broker:
                     await asyncio.wait([groups[-_GROUPS_UNDER_WAY]])
         finally:
             answers = await asyncio.gather(*groups, return_exceptions=True)
-        for failure in answers:
-            if failure is not None:
-                raise failure
+        duplicates: dict[TaskId, TaskId] = {}
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            duplicates.update(answer)
+        for place, handle in enumerate(handles) if duplicates else ():
+            if handle.id in duplicates:
+                handles[place] = self._earlier(duplicates[handle.id], calls[place])
         return handles
 
     def handle(self, task: Task[..., R, E_co], task_id: str) -> TaskHandle[R, E_co]:
@@ -311,6 +317,10 @@ class Broker:
     def _not_own(self, task: Task[..., R, E_co]) -> DefinitionError:
         return DefinitionError(f"{task.name} is not a task of {self!r}; pass one that this broker defines.")
 
+    def _earlier(self, id: TaskId, call: Call[R, E_co]) -> TaskHandle[R, E_co]:
+        """Return the handle of the task that stands for a call, because it was sent before with the same key."""
+        return TaskHandle(id, call.task, self, foreign=True, deduplicated=True)
+
     def _prepared(self, calls: Sequence[Call[R, E_co]]) -> list[Publication]:
         """Return what is sent for calls, each under a new id."""
         reply_to, now = self.backend.reply_to, self.clock.now()
@@ -323,14 +333,15 @@ class Broker:
                 dispatch.line(reply_to, now) + call.payload,
                 dispatch.delay_ms,
                 dispatch.eta_ms,
+                dispatch.once,
             )
             for id, call in zip(ids, calls, strict=True)
             for dispatch in (call.dispatch,)
         ]
 
-    async def _publish(self, batch: list[Publication]) -> Sequence[None]:
-        await self.backend.publish(batch)
-        return [None] * len(batch)
+    async def _publish(self, batch: list[Publication]) -> Sequence[TaskId | None]:
+        duplicates = await self.backend.publish(batch)
+        return [duplicates.get(item.id) for item in batch] if duplicates else [None] * len(batch)
 
     def check_open(self, what: str) -> None:
         """Raise `BrokerClosed`, naming `what` was asked for, unless the broker is open on the running event loop."""

@@ -62,6 +62,8 @@ class TaskHandle(Generic[R_co, E_co]):
     source: OutcomeSource
     foreign: bool = False
     """Whether another client may have sent it."""
+    deduplicated: bool = False
+    """Whether the call that returned this handle sent nothing, because a task with its `dedup_key` was there already: this one."""
 
     async def result(self, timeout: Duration | None = None) -> R_co:
         """Return the task's result, validated again here.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from typedtasks import BackendUnavailable, Broker
-from typedtasks.backend import Publication
+from typedtasks.backend import Publication, TaskId
 from typedtasks.backends.memory import MemoryBackend
 
 
@@ -16,11 +16,11 @@ class Failing(MemoryBackend):
 
     groups = 0
 
-    async def publish(self, batch: Sequence[Publication]) -> None:
+    async def publish(self, batch: Sequence[Publication]) -> dict[TaskId, TaskId]:
         self.groups += 1
         if self.groups == 2:
             raise BackendUnavailable("The second group is refused.")
-        await super().publish(batch)
+        return await super().publish(batch)
 
 
 async def test_a_group_that_fails_is_an_error_and_the_others_are_stored() -> None:

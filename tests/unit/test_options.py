@@ -72,6 +72,13 @@ def test_a_parameter_may_be_named_self(broker: Broker) -> None:
         ({"labels": {"a": "\ud800"}}, "has to map strings to strings"),
         ({"labels": {1: "a"}}, "has to map strings to strings"),
         ({"expires": 0}, "expires=0 is not possible: pass a duration above zero"),
+        ({"dedup_key": ""}, "dedup_key='' cannot be a key: pass a string of 1 to 256 characters"),
+        ({"dedup_key": "x" * 257}, "cannot be a key"),
+        ({"dedup_key": 17}, "dedup_key=17 cannot be a key"),
+        ({"dedup_key": None}, "dedup_key=None cannot be a key"),
+        ({"dedup_key": "\ud800"}, "cannot be a key"),
+        ({"dedup_window": 60}, "dedup_window needs a dedup_key"),
+        ({"dedup_key": "k", "dedup_window": 0}, "dedup_window=0 is not possible: pass a duration above zero"),
         ({"delay": 2, "expires": 1}, "delay=2 is not shorter than expires=1, so it would never be run"),
     ],
 )

@@ -61,12 +61,12 @@ class MemoryBackend:
         if self._listeners:
             self._listeners.pop()
 
-    async def publish(self, batch: Sequence[Publication]) -> None:
+    async def publish(self, batch: Sequence[Publication]) -> dict[TaskId, TaskId]:
         """Store envelopes. One that is there already (sent again) is left alone."""
-        for item in batch:
-            if not self.queue(item.queue).knows(item.id):
-                self.store(item)
+        now = self.now_ms()
+        holders = [(item.id, self.queue(item.queue).publish(item, now)) for item in batch]
         self.wake()
+        return {id: holder for id, holder in holders if holder != id}
 
     async def cancel(self, ids: Sequence[TaskId]) -> None:
         """Mark tasks as cancelled; delayed ones become ready, to be settled by the next worker."""
@@ -77,7 +77,7 @@ class MemoryBackend:
                     place[id].cancelled = True
             if id in queue.delayed:
                 queue.delayed[id].cancelled = True
-                self._make_ready(queue, id)
+                queue.make_ready(id)
             for listener in list(self.workers.values()):
                 listener.cancelled(id)
         self.wake()
@@ -161,24 +161,6 @@ class MemoryBackend:
         """Return the time in milliseconds since 1970."""
         return int(self.clock.now() * 1000)
 
-    def store(self, item: Publication) -> None:
-        """Put an envelope among the ready or the delayed ones."""
-        queue = self.queue(item.queue)
-        due = self.now_ms() + item.delay_ms if item.delay_ms else item.eta_ms
-        entry = Entry(item.id, item.priority, item.body)
-        if due > self.now_ms():
-            entry.due_ms = due
-            queue.delayed[item.id] = entry
-        else:
-            queue.ready[item.priority][item.id] = entry
-
-    def promote(self, name: str) -> None:
-        """Make delayed tasks ready whose time has come."""
-        queue, now = self.queue(name), self.now_ms()
-        for entry in sorted(queue.delayed.values(), key=lambda entry: entry.due_ms):
-            if entry.due_ms <= now:
-                self._make_ready(queue, entry.id)
-
     def lease_out(self, name: str, entry: Entry, session: SessionId) -> Delivery:
         """Give an entry to a session, under a new fence."""
         self._fence += 1
@@ -202,8 +184,10 @@ class MemoryBackend:
             listener.settled(id, outcome)
 
     def forget_expired(self) -> None:
-        """Delete the outcomes whose time is over."""
+        """Delete the outcomes whose time is over, and give back the keys whose window is."""
         now = self.now_ms()
+        for queue in self.queues.values():
+            queue.forget_windows(now)
         for id in [id for id, (_, expires) in self.outcomes.items() if expires <= now]:
             del self.outcomes[id]
 
@@ -211,14 +195,6 @@ class MemoryBackend:
         """Tell every worker that a task of this name was parked."""
         for listener in list(self.workers.values()):
             listener.parked(name)
-
-    def unpark(self, name: str, tasks: Collection[str]) -> int:
-        """Make parked tasks ready and return how many there were."""
-        queue = self.queue(name)
-        parked = [entry.id for entry in queue.delayed.values() if entry.awaits and entry.awaits in tasks]
-        for id in parked:
-            self._make_ready(queue, id)
-        return len(parked)
 
     def wake(self) -> None:
         """Wake every session that waits."""
@@ -234,11 +210,6 @@ class MemoryBackend:
         finally:
             changed.cancel()
             timer.cancel()
-
-    def _make_ready(self, queue: MemoryQueue, id: TaskId) -> None:
-        entry = queue.delayed.pop(id)
-        entry.due_ms, entry.awaits = 0, ""
-        queue.ready[entry.priority][id] = entry
 
 
 class MemorySession:
@@ -303,7 +274,7 @@ class MemorySession:
 
     async def unpark(self, names: Collection[str]) -> int:
         """Make parked tasks of these names ready."""
-        count = sum(self._backend.unpark(queue, names) for queue in self._queues)
+        count = sum(self._backend.queue(queue).unpark(names) for queue in self._queues)
         if count:
             self._backend.wake()
         return count
@@ -324,7 +295,7 @@ class MemorySession:
         plan, first = divmod(self._turn, len(self._queues))
         self._turn += 1
         for name in self._queues[first:] + self._queues[:first]:
-            self._backend.promote(name)
+            self._backend.queue(name).promote(self._backend.now_ms())
             for priority, limit in read_plan(plan, left):
                 ready = self._backend.queue(name).ready[priority]
                 for id in list(ready)[: min(limit, left)]:
@@ -346,7 +317,8 @@ class MemorySession:
                 entry.body = item.body
                 queue.ready[entry.priority][entry.id] = entry
                 return True
-            backend.store(Publication(entry.id, item.delivery.queue, entry.priority, item.body, item.delay_ms, item.eta_ms))
+            again = Publication(entry.id, item.delivery.queue, entry.priority, item.body, item.delay_ms, item.eta_ms)
+            queue.store(again, backend.now_ms())
             if item.awaits and entry.id in queue.delayed:
                 queue.delayed[entry.id].awaits = item.awaits
                 backend.tell_parked(item.awaits)
@@ -356,7 +328,7 @@ class MemorySession:
             queue.dead[entry.id] = entry
         else:
             for following in item.follow:
-                backend.store(following)
+                backend.queue(following.queue).publish(following, backend.now_ms())
         backend.conclude(entry.id, item.outcome, item.ttl_ms)
         return True
 

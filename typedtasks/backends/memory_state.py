@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
-from typedtasks.backend import Priority, TaskId, Waiting
+from typedtasks.backend import Priority, Publication, TaskId, Waiting
 
 __all__ = ["Entry", "MemoryQueue", "shown_entry"]
 
@@ -35,11 +36,58 @@ class MemoryQueue:
     delayed: dict[TaskId, Entry] = field(default_factory=dict[TaskId, Entry])
     running: dict[TaskId, Entry] = field(default_factory=dict[TaskId, Entry])
     dead: dict[TaskId, Entry] = field(default_factory=dict[TaskId, Entry])
+    windows: dict[str, tuple[TaskId, int]] = field(default_factory=dict[str, tuple[TaskId, int]])
+    """By key (see `Once`): which task holds it, and until when in milliseconds since 1970."""
 
     def knows(self, id: TaskId) -> bool:
         """Return whether the task is here in any state."""
         places = (self.delayed, self.running, self.dead, *self.ready.values())
         return any(id in place for place in places)
+
+    def publish(self, item: Publication, now: int) -> TaskId:
+        """Store an envelope unless it is there or its key is held, and return the id of the task that stands for it."""
+        if item.once is not None:
+            holder, until = self.windows.get(item.once.key, (item.id, 0))
+            if until > now:
+                return holder
+            self.windows[item.once.key] = (item.id, now + item.once.window_ms)
+        if not self.knows(item.id):
+            self.store(item, now)
+        return item.id
+
+    def store(self, item: Publication, now: int) -> None:
+        """Put an envelope among the ready or the delayed ones."""
+        due = now + item.delay_ms if item.delay_ms else item.eta_ms
+        entry = Entry(item.id, item.priority, item.body)
+        if due > now:
+            entry.due_ms = due
+            self.delayed[item.id] = entry
+        else:
+            self.ready[item.priority][item.id] = entry
+
+    def promote(self, now: int) -> None:
+        """Make delayed tasks ready whose time has come."""
+        for entry in sorted(self.delayed.values(), key=lambda entry: entry.due_ms):
+            if entry.due_ms <= now:
+                self.make_ready(entry.id)
+
+    def unpark(self, tasks: Collection[str]) -> int:
+        """Make parked tasks ready and return how many there were."""
+        parked = [entry.id for entry in self.delayed.values() if entry.awaits and entry.awaits in tasks]
+        for id in parked:
+            self.make_ready(id)
+        return len(parked)
+
+    def make_ready(self, id: TaskId) -> None:
+        """Make one delayed task ready."""
+        entry = self.delayed.pop(id)
+        entry.due_ms, entry.awaits = 0, ""
+        self.ready[entry.priority][id] = entry
+
+    def forget_windows(self, now: int) -> None:
+        """Give keys back whose window is over."""
+        for key in [key for key, (_, until) in self.windows.items() if until <= now]:
+            del self.windows[key]
 
 
 def shown_entry(queue: str, entry: Entry, state: Literal["ready", "running", "delayed", "parked"]) -> Waiting:

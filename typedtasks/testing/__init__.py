@@ -13,6 +13,7 @@ It needs pytest with pytest-asyncio in its automatic mode (`asyncio_mode = "auto
 """
 
 from typedtasks.testing.claiming import ClaimingCases, PublishingCases, TimeCases
+from typedtasks.testing.deduplicating import DeduplicatingCases
 from typedtasks.testing.harness import BackendHarness, Client, RecordingListener, WorkerSide
 from typedtasks.testing.outcomes import CancellationCases, OperatorCases, OutcomeCases, ParkingCases
 from typedtasks.testing.settling import LeaseCases, RecoveryCases, SettlingCases
@@ -24,6 +25,7 @@ class BackendConformance(
     PublishingCases,
     ClaimingCases,
     TimeCases,
+    DeduplicatingCases,
     SettlingCases,
     LeaseCases,
     RecoveryCases,

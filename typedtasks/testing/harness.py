@@ -11,6 +11,7 @@ from typedtasks.backend import (
     Bury,
     Delivery,
     Finish,
+    Once,
     Priority,
     Publication,
     Reschedule,
@@ -159,9 +160,10 @@ def publication(
     priority: Priority = Priority.NORMAL,
     delay_ms: int = 0,
     eta_ms: int = 0,
+    once: Once | None = None,
 ) -> Publication:
     """Return an envelope for a queue. A backend does not look into its bytes."""
-    return Publication(new_task_id(queue, 1_700_000_000.0), queue, priority, body, delay_ms, eta_ms)
+    return Publication(new_task_id(queue, 1_700_000_000.0), queue, priority, body, delay_ms, eta_ms, once)
 
 
 def finish(delivery: Delivery, outcome: bytes = b"outcome", *, ttl_ms: int = 60_000, reply_to: str = "") -> Finish:

@@ -15,9 +15,10 @@ from typedtasks.clock import milliseconds, seconds
 from typedtasks.contract import Misfit, as_declared
 from typedtasks.envelope import Header, write_header
 from typedtasks.errors import PayloadRejected, ResultInvalid, TaskError, TaskFailed, TaskTimedOut, describe
+from typedtasks.options import TaskDefinition
 from typedtasks.outcome import read_outcome, success_prefix, write_outcome
 from typedtasks.retry import Retry
-from typedtasks.task import AnyTask, TaskDefinition
+from typedtasks.task import AnyTask
 
 __all__ = [
     "Received",

@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, cast
 
 from typedtasks.backend import (
@@ -22,7 +23,7 @@ from typedtasks.backend import (
 )
 from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Messages, Script, prefix_of, translated
 from typedtasks.backends.redis.operator import Operator
-from typedtasks.backends.redis.session import RedisSession, SessionScripts, head_of
+from typedtasks.backends.redis.session import RedisSession, SessionScripts, values_of
 from typedtasks.backends.urls import redacted
 from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported, BrokerClosed
 
@@ -35,6 +36,7 @@ _PUBLISH_BYTES: Final = 8 * 1024 * 1024
 _WATCH_MS: Final = 24 * 3600 * 1000
 _SCAN: Final = 1000
 _PAUSES: Final = (0.05, 0.2, 0.5)
+_NO_DUPLICATES: Final[Mapping[TaskId, TaskId]] = MappingProxyType({})
 
 _log = logging.getLogger("typedtasks.redis")
 
@@ -88,41 +90,45 @@ class RedisBackend:
         if commands is not None:
             await commands.close()
 
-    async def publish(self, batch: Sequence[Publication]) -> None:
+    async def publish(self, batch: Sequence[Publication]) -> Mapping[TaskId, TaskId]:
         """Store envelopes: one script call for each queue (and each 1,000, or 8 MiB). Its number makes a second try harmless."""
         if len(batch) == 1:
-            item = batch[0]
-            await self._publish(item.queue, (head_of(item), item.body))
-            return
+            answer = await self._publish(batch[0].queue, values_of(batch[0]))
+            return _duplicates(batch, answer) if answer else _NO_DUPLICATES
+        duplicates: dict[TaskId, TaskId] = {}
         for queue, publications in _by_queue(batch).items():
             for part in _parts(publications):
-                await self._publish(queue, [value for item in part for value in (head_of(item), item.body)])
+                answer = await self._publish(queue, [value for item in part for value in values_of(item)])
+                if answer:
+                    duplicates.update(_duplicates(part, answer))
+        return duplicates
 
-    async def _publish(self, queue: str, envelopes: Sequence[object]) -> None:
-        """Store one batch, trying again where no answer came, for 4.5 seconds in all."""
+    async def _publish(self, queue: str, envelopes: Sequence[object]) -> bytes:
+        """Store one batch, trying again where no answer came, for 4.5 seconds in all. Return what the script answers."""
         deadline = asyncio.get_running_loop().time() + COMMAND_TIMEOUT + 0.5
         self._batches += 1
         number = self._batches
         self._unanswered[number] = None
         arguments = (self._reply_to, number, next(iter(self._unanswered)), *envelopes)
         try:
-            await self._open_commands.run(self._publish_script, queue, "Sending tasks", *arguments)
+            return cast("bytes", await self._open_commands.run(self._publish_script, queue, "Sending tasks", *arguments))
         except BackendFull:
             raise
         except BackendUnavailable as error:
-            await self._publish_again(queue, arguments, error, deadline)
+            return await self._publish_again(queue, arguments, error, deadline)
         finally:
             del self._unanswered[number]
 
-    async def _publish_again(self, queue: str, arguments: Sequence[object], lost: BackendUnavailable, deadline: float) -> None:
+    async def _publish_again(self, queue: str, arguments: Sequence[object], lost: BackendUnavailable, deadline: float) -> bytes:
         try:
             async with asyncio.timeout_at(deadline):
                 for pause in _PAUSES:
                     _log.debug("Sending again in %g s: %s", pause, lost)
                     await asyncio.sleep(pause)
                     try:
-                        await self._open_commands.run(self._publish_script, queue, "Sending tasks", *arguments)
-                        return
+                        return cast(
+                            "bytes", await self._open_commands.run(self._publish_script, queue, "Sending tasks", *arguments)
+                        )
                     except BackendUnavailable as error:
                         lost = error
         except TimeoutError:
@@ -286,6 +292,12 @@ def _parts(publications: Sequence[Publication]) -> Iterator[Sequence[Publication
             start, size = place, 0
         size += len(item.body)
     yield publications[start:]
+
+
+def _duplicates(part: Sequence[Publication], answer: bytes) -> dict[TaskId, TaskId]:
+    """Return which tasks stand for those of one call that were not stored: a line "<place> <id>" for each."""
+    lines = [line.partition(" ") for line in answer.decode("utf-8", "replace").split("\n")]
+    return {part[int(place)].id: TaskId(id) for place, _, id in lines}
 
 
 def _by_queue_of_id(ids: Sequence[TaskId]) -> dict[str, list[TaskId]]:

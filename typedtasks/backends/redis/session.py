@@ -26,7 +26,7 @@ from typedtasks.backends.redis.protocol import ReplyError
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendUnavailable
 
-__all__ = ["RedisSession", "SessionScripts", "head_of"]
+__all__ = ["RedisSession", "SessionScripts", "values_of"]
 
 _LONGEST_BLOCK: Final = 10.0
 _PROMOTE_AT_LEAST: Final = 5.0
@@ -301,9 +301,13 @@ def _places(batch: Sequence[Settlement]) -> dict[str, list[int]]:
     return places
 
 
-def head_of(item: Publication) -> str:
-    """Return what publish.lua reads before the body of an envelope."""
-    return f"{int(item.priority)} {item.delay_ms} {item.eta_ms} {item.id}"
+def values_of(item: Publication) -> tuple[str, bytes]:
+    """Return what the scripts read of one envelope: its head, and its body (see publish.lua)."""
+    if item.once is None:
+        return f"{int(item.priority)} {item.delay_ms} {item.eta_ms} {item.id}", item.body
+    key = item.once.key.encode()
+    head = f"{int(item.priority)} u {item.once.window_ms} {len(key)} {item.delay_ms} {item.eta_ms} {item.id}"
+    return head, key + item.body
 
 
 def _settlement(item: Settlement) -> tuple[str | bytes, ...]:
@@ -317,7 +321,7 @@ def _settlement(item: Settlement) -> tuple[str | bytes, ...]:
         head = f"B {priority} {entry} {item.ttl_ms} 0 {delivery.id}"
         return head, _with_text(item.reply_to, item.outcome), item.reason
     head = f"F {priority} {entry} {item.ttl_ms} {len(item.follow)} {delivery.id}"
-    rows = [value for following in item.follow for value in (head_of(following), following.body)]
+    rows = [value for following in item.follow for value in values_of(following)]
     return head, _with_text(item.reply_to, item.outcome), *rows
 
 

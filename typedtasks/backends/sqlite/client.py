@@ -17,8 +17,9 @@ from typedtasks.backend import (
     TaskId,
     Waiting,
 )
-from typedtasks.backends.sqlite.session import SQLiteSession, insert, placeholders
+from typedtasks.backends.sqlite.session import SQLiteSession
 from typedtasks.backends.sqlite.store import Store
+from typedtasks.backends.sqlite.writing import insert, placeholders
 from typedtasks.errors import BackendUnsupported
 
 __all__ = ["SQLiteBackend"]
@@ -49,11 +50,13 @@ class SQLiteBackend:
         """Close the file."""
         await self._store.close()
 
-    async def publish(self, batch: Sequence[Publication]) -> None:
+    async def publish(self, batch: Sequence[Publication]) -> dict[TaskId, TaskId]:
         """Store envelopes in one transaction, shared with whatever else is written at this moment."""
-        if batch:
-            await self._store.database.write(lambda connection: insert(connection, batch, self._store.now_ms()))
-            self._store.wake()
+        if not batch:
+            return {}
+        duplicates = await self._store.database.write(lambda connection: insert(connection, batch, self._store.now_ms()))
+        self._store.wake()
+        return duplicates
 
     async def cancel(self, ids: Sequence[TaskId]) -> None:
         """Mark tasks as cancelled; delayed ones become ready, to be settled by the next worker."""

@@ -41,6 +41,10 @@ create index if not exists dead on task(queue, died) where state = 3;
 create table if not exists worker(session text primary key, lease integer not null) strict;
 create table if not exists result(tid text primary key, expires integer not null, body blob not null) strict, without rowid;
 create index if not exists expiry on result(expires);
+create table if not exists once(
+  id integer primary key, queue text not null, key text not null, tid text not null, expires integer not null,
+  unique(queue, key)) strict;
+create index if not exists over on once(expires);
 """
 
 

@@ -12,7 +12,6 @@ from typedtasks.backend import (
     Delivery,
     Finish,
     Priority,
-    Publication,
     Recovered,
     Reschedule,
     SessionId,
@@ -24,9 +23,10 @@ from typedtasks.backend import (
 )
 from typedtasks.backends.sqlite.database import connect, sqlite_errors
 from typedtasks.backends.sqlite.store import Store
+from typedtasks.backends.sqlite.writing import insert, placeholders
 from typedtasks.errors import BackendUnavailable
 
-__all__ = ["SQLiteLeaseKeeper", "SQLiteSession", "insert", "placeholders"]
+__all__ = ["SQLiteLeaseKeeper", "SQLiteSession"]
 
 _LOOK_AGAIN: Final = 1.0
 """Seconds between looks when no bell rings: what a lost datagram costs at most."""
@@ -328,21 +328,6 @@ class SQLiteLeaseKeeper:
         """Close the connection."""
         if self._connection is not None:
             self._connection.close()
-
-
-def insert(connection: sqlite3.Connection, batch: Sequence[Publication], now: int) -> None:
-    """Store envelopes. One that is there already (sent again after a lost answer) is left alone."""
-    rows: list[tuple[object, ...]] = []
-    for item in batch:
-        due = now + item.delay_ms if item.delay_ms else item.eta_ms
-        later = due > now
-        rows.append((item.id, item.queue, int(item.priority), 2 if later else 0, due if later else None, item.body))
-    connection.executemany("insert or ignore into task(tid, queue, priority, state, due, body) values(?, ?, ?, ?, ?, ?)", rows)
-
-
-def placeholders(values: Sequence[object]) -> str:
-    """Return as many question marks as there are values."""
-    return ",".join("?" * len(values))
 
 
 def _priority(value: object) -> Priority:

@@ -52,6 +52,21 @@ local function store(id, priority, delay, eta, body, awaits)
   end
 end
 
+-- Store an envelope as publish.lua describes it. Return the id of another task where that one holds its key: then nothing is stored.
+local function accept(head, body)
+  local priority, delay, eta, id = string.match(head, '^(%d) (%d+) (%d+) (.*)$')
+  if not priority then
+    local window, length
+    priority, window, length, delay, eta, id = string.match(head, '^(%d) u (%d+) (%d+) (%d+) (%d+) (.*)$')
+    local holder = redis.call('SET', prefix .. 'u:' .. string.sub(body, 1, length), id, 'NX', 'GET', 'PX', window)
+    if holder then
+      return holder ~= id and holder -- its own key: it is stored already
+    end
+    body = string.sub(body, length + 1)
+  end
+  store(id, priority, tonumber(delay), tonumber(eta), body, '')
+end
+
 -- Make up to 500 due envelopes ready. Return the milliseconds until the next one is due, -1 when there is none.
 local function promote()
   local due = redis.call('ZRANGEBYSCORE', prefix .. 'delay', '-inf', now, 'LIMIT', 0, 500)

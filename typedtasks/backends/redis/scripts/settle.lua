@@ -53,8 +53,7 @@ end
 local function finish(item)
   conclude(item)
   for follow = item.next, item.next + 2 * item.b - 2, 2 do
-    local priority, delay, eta, id = string.match(ARGV[follow], '^(%d) (%d+) (%d+) (.*)$')
-    store(id, priority, tonumber(delay), tonumber(eta), ARGV[follow + 1], '')
+    accept(ARGV[follow], ARGV[follow + 1])
   end
 end
 
