@@ -12,7 +12,7 @@ from redis import Redis
 from tests.backends.proxy import Proxy
 from tests.redis_server import RedisServer, redis_server
 from typedtasks import BackendFull, BackendUnavailable, BackendUnsupported, Broker, ResultTimeout, Worker
-from typedtasks.backend import SessionLost
+from typedtasks.backend import Once, SessionLost
 from typedtasks.backends.redis import RedisBackend
 from typedtasks.testing import BackendHarness, Client
 from typedtasks.testing.harness import finish, park, publication
@@ -56,6 +56,25 @@ async def test_a_publication_whose_answer_was_lost_is_stored_once(proxy: Proxy) 
     await client.publish(publication(b"the body"))
     assert proxy.dropped == 1
     assert (await client.backend.counts("default")).ready == 1
+    await harness.close()
+
+
+async def test_a_lost_answer_that_named_duplicates_is_given_again(
+    proxy: Proxy, empty_redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Word for word, though the keys could not tell it any more: their windows are over when the batch is sent again."""
+    monkeypatch.setattr("typedtasks.backends.redis.client._PAUSES", (0.6,))
+    harness, client = await proxied(proxy)
+    long, short = Once("app.task\nkey", 60_000), Once("app.task\nother", 500)
+    first = publication(once=short)
+    await client.publish(first)
+    batch = [publication(b"the body", once=long), publication(), publication(once=long), publication(once=short)]
+    proxy.drop_answer_to = b"the body"
+    assert dict(await client.backend.publish(batch)) == {batch[2].id: batch[0].id, batch[3].id: first.id}
+    assert proxy.dropped == 1
+    assert (await client.backend.counts("default")).ready == 3
+    assert {key.decode() for key in empty_redis.scan_iter("tt:{default}:u:*")} == {"tt:{default}:u:app.task\nkey"}
+    assert 0 < empty_redis.pttl("tt:{default}:u:app.task\nkey") <= 60_000
     await harness.close()
 
 
