@@ -308,6 +308,11 @@ class Broker:
             )
         task: AnyTask
         if inspect.iscoroutinefunction(function):
+            if definition.executor == "process":
+                raise DefinitionError(
+                    f"{name} is asynchronous, so it runs on the worker's event loop: executor='process' is for synchronous "
+                    "functions. Write `def` instead of `async def`, or leave executor out."
+                )
             task = AsyncTask[..., Any, TaskError](function, definition, self)
         else:
             task = SyncTask[..., Any, TaskError](function, definition, self)

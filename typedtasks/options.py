@@ -19,7 +19,10 @@ __all__ = ["Dispatch", "EnqueueOptions", "PriorityName", "TaskDefinition", "Task
 PriorityName: TypeAlias = Literal["high", "normal", "low"]
 """Within a queue, high goes before normal before low; but low is never starved."""
 
+Executor: TypeAlias = Literal["thread", "process"]
+
 _PRIORITIES: Final[Mapping[str, Priority]] = {priority.name.lower(): priority for priority in Priority}
+_EXECUTORS: Final = ("thread", "process")
 _LONGEST_KEY: Final = 256
 _WINDOW: Final = 3600.0
 
@@ -39,8 +42,8 @@ class TaskOptions(TypedDict, total=False):
     """By default a failed task is not run again."""
     result_ttl: Duration
     """How long the outcome is kept, by default the broker's."""
-    executor: Literal["thread"]
-    """Where a synchronous function runs. `"process"` is not available yet."""
+    executor: Executor
+    """Where a synchronous function runs: in a thread (the default), or, for CPU work, in a child process of the worker."""
 
 
 class EnqueueOptions(TypedDict, total=False):
@@ -74,6 +77,7 @@ class TaskDefinition:
     priority: Priority = Priority.NORMAL
     timeout: float = 0.0
     """Seconds; 0: no limit."""
+    executor: Executor = "thread"
     retry: Retry | None = None
     raises: tuple[type[TaskError], ...] = ()
     result_ttl_ms: int = 0
@@ -111,11 +115,9 @@ def define(name: str, options: TaskOptions, defaults: TaskDefinition, raises: ob
     if not isinstance(cast("object", name), str) or not 1 <= len(name) <= MAX_NAME or not name.isprintable():
         raise DefinitionError(f"{name!r:.100} cannot be the name of a task: pass 1 to {MAX_NAME} printable characters.")
     _refuse_unknown(name, options, (*_allowed(TaskOptions), "raises"))
-    if options.get("executor", "thread") != "thread":
-        raise DefinitionError(
-            f"{name}: executor={options.get('executor')!r} is not available yet; synchronous functions run in threads. "
-            "Leave the option out, or start the work in a process pool of your own."
-        )
+    executor = options.get("executor", "thread")
+    if executor not in _EXECUTORS:
+        raise DefinitionError(f"{name}: executor={executor!r} is unknown; choose 'thread' or 'process'.")
     retry = cast("object", options.get("retry"))
     if retry is not None and not isinstance(retry, Retry):
         raise DefinitionError(f"{name}: retry={retry!r} is not a Retry; write retry=Retry(max_attempts=5).")
@@ -126,6 +128,7 @@ def define(name: str, options: TaskOptions, defaults: TaskDefinition, raises: ob
         queue=_queue(name, options.get("queue", defaults.queue)),
         priority=_priority(name, options.get("priority", "normal")),
         timeout=0.0 if timeout is None else seconds(timeout, f"{name}: timeout", positive=True),
+        executor=executor,
         retry=retry,
         raises=_raises(name, raises),
         result_ttl_ms=defaults.result_ttl_ms if ttl is None else _ttl_ms(name, ttl),

@@ -334,5 +334,9 @@ async def test_unknown_options_and_taken_names_are_refused(stage: Stage) -> None
         run.options(dela=3)  # type: ignore[call-arg]  # the unknown option is the point
     with pytest.raises(DefinitionError, match="The name 'run' is taken by"):
         broker.task(name="run")(run.function)
-    with pytest.raises(DefinitionError, match="is not available yet"):
-        broker.task(name="p", executor="process")(run.function)  # type: ignore[call-overload]  # not available: the point
+    with pytest.raises(
+        DefinitionError, match="p is asynchronous, so it runs on the worker's event loop: executor='process' is for"
+    ):
+        broker.task(name="p", executor="process")(run.function)
+    with pytest.raises(DefinitionError, match="p: executor='fibre' is unknown; choose 'thread' or 'process'"):
+        broker.task(name="p", executor="fibre")(run.function)  # type: ignore[call-overload]  # the unknown value is the point

@@ -18,7 +18,7 @@ from tests.worker.test_processes import APPLICATION, Site
 from typedtasks import Broker, Cancelled, Crashed, TaskError, TaskHandle, TaskTimedOut, Worker
 from typedtasks.backend import Bury, Delivery, Finish, Priority, Publication, Reschedule, SessionId, Settlement, TaskId
 from typedtasks.testing import RecordingListener
-from typedtasks.worker import isolation
+from typedtasks.worker import child, execution, pool
 from typedtasks.worker.frames import read_delivery, read_settlement, write_delivery, write_settlement
 
 DELIVERY = Delivery(TaskId("default.x"), "default", Priority.LOW, b"\xff\x00", 3, "default:2:1-0", True)
@@ -104,7 +104,7 @@ async def test_a_suspect_can_be_cancelled(broker: Broker, site: Site) -> None:
 
 async def test_a_suspect_that_blocks_beyond_its_timeout_is_stopped(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here even a blocked event loop can be ended."""
-    monkeypatch.setattr(isolation, "_SLACK", 0.2)
+    monkeypatch.setattr(execution, "_SLACK", 0.2)
     suspect = await lost_twice(broker, "app.block_with_timeout")
     async with worker(broker), asyncio.timeout(20):
         with pytest.raises(TaskTimedOut):
@@ -128,7 +128,7 @@ async def test_without_a_child_a_suspect_runs_here(
     broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """At least once is the first promise; the log says why it is not alone."""
-    monkeypatch.setattr(isolation, "_PAUSE", 0.0)
+    monkeypatch.setattr(pool, "_PAUSE", 0.0)
     suspect = await lost_twice(broker, "app.process")
     with caplog.at_level(logging.ERROR, "typedtasks.worker"):
         async with worker(broker, "no_such_module:broker"), asyncio.timeout(30):
@@ -143,7 +143,7 @@ async def test_only_a_fresh_child_is_a_witness(monkeypatch: pytest.MonkeyPatch) 
     class Child:
         """Dies of what it runs second, and of poison."""
 
-        is_clean = True
+        is_clean = is_alive = True
 
         def __init__(self, command: object) -> None:
             self.used = False
@@ -156,16 +156,15 @@ async def test_only_a_fresh_child_is_a_witness(monkeypatch: pytest.MonkeyPatch) 
             runs.append((delivery.id, self.used))
             await asyncio.sleep(0)
             if self.used or delivery.id == "poison":
-                raise isolation.Died("was killed", "")
+                raise child.Died("was killed", "")
             self.used = True
             return Finish(delivery, b"", 0)
 
-    monkeypatch.setattr(isolation, "_Child", Child)
-    monkeypatch.setattr(isolation, "_CHILDREN", 1)
-    alone = isolation.Isolation(())
+    monkeypatch.setattr(pool, "Child", Child)
+    alone = pool.ChildPool("app:broker", 1)
     names = ["first", "innocent", "poison"]
     ended = await asyncio.gather(*(alone.run(DELIVERY._replace(id=TaskId(name)), 0) for name in names), return_exceptions=True)
-    assert [type(end) for end in ended] == [Finish, Finish, isolation.Died]
+    assert [type(end) for end in ended] == [Finish, Finish, child.Died]
     assert runs == [
         ("first", False),
         ("innocent", True),

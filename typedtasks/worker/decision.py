@@ -28,6 +28,7 @@ __all__ = [
     "fatal",
     "misreturned",
     "parked",
+    "put_off",
     "refused",
     "rejected",
     "retry_notice",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 _LONGEST_PARKING: Final = 300.0
+_PUT_OFF: Final = 5.0
 _LONGEST_MESSAGE: Final = 4 * 1024
 _LONGEST_TRACEBACK: Final = 16 * 1024
 _OWN_CODE: Final = str(Path(__file__).parent.parent)
@@ -125,9 +127,10 @@ def refused(delivery: Delivery, reason: str, ttl_ms: int) -> Bury:
     return Bury(delivery, reason, write_outcome("rejected", error=error), ttl_ms)
 
 
-def fatal(received: Received, how: str, stderr: str) -> Bury:
-    """It was lost twice, ran alone in a child process twice, and each time the child died: it is never run again."""
-    reason = f"{received.task.name} ends its process: it was lost twice, and ran alone twice in a process that {how}."
+def fatal(received: Received, how: str, stderr: str, *, was_lost: bool) -> Bury:
+    """It ran in a fresh child process twice, and each time the child died: it is never run again."""
+    story = "it was lost twice, and ran alone twice in a process" if was_lost else "it ran twice in a fresh process"
+    reason = f"{received.task.name} ends its process: {story} that {how}."
     error = TaskFailed(
         f"{reason} It is kept as a dead letter.", type="ProcessDied", traceback=stderr, attempts=received.header.attempt
     )
@@ -141,6 +144,11 @@ def parked(delivery: Delivery, header: Header, payload: bytes) -> Reschedule:
     delay = min(_LONGEST_PARKING, 2.0 ** min(header.parked, 16))
     body = write_header(header.parked_again()) + payload
     return Reschedule(delivery, body, milliseconds(delay), awaits=header.task)
+
+
+def put_off(received: Received) -> Reschedule:
+    """It needs a child process, and none can be had: look again in 5 s, here or in another worker."""
+    return Reschedule(received.delivery, received.delivery.body, milliseconds(_PUT_OFF))
 
 
 def cancelled(delivery: Delivery, header: Header, ttl_ms: int) -> Finish:

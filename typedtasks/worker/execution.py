@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 from typedtasks.backend import Delivery, Reschedule, Settlement
 from typedtasks.clock import Clock
@@ -19,21 +19,25 @@ from typedtasks.contract import Misfit
 from typedtasks.envelope import EnvelopeInvalid, EnvelopeReader
 from typedtasks.task import AnyTask
 from typedtasks.worker import decision
+from typedtasks.worker.child import Died, OutOfTime
 from typedtasks.worker.decision import Received
-from typedtasks.worker.isolation import Died, Isolation, IsolationUnavailable, OutOfTime, is_suspect
+from typedtasks.worker.pool import ChildPool, Children, NoChild, is_suspect
 
 __all__ = ["Execution", "Prepared"]
+
+_SLACK: Final = 5.0
+"""Seconds beyond its timeout that a suspect has before its child is killed: it has a timeout there, too."""
 
 _log = logging.getLogger("typedtasks.worker")
 
 
 class Prepared(NamedTuple):
-    """A delivery that is ready to run: its arguments are validated, but for those of a suspect, which its child looks at."""
+    """A delivery that is ready to run: its arguments are validated, unless a child of `pool` runs it and looks at them."""
 
     received: Received
     args: tuple[object, ...] = ()
     kwargs: Mapping[str, object] = MappingProxyType({})
-    is_suspect: bool = False
+    pool: ChildPool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class _Raised:
 class Execution:
     """Runs deliveries: asynchronous functions on the loop, each in a context of its own, synchronous ones in threads.
 
-    With `isolation`, those that were lost twice run in a child process.
+    With `children`, those that were lost twice, and tasks with `executor="process"`, run in child processes.
     """
 
     def __init__(
@@ -57,14 +61,14 @@ class Execution:
         ttl_ms: int,
         threads: int,
         clock: Clock,
-        isolation: Isolation | None = None,
+        children: Children | None = None,
     ) -> None:
         self._tasks = tasks
         self._reader = EnvelopeReader(max_payload)
         self._ttl_ms = ttl_ms
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="typedtasks-task")
         self._clock = clock
-        self._isolation = isolation
+        self._children = children
         self._chance = random.Random()
         self._abandoned: set[asyncio.Future[object]] = set()
         self.thread_returned: Callable[[], None] | None = None
@@ -103,9 +107,8 @@ class Execution:
         if task is None:
             return decision.parked(delivery, header, payload)
         received = Received(delivery, header, payload, task)
-        if self._isolation is not None and is_suspect(delivery):
-            return Prepared(received, is_suspect=True)
-        return self._validated(received)
+        pool = None if self._children is None else self._children.pool_for(task.definition, delivery)
+        return self._validated(received) if pool is None else Prepared(received, pool=pool)
 
     def _validated(self, received: Received) -> Prepared | Settlement:
         try:
@@ -117,9 +120,9 @@ class Execution:
     async def run(self, prepared: Prepared) -> Settlement:
         """Return what follows from running it. Raises `CancelledError` where it was cancelled, by whomever."""
         received = prepared.received
-        if prepared.is_suspect and self._isolation is not None:
-            return await self._run_alone(received, self._isolation)
         timeout = received.header.timeout or received.task.definition.timeout
+        if prepared.pool is not None:
+            return await self._run_in_child(received, prepared.pool, timeout)
         scope = asyncio.timeout(timeout) if timeout else None
         try:
             if scope is None:
@@ -137,17 +140,21 @@ class Execution:
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its outcome
             return self.failed(received, error)
 
-    async def _run_alone(self, received: Received, isolation: Isolation) -> Settlement:
-        delivery = received.delivery
-        _log.warning("%s (%s) was lost %d times: it runs alone.", received.task.name, delivery.id, delivery.deliveries - 1)
+    async def _run_in_child(self, received: Received, pool: ChildPool, timeout: float) -> Settlement:
+        delivery, is_process_task = received.delivery, received.task.definition.executor == "process"
+        if is_suspect(delivery):
+            _log.warning("%s (%s) was lost %d times: it runs alone.", received.task.name, delivery.id, delivery.deliveries - 1)
         try:
-            return await isolation.run(delivery, received.header.timeout or received.task.definition.timeout)
+            return await pool.run(delivery, timeout if is_process_task or not timeout else timeout + _SLACK)
         except Died as died:
-            return decision.fatal(received, str(died), died.stderr)
+            return decision.fatal(received, str(died), died.stderr, was_lost=is_suspect(delivery))
         except OutOfTime as error:
             return self.failed(received, error, timed_out=True)
-        except IsolationUnavailable as error:
-            _log.error("%s runs in this process, because no child can be started: %s", delivery.id, error)
+        except NoChild as error:
+            if is_process_task:
+                _log.error("%s (%s) is put off, because no child can run it: %s", received.task.name, delivery.id, error)
+                return decision.put_off(received)
+            _log.error("%s runs in this process, because no child can run it: %s", delivery.id, error)
         prepared = self._validated(received)
         return await self.run(prepared) if isinstance(prepared, Prepared) else prepared
 

@@ -7,7 +7,6 @@ import logging
 import os
 import secrets
 import socket
-import sys
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
@@ -17,8 +16,8 @@ from typedtasks.broker import Broker
 from typedtasks.clock import Duration, seconds
 from typedtasks.errors import BackendUnavailable, DefinitionError
 from typedtasks.worker.execution import Execution
-from typedtasks.worker.isolation import Isolation, application_of
 from typedtasks.worker.lease import Heartbeat
+from typedtasks.worker.pool import Children, application_of
 from typedtasks.worker.serving import Serving, Tally
 
 __all__ = ["Worker", "new_session_id"]
@@ -41,8 +40,9 @@ class Worker:
     run at a time; synchronous ones have as many threads. `lease` is how long the backend waits for a sign of life before it
     gives this worker's tasks to another. `grace` is how long tasks may go on after `stop`. The broker has to be open.
 
-    A task that was lost twice, because the worker that ran it died, runs alone in a child process, which imports the broker from
-    `application` (`module:name`), by default the imported module that holds it. Without one it runs here, like all others.
+    Tasks with `executor="process"` run in child processes, as many as there are CPUs, and a task that was lost twice, because the
+    worker that ran it died, runs alone in one. Children import the broker from `application` (`module:name`), by default the
+    imported module that holds it. Without one suspects run here, and tasks with `executor="process"` are refused.
     """
 
     def __init__(
@@ -75,21 +75,23 @@ class Worker:
     async def run(self, *, burst: bool = False, session_id: SessionId | None = None) -> Tally:
         """Run tasks until `stop` is called, or (`burst`) until no task is ready, and return what was settled.
 
-        Raises `DefinitionError` when the types of a task cannot be found, and `BackendUnavailable` when the backend is not
-        there at the start; later it is waited for. `session_id` names the first session; a supervisor that sees the process
-        die can then end its lease at once.
+        Raises `DefinitionError` when the types of a task cannot be found, or a task needs child processes that could not import
+        the broker, and `BackendUnavailable` when the backend is not there at the start; later it is waited for. `session_id`
+        names the first session; a supervisor that sees the process die can then end its lease at once.
         """
         self.broker.check_open("A worker")
         for task in self.broker.tasks.values():
             task.boundary.check()
-        isolation = Isolation(_child_command(self._application)) if self._application else None
+            if task.definition.executor == "process" and not self._application:
+                raise _not_importable(task.name, self.broker)
+        children = Children(self._application) if self._application else None
         execution = Execution(
             self.broker.tasks,
             max_payload=self.broker.max_payload,
             ttl_ms=self.broker.result_ttl_ms,
             threads=self.concurrency,
             clock=self.broker.clock,
-            isolation=isolation,
+            children=children,
         )
         id = session_id or new_session_id()
         first = True
@@ -109,8 +111,8 @@ class Worker:
                 id = new_session_id()
         finally:
             execution.close()
-            if isolation is not None:
-                await isolation.close()
+            if children is not None:
+                await children.close()
         return self.tally
 
     @property
@@ -177,8 +179,12 @@ class Worker:
             raise
 
 
-def _child_command(application: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", "typedtasks", "worker", application)
+def _not_importable(name: str, broker: Broker) -> DefinitionError:
+    if broker.url.startswith("memory:"):
+        way = "a broker in memory has no processes but its own: use SQLite or Redis, or define the task without it"
+    else:
+        way = "put the broker into a module that is imported (not the program itself), or pass Worker(application='module:name')"
+    return DefinitionError(f"{name}: executor='process' needs child processes that import {broker!r}, and none could: {way}.")
 
 
 def _report(worker: asyncio.Task[Tally]) -> None:

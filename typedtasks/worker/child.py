@@ -1,9 +1,8 @@
-"""Suspects: deliveries that were lost twice run alone in a child process, so that whatever kills it kills nothing else."""
+"""One child process of a worker: deliveries run there, so that whatever ends it ends nothing else."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -12,53 +11,18 @@ from contextlib import suppress
 from typing import Final
 
 from typedtasks.backend import Delivery, Settlement
-from typedtasks.broker import Broker
 from typedtasks.worker.frames import HEAD, framed, read_settlement, write_delivery
 
-__all__ = ["Died", "Isolation", "IsolationUnavailable", "OutOfTime", "application_of", "is_suspect"]
+__all__ = ["Child", "Died", "OutOfTime"]
 
-_LOSSES: Final = 2
-_DEATHS: Final = 2
-_CHILDREN: Final = 4
-"""Suspects that run at a time, each in a child of its own."""
-_STARTS: Final = 3
 _START_LIMIT: Final = 60.0
-_PAUSE: Final = 1.0
-_SLACK: Final = 5.0
-"""Seconds beyond its timeout that a suspect has before its child is killed."""
 _LAST_WORDS: Final = 0.3
-"""Seconds that a suspect has to end after its cancellation, before its child is killed."""
+"""Seconds that a task has to end after its cancellation, before its child is killed."""
 _STDERR_TAIL: Final = 4096
 
-_log = logging.getLogger("typedtasks.worker")
 
-
-def is_suspect(delivery: Delivery) -> bool:
-    """Return whether a delivery was lost twice without an outcome: it may be what killed those who had it."""
-    return delivery.deliveries > _LOSSES
-
-
-def application_of(broker: Broker) -> str | None:
-    """Return where a broker is found, as `module:name`. None for one that no imported module holds, or that lives in memory.
-
-    A program that is run (`__main__`) is not looked at: a child that imported it would run it once more.
-    """
-    if broker.url.startswith("memory:"):
-        return None
-    for name, module in list(sys.modules.items()):
-        if name != "__main__":
-            for attribute, value in list(getattr(module, "__dict__", {}).items()):
-                if value is broker:
-                    return f"{name}:{attribute}"
-    return None
-
-
-class IsolationUnavailable(Exception):
-    """No child could be started. The text says why."""
-
-
-class OutOfTime(Exception):
-    """A suspect went on after its timeout, so its child was killed."""
+class OutOfTime(TimeoutError):
+    """A task went on after its time, so its child was killed."""
 
 
 class Died(Exception):
@@ -70,62 +34,7 @@ class Died(Exception):
         """The end of what it wrote to its standard error."""
 
 
-class Isolation:
-    """Runs suspects in children that `command` starts, one at a time in each.
-
-    A child that has answered is used again while suspects wait. Only a child that ran nothing before is a witness against what
-    it runs: two of those have to die of it.
-    """
-
-    def __init__(self, command: Sequence[str]) -> None:
-        self._command = tuple(command)
-        self._turns = asyncio.Semaphore(_CHILDREN)
-        self._idle: list[_Child] = []
-
-    async def run(self, delivery: Delivery, timeout: float) -> Settlement:
-        """Return what follows from a delivery, which may take `timeout` seconds (0: any time).
-
-        Raises `Died` when it has ended two children, `OutOfTime`, and `IsolationUnavailable`.
-        """
-        async with self._turns:
-            deaths = 0
-            while True:
-                child = self._idle.pop() if self._idle and not deaths else await self._start()
-                is_witness = not child.used
-                try:
-                    settlement = await child.run(delivery, timeout)
-                except Died as died:
-                    deaths += is_witness
-                    _log.warning("%s: the process in which it ran alone %s.", delivery.id, died)
-                    if deaths == _DEATHS:
-                        raise
-                else:
-                    if self._turns.locked() and child.is_clean:
-                        self._idle.append(child)
-                    else:
-                        await child.end()
-                    return settlement
-
-    async def close(self) -> None:
-        """End the children that wait."""
-        while self._idle:
-            await self._idle.pop().end()
-
-    async def _start(self) -> _Child:
-        failure = ""
-        for attempt in range(_STARTS):
-            await asyncio.sleep(_PAUSE if attempt else 0)
-            child = _Child(self._command)
-            try:
-                await child.start()
-            except (OSError, Died, TimeoutError) as error:
-                failure = f"{str(error) or 'it was not ready in time'}\n{error.stderr if isinstance(error, Died) else ''}"
-            else:
-                return child
-        raise IsolationUnavailable(failure)
-
-
-class _Child:
+class Child:
     """One child process: deliveries go to its standard input, what follows comes back on a pipe of its own."""
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -136,6 +45,7 @@ class _Child:
         self._echo: asyncio.Task[None] | None = None
         self._stderr = b""
         self.used = False
+        """Whether it has run anything."""
         self.is_clean = True
         """Whether nothing of what it ran still goes on there."""
 
@@ -167,12 +77,20 @@ class _Child:
             await self.end()
             raise
 
-    async def run(self, delivery: Delivery, timeout: float) -> Settlement:
-        """Return what follows. Raises `Died` or `OutOfTime`; then, and when it is cancelled, the child has ended."""
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process has not ended, as far as is known."""
+        return self._process.returncode is None
+
+    async def run(self, delivery: Delivery, limit: float) -> Settlement:
+        """Return what follows from a delivery, which may take `limit` seconds (0: any time).
+
+        Raises `Died` or `OutOfTime`; then, and when it is cancelled, the child has ended.
+        """
         self.used = True
         try:
             await self._say(write_delivery(delivery))
-            async with asyncio.timeout(timeout + _SLACK if timeout else None):
+            async with asyncio.timeout(limit or None):
                 answer = await self._answer()
             self.is_clean = answer[:1] == b"+"
             return read_settlement(answer[1:])

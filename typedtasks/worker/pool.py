@@ -1,0 +1,137 @@
+"""The child processes of a worker: one pool for suspects, and one for tasks with `executor="process"`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from typing import Final
+
+from typedtasks.backend import Delivery, Reschedule, Settlement
+from typedtasks.broker import Broker
+from typedtasks.options import TaskDefinition
+from typedtasks.worker.child import Child, Died
+
+__all__ = ["ChildPool", "Children", "NoChild", "application_of", "is_suspect"]
+
+_LOSSES: Final = 2
+_DEATHS: Final = 2
+_SUSPECTS: Final = 4
+"""Suspects that run at a time, each in a child of its own."""
+_STARTS: Final = 3
+_PAUSE: Final = 1.0
+
+_log = logging.getLogger("typedtasks.worker")
+
+
+def is_suspect(delivery: Delivery) -> bool:
+    """Return whether a delivery was lost twice without an outcome: it may be what killed those who had it."""
+    return delivery.deliveries > _LOSSES
+
+
+def application_of(broker: Broker) -> str | None:
+    """Return where a broker is found, as `module:name`. None for one that no imported module holds, or that lives in memory.
+
+    A program that is run (`__main__`) is not looked at: a child that imported it would run it once more.
+    """
+    if broker.url.startswith("memory:"):
+        return None
+    for name, module in list(sys.modules.items()):
+        if name != "__main__":
+            for attribute, value in list(getattr(module, "__dict__", {}).items()):
+                if value is broker:
+                    return f"{name}:{attribute}"
+    return None
+
+
+class Children:
+    """Says which deliveries run in a child, and in which pool. The children import the broker from `application`."""
+
+    def __init__(self, application: str) -> None:
+        self._suspects = ChildPool(application, _SUSPECTS)
+        self._processes = ChildPool(application, os.cpu_count() or 1, keeps=True)
+
+    def pool_for(self, definition: TaskDefinition, delivery: Delivery) -> ChildPool | None:
+        """Return the pool that runs a delivery. None: it runs in the worker itself."""
+        if definition.executor == "process":
+            return self._processes
+        return self._suspects if is_suspect(delivery) else None
+
+    async def close(self) -> None:
+        """End the children that wait for work."""
+        await self._suspects.close()
+        await self._processes.close()
+
+
+class NoChild(Exception):
+    """No child could run it. The text says why."""
+
+
+class ChildPool:
+    """Runs deliveries in at most `size` children at a time, one at a time in each. Children are started when they are needed.
+
+    A child that has answered is used again: as long as the pool lives (`keeps`), or only while deliveries wait for it. Only a
+    child that ran nothing before is a witness against what it runs: two of those have to die of it.
+    """
+
+    def __init__(self, application: str, size: int, *, keeps: bool = False) -> None:
+        self._application = application
+        self._turns = asyncio.Semaphore(size)
+        self._keeps = keeps
+        self._idle: list[Child] = []
+
+    async def run(self, delivery: Delivery, limit: float) -> Settlement:
+        """Return what follows from a delivery, which may take `limit` seconds (0: any time), from when a child has it.
+
+        Raises `Died` when it has ended two fresh children, `OutOfTime` when it was stopped, and `NoChild`.
+        """
+        async with self._turns:
+            deaths = 0
+            while True:
+                child = await self._fresh() if deaths else await self._next()
+                is_witness = not child.used
+                try:
+                    settlement = await child.run(delivery, limit)
+                except Died as died:
+                    deaths += is_witness
+                    _log.warning("%s: the child process that ran it %s.", delivery.id, died)
+                    if deaths == _DEATHS:
+                        raise
+                    continue
+                await self._take_back(child)
+                if isinstance(settlement, Reschedule) and settlement.awaits:
+                    raise NoChild(f"{self._application} does not define the task {settlement.awaits!r} where a child imports it")
+                return settlement
+
+    async def close(self) -> None:
+        """End the children that wait for work."""
+        while self._idle:
+            await self._idle.pop().end()
+
+    async def _next(self) -> Child:
+        while self._idle:
+            child = self._idle.pop()
+            if child.is_alive:
+                return child
+            await child.end()
+        return await self._fresh()
+
+    async def _take_back(self, child: Child) -> None:
+        if child.is_clean and (self._keeps or self._turns.locked()):
+            self._idle.append(child)
+        else:
+            await child.end()
+
+    async def _fresh(self) -> Child:
+        failure = ""
+        for attempt in range(_STARTS):
+            await asyncio.sleep(_PAUSE if attempt else 0)
+            child = Child((sys.executable, "-m", "typedtasks", "worker", self._application))
+            try:
+                await child.start()
+            except (OSError, Died) as error:  # a TimeoutError is an OSError
+                failure = f"{str(error) or 'it was not ready in time'}\n{error.stderr if isinstance(error, Died) else ''}"
+            else:
+                return child
+        raise NoChild(failure)
