@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["Process", "eventually", "listens", "started"]
+__all__ = ["Process", "eventually", "is_alive", "listens", "started"]
 
 ROOT = Path(__file__).parent.parent
 
@@ -79,6 +79,15 @@ def eventually(condition: Callable[[], bool], timeout: float = 20, what: Callabl
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s: {what()}")
         time.sleep(0.005)
+
+
+def is_alive(process: int) -> bool:
+    """Return whether a process exists."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def listens(port: int) -> bool:

@@ -10,10 +10,16 @@ import threading
 import time
 from pathlib import Path
 
-from typedtasks import Broker
+from typedtasks import Broker, Retry, TaskError
 
 broker = Broker()
 not_a_broker = 7
+
+
+class NotSquare(TaskError):
+    """A failure with fields."""
+
+    number: int
 
 
 def _log(line: str) -> None:
@@ -85,3 +91,37 @@ async def kill() -> None:
 async def block_with_timeout() -> None:
     """Block the event loop for longer than the timeout."""
     time.sleep(60)  # blocking is the point
+
+
+@broker.task(name="app.root", executor="process", raises=NotSquare)
+def root(number: int) -> tuple[int, int]:
+    """Return the square root, and the process that found it."""
+    if number < 0:
+        raise ValueError("a negative number")
+    found = round(number**0.5)
+    if found * found != number:
+        raise NotSquare(number=number)
+    return found, os.getpid()
+
+
+@broker.task(name="app.hold_process", executor="process")
+def hold_process(n: int) -> int:
+    """Say which process runs it; go on when the test says so."""
+    _log(f"start {n} {os.getpid()}")
+    while not Path(os.environ["TEST_LOG"] + ".go").exists():
+        time.sleep(0.005)
+    return n
+
+
+@broker.task(name="app.spin", executor="process", timeout=0.3, retry=Retry(max_attempts=2, backoff=0.01))
+def spin() -> None:
+    """Compute for longer than the timeout, in one operation that holds the interpreter's lock."""
+    _log(f"start spin {os.getpid()}")
+    sum(range(10**12))
+
+
+@broker.task(name="app.kill_process", executor="process", retry=Retry(max_attempts=5))
+def kill_process() -> None:
+    """End the process whenever it is run, as a crash in C would, after a word on standard error."""
+    print("these are my last words", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)

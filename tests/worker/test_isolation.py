@@ -6,13 +6,11 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from redis import Redis
 
-from tests.processes import eventually
+from tests.processes import eventually, is_alive
 from tests.worker.application import block_with_timeout, double, hold, kill, process
 from tests.worker.test_processes import APPLICATION, Site
 from typedtasks import Broker, Cancelled, Crashed, TaskError, TaskHandle, TaskTimedOut, Worker
@@ -22,19 +20,6 @@ from typedtasks.worker import child, execution, pool
 from typedtasks.worker.frames import read_delivery, read_settlement, write_delivery, write_settlement
 
 DELIVERY = Delivery(TaskId("default.x"), "default", Priority.LOW, b"\xff\x00", 3, "default:2:1-0", True)
-
-
-@pytest.fixture(params=["sqlite", "redis"])
-def site(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    """A store that this process and its children share, empty."""
-    url = f"sqlite:///{tmp_path / 'tasks.db'}" if request.param == "sqlite" else str(request.getfixturevalue("redis_url"))
-    if request.param == "redis":
-        with Redis.from_url(url) as redis:
-            redis.flushall()
-    site = Site(url, tmp_path)
-    monkeypatch.setenv("TYPEDTASKS_URL", url)
-    monkeypatch.setenv("TEST_LOG", str(site.log))
-    return site
 
 
 @pytest.fixture
@@ -206,12 +191,3 @@ def test_poison_among_innocents_is_found_and_they_are_not_blamed(site: Site) -> 
 
     with site.worker("--processes", "2", "--concurrency", "50"):
         asyncio.run(send_and_wait())
-
-
-def is_alive(process: int) -> bool:
-    """Return whether a process exists."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
