@@ -14,12 +14,13 @@ from typedtasks.envelope import MAX_HEADER, MAX_NAME, Header, write_header
 from typedtasks.errors import DefinitionError, TaskError, printable, representation
 from typedtasks.retry import Retry
 
-__all__ = ["Dispatch", "EnqueueOptions", "PriorityName", "TaskDefinition", "TaskOptions", "define", "dispatch_of"]
+__all__ = ["Dispatch", "EnqueueOptions", "Executor", "PriorityName", "TaskDefinition", "TaskOptions", "define", "dispatch_of"]
 
 PriorityName: TypeAlias = Literal["high", "normal", "low"]
 """Within a queue, high goes before normal before low; but low is never starved."""
 
 Executor: TypeAlias = Literal["thread", "process"]
+"""A thread shares the worker's memory and its interpreter lock; a process has its own, and can be ended."""
 
 _PRIORITIES: Final[Mapping[str, Priority]] = {priority.name.lower(): priority for priority in Priority}
 _EXECUTORS: Final = ("thread", "process")
@@ -37,7 +38,7 @@ class TaskOptions(TypedDict, total=False):
     priority: PriorityName
     """By default `"normal"`."""
     timeout: Duration
-    """How long one execution may take, by default without limit. A thread cannot be stopped: see the tutorial."""
+    """How long one execution may take, by default without limit. A thread cannot be stopped, a process can: see the tutorial."""
     retry: Retry
     """By default a failed task is not run again."""
     result_ttl: Duration

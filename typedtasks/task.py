@@ -138,7 +138,7 @@ class AsyncTask(Task[P, R_co, E_co]):
 
 
 class SyncTask(Task[P, R_co, E_co]):
-    """A task made from a synchronous function. A worker runs it in a thread."""
+    """A task made from a synchronous function. A worker runs it in a thread or in a child process."""
 
     @property
     def function(self) -> Callable[P, R_co]:

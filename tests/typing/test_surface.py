@@ -48,4 +48,4 @@ def test_every_misuse_is_refused_and_nothing_else(checker: object, tmp_path: Pat
     path.write_text(PROGRAM)
     expected = {number for number, line in enumerate(PROGRAM.splitlines(), 1) if line.endswith("# refused")}
     assert checker(path) == expected
-    assert len(expected) == 6
+    assert len(expected) == 7
