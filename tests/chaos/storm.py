@@ -204,10 +204,9 @@ class _resending:  # noqa: N801 - it reads as a function
         backend = cast("Any", broker.backend)
         publish = backend._publish
 
-        async def publish_twice(queue: str, envelopes: object) -> None:
+        async def publish_twice(queue: str, envelopes: object) -> object:
             if chance.random() >= share:
-                await publish(queue, envelopes)
-                return
+                return await publish(queue, envelopes)
             report.resent += 1
             commands = backend._open_commands
             run = commands.run
@@ -218,7 +217,7 @@ class _resending:  # noqa: N801 - it reads as a function
 
             commands.run = run_twice
             try:
-                await publish(queue, envelopes)
+                return await publish(queue, envelopes)
             finally:
                 commands.run = run
 
