@@ -31,7 +31,7 @@ async def test_a_second_call_with_the_key_is_the_first_task(stage: Stage) -> Non
         assert (first.deduplicated, second.deduplicated) == (False, True)
         assert (await broker.counts()).ready == 1
         async with Worker(broker):
-            assert await asyncio.gather(first.result(PATIENCE), second.result(PATIENCE)) == [1, 1]
+            assert [await first.result(PATIENCE), await second.result(PATIENCE)] == [1, 1]
             third = await once.enqueue(3)
             assert (third.deduplicated, await third.result(PATIENCE)) == (True, 1)
 
