@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from base64 import urlsafe_b64decode
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from typing import Final, NewType
 
@@ -44,7 +43,8 @@ def new_task_ids(queues: Sequence[str], now: float) -> list[TaskId]:
 
 def created_ms(id: TaskId) -> int:
     """Return when the id was made, in milliseconds since 1970; 0 where it was not made by `new_task_id`."""
+    stamp = id.partition(".")[2][:8].replace("-", "+").replace("_", "/")
     try:
-        return int.from_bytes(urlsafe_b64decode(id.partition(".")[2])[:6], "big")
+        return int.from_bytes(a2b_base64(stamp), "big")
     except ValueError:
         return 0
