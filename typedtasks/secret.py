@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Generic, TypeVar, get_args
+from typing import Any, Final, Generic, TypeVar, cast, get_args
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -37,7 +37,7 @@ class Secret(Generic[T]):
         return _STARS
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and bool(self._value == other._value)
+        return isinstance(other, Secret) and bool(self._value == cast("Secret[object]", other)._value)
 
     def __hash__(self) -> int:
         return hash((Secret, self._value))
