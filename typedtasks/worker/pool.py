@@ -87,9 +87,8 @@ class ChildPool:
         Raises `Died` when it has ended two fresh children, `OutOfTime` when it was stopped, and `NoChild`.
         """
         async with self._turns:
-            deaths = 0
+            child, deaths = await self._next(), 0
             while True:
-                child = await self._fresh() if deaths else await self._next()
                 is_witness = not child.used
                 try:
                     settlement = await child.run(delivery, limit)
@@ -98,6 +97,7 @@ class ChildPool:
                     _log.warning("%s: the child process that ran it %s.", delivery.id, died)
                     if deaths == _DEATHS:
                         raise
+                    child = await self._fresh()
                     continue
                 await self._take_back(child)
                 if isinstance(settlement, Reschedule) and settlement.awaits:
