@@ -149,7 +149,7 @@ async def test_children_end_with_a_worker_that_is_killed(site: Site) -> None:
     broker = Broker(site.url)
     task = broker.task(name=hold_process.name)(hold_process.function)
     async with broker, asyncio.timeout(60):
-        with site.worker() as victim:
+        with site.worker("--lease", "2") as victim:
             handle = await task.enqueue(1)
             await asyncio.to_thread(eventually, lambda: bool(site.lines("start 1")), 20, lambda: victim.output)
             victim.popen.kill()
