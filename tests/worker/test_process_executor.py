@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -117,6 +118,17 @@ async def test_what_ends_two_fresh_children_is_a_dead_letter(broker: Broker) -> 
     (letter,) = await broker.dead_letters()
     assert letter.id == poison.id
     assert "these are my last words" in letter.reason
+
+
+async def test_a_child_that_died_while_it_was_idle_is_replaced(broker: Broker) -> None:
+    """Nobody notices, and nothing is blamed for it."""
+    task = rooting(broker)
+    async with worker(broker), asyncio.timeout(30):
+        _, first = await (await task.enqueue(4)).result()
+        os.kill(first, signal.SIGKILL)
+        found, second = await (await task.enqueue(9)).result()
+        assert found == 3
+        assert second != first
 
 
 async def test_a_cancellation_ends_the_child(broker: Broker, site: Site) -> None:
