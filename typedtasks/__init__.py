@@ -1,6 +1,6 @@
 """typedtasks: an async, distributed task manager in which a task is a typed contract."""
 
-from typedtasks.backend import Counts, DeadLetter, Waiting
+from typedtasks.backend import Counts, SessionState, Waiting
 from typedtasks.broker import Broker
 from typedtasks.clock import Duration
 from typedtasks.errors import (
@@ -25,6 +25,7 @@ from typedtasks.errors import (
 )
 from typedtasks.handle import TaskHandle
 from typedtasks.injection import Context, Depends, Injected
+from typedtasks.operating import Cancellation, DeadLetter, Replay
 from typedtasks.outcome import Cancelled, Crashed, Expired, Failure, Outcome, Success
 from typedtasks.retry import Retry
 from typedtasks.secret import Secret
@@ -39,6 +40,7 @@ __all__ = [
     "Broker",
     "BrokerClosed",
     "Call",
+    "Cancellation",
     "Cancelled",
     "Context",
     "Counts",
@@ -54,12 +56,14 @@ __all__ = [
     "PayloadInvalid",
     "PayloadRejected",
     "PayloadTooLarge",
+    "Replay",
     "ResultExpired",
     "ResultInvalid",
     "ResultLost",
     "ResultTimeout",
     "Retry",
     "Secret",
+    "SessionState",
     "Success",
     "SyncTask",
     "Task",

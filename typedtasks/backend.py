@@ -7,17 +7,17 @@ Every method may raise `BackendUnavailable`. All times that matter (due times, l
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, Literal, NamedTuple, NewType, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
-from typedtasks.ids import TaskId, created_ms, is_queue_name, new_task_id, new_task_ids, queue_of
+from typedtasks.ids import SessionId, TaskId, created_ms, is_queue_name, new_task_id, new_task_ids, queue_of
+from typedtasks.inventory import Buried, Counts, SessionState, Waiting, session_states
 
 __all__ = [
     "Backend",
+    "Buried",
     "Bury",
     "Counts",
-    "DeadLetter",
     "Delivery",
     "Finish",
     "LeaseKeeper",
@@ -31,6 +31,7 @@ __all__ = [
     "SessionId",
     "SessionListener",
     "SessionLost",
+    "SessionState",
     "Settlement",
     "TaskId",
     "Waiting",
@@ -40,10 +41,8 @@ __all__ = [
     "new_task_ids",
     "queue_of",
     "read_plan",
+    "session_states",
 ]
-
-SessionId = NewType("SessionId", str)
-"""One worker process's life. It is the fence: what a session owned, no other session can settle, and the reverse."""
 
 
 class Priority(IntEnum):
@@ -160,45 +159,6 @@ class Bury(NamedTuple):
 
 
 Settlement: TypeAlias = Finish | Reschedule | Bury
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many tasks of a queue are in each state. `parked` are also counted in `delayed`."""
-
-    ready: int = 0
-    running: int = 0
-    delayed: int = 0
-    parked: int = 0
-    dead: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A task that is in a queue, as an operator sees it."""
-
-    id: TaskId
-    queue: str
-    priority: int
-    state: Literal["ready", "running", "delayed", "parked"]
-    due_ms: int
-    """When a delayed or parked task becomes ready, in milliseconds since 1970; 0 for the others."""
-    awaits: str
-    """The task name that a parked task waits for a worker to know; empty for the others."""
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A task that can never be run, with the raw bytes that were in the queue."""
-
-    id: TaskId
-    queue: str
-    priority: int
-    reason: str
-    died_ms: int
-    deliveries: int
-    body: bytes
 
 
 class SessionLost(Exception):
@@ -358,12 +318,28 @@ class Backend(Protocol):
         """Return tasks of the queue in the order ready (as they will be claimed), running, delayed and parked (by time)."""
         ...
 
-    async def dead_letters(self, queue: str, limit: int = 100) -> list[DeadLetter]:
-        """Return the queue's dead letters, the oldest first."""
+    async def parked(self, queue: str, limit: int = 100) -> list[Waiting]:
+        """Return the queue's parked tasks, by the time at which they are tried again."""
         ...
 
-    async def replay(self, queue: str, ids: Sequence[TaskId]) -> int:
-        """Make dead letters ready again and return how many were found. Their outcomes are deleted: waiters wait on."""
+    async def sessions(self, queue: str) -> list[SessionState]:
+        """Return the sessions that read the queue or own deliveries of it, by their ids (see `session_states`)."""
+        ...
+
+    async def dead_letters(self, queue: str, limit: int = 100, offset: int = 0) -> list[Buried]:
+        """Return the queue's dead letters, the oldest first, without the first `offset`. Empty: there are no more."""
+        ...
+
+    async def find_dead_letters(self, queue: str, ids: Sequence[TaskId]) -> list[Buried]:
+        """Return those of the queue's dead letters that are named, in the order of `ids`."""
+        ...
+
+    async def replay(self, queue: str, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Make dead letters ready again and return those that were there. Their outcomes are deleted: waiters wait on."""
+        ...
+
+    async def drop(self, queue: str, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Delete dead letters for good and return those that were there. Their outcomes stay."""
         ...
 
     async def purge(self, queue: str, *, dead: bool = False) -> int:

@@ -12,23 +12,15 @@ from typing import Any, Final, Never, ParamSpec, Protocol, Self, cast, overload
 
 from typing_extensions import TypeVar, Unpack
 
-from typedtasks.backend import (
-    Backend,
-    Counts,
-    DeadLetter,
-    Publication,
-    TaskId,
-    Waiting,
-    is_queue_name,
-    new_task_id,
-    new_task_ids,
-)
+from typedtasks.backend import Backend, Publication
 from typedtasks.backends import DEFAULT_URL, backend_from_url, redacted
 from typedtasks.batching import Batcher
 from typedtasks.clock import Clock, Duration, SystemClock, milliseconds, seconds
 from typedtasks.contract import default_task_name
 from typedtasks.errors import BrokerClosed, DefinitionError, TaskError
 from typedtasks.handle import TaskHandle
+from typedtasks.ids import TaskId, is_queue_name, is_task_id, new_task_id, new_task_ids
+from typedtasks.operating import Operating
 from typedtasks.options import TaskDefinition, TaskOptions, define
 from typedtasks.task import AnyTask, AsyncTask, Call, SyncTask, Task
 from typedtasks.waiting import Outcomes
@@ -64,8 +56,8 @@ class TaskDecorator(Protocol[E_co]):
     def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R, E_co]: ...
 
 
-class Broker:
-    """Knows tasks, sends their calls, and gives out handles of their results.
+class Broker(Operating):
+    """Knows tasks, sends their calls, and gives out handles of their results. What it offers to operators is in `Operating`.
 
     `url` says where the tasks are kept: `redis://…`, `sqlite:///file.db` or `memory://`. Without it the environment variable
     `TYPEDTASKS_URL` does, and without that it is an embedded SQLite file, `.typedtasks/tasks.db` in the working directory. A
@@ -251,36 +243,9 @@ class Broker:
             raise DefinitionError(f"{task!r} is not a task; pass what @broker.task made.")
         if self._tasks.get(task.name) is not task:
             raise self._not_own(task)
-        if not _is_task_id(task_id):
+        if not isinstance(cast("object", task_id), str) or not is_task_id(task_id):
             raise DefinitionError(f"{task_id!r} is not a task id; pass the `id` of a TaskHandle.")
         return TaskHandle(TaskId(task_id), task, self, foreign=True)
-
-    async def counts(self, queue: str = "default") -> Counts:
-        """Return how many tasks of a queue are ready, running, delayed, parked and dead."""
-        self.check_open("counts")
-        return await self.backend.counts(queue)
-
-    async def peek(self, queue: str = "default", limit: int = 100) -> list[Waiting]:
-        """Return tasks of a queue that have not ended: ready, running, delayed, and parked for want of a worker."""
-        self.check_open("peek")
-        return await self.backend.peek(queue, limit)
-
-    async def dead_letters(self, queue: str = "default", limit: int = 100) -> list[DeadLetter]:
-        """Return the tasks of a queue that can never be run, each with its reason and raw bytes, the oldest first."""
-        self.check_open("dead_letters")
-        return await self.backend.dead_letters(queue, limit)
-
-    async def replay(self, ids: Sequence[str], queue: str = "default") -> int:
-        """Put dead letters back into their queue, and return how many of the ids were found."""
-        self.check_open("replay")
-        return await self.backend.replay(queue, [TaskId(id) for id in ids])
-
-    async def purge(self, queue: str = "default", *, dead: bool = False) -> int:
-        """Delete a queue's waiting tasks (or its dead letters) for good, and return how many there were."""
-        self.check_open("purge")
-        deleted = await self.backend.purge(queue, dead=dead)
-        self._outcomes.interrupted()  # who waits here for a deleted task is told so
-        return deleted
 
     async def wait_outcome(self, id: TaskId, *, foreign: bool, ttl_ms: int) -> bytes:
         """Return an outcome as bytes once there is one. `TaskHandle.outcome` is the usual way."""
@@ -368,10 +333,3 @@ class Broker:
 def _check_size(option: str, size: object) -> None:
     if type(size) is not int or size < 1:
         raise DefinitionError(f"{option}={size!r} is not possible: pass a number of bytes, 1 or more.")
-
-
-def _is_task_id(text: object) -> bool:
-    if not isinstance(text, str):
-        return False
-    queue, _, rest = text.partition(".")
-    return is_queue_name(queue) and rest != "" and rest.isascii() and rest.isprintable()

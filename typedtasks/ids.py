@@ -1,4 +1,4 @@
-"""The ids of tasks: unique for ever, and each says which queue its task lives in."""
+"""The ids of tasks, unique for ever, each of which says which queue its task lives in; and those of sessions."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from typing import Final, NewType
 
-__all__ = ["TaskId", "created_ms", "is_queue_name", "new_task_id", "new_task_ids", "queue_of"]
+__all__ = ["SessionId", "TaskId", "created_ms", "is_queue_name", "is_task_id", "new_task_id", "new_task_ids", "queue_of"]
 
 TaskId = NewType("TaskId", str)
 """`<queue>.<20 characters>`: unique for ever, and it says which queue the task and its outcome live in."""
+
+SessionId = NewType("SessionId", str)
+"""One worker process's life. It is the fence: what a session owned, no other session can settle, and the reverse."""
 
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -20,6 +23,12 @@ _QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 def is_queue_name(name: str) -> bool:
     """Return whether `name` may name a queue: 1 to 64 letters, digits, `_` and `-`."""
     return _QUEUE_NAME.fullmatch(name) is not None
+
+
+def is_task_id(text: str) -> bool:
+    """Return whether `text` may be the id of a task: the name of a queue, a point, and something printable in ASCII."""
+    queue, _, rest = text.partition(".")
+    return is_queue_name(queue) and rest != "" and rest.isascii() and rest.isprintable()
 
 
 def queue_of(id: TaskId) -> str:

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 
 from typedtasks.backend import (
+    Buried,
     Bury,
     Counts,
-    DeadLetter,
     Delivery,
     OutcomeListener,
     Publication,
@@ -19,13 +19,15 @@ from typedtasks.backend import (
     SessionId,
     SessionListener,
     SessionLost,
+    SessionState,
     Settlement,
     TaskId,
     Waiting,
     queue_of,
     read_plan,
+    session_states,
 )
-from typedtasks.backends.memory_state import Entry, MemoryQueue, shown_entry
+from typedtasks.backends.memory_state import Entry, MemoryQueue
 from typedtasks.clock import Clock, SystemClock
 
 __all__ = ["MemoryBackend", "MemoryLeaseKeeper", "MemorySession"]
@@ -39,6 +41,7 @@ class MemoryBackend:
         self.queues: dict[str, MemoryQueue] = {}
         self.outcomes: dict[TaskId, tuple[bytes, float]] = {}
         self.leases: dict[SessionId, float] = {}
+        self.reads: dict[SessionId, tuple[str, ...]] = {}
         self.workers: dict[SessionId, SessionListener] = {}
         self.lock = threading.Lock()
         """Guards the leases, which the heartbeat's thread renews."""
@@ -102,6 +105,7 @@ class MemoryBackend:
     async def join(self, session: SessionId, queues: Sequence[str], lease: float, listener: SessionListener) -> MemorySession:
         """Begin a session."""
         self.leases[session] = self.now_ms() + lease * 1000
+        self.reads[session] = tuple(queues)
         self.workers[session] = listener
         return MemorySession(self, session, queues, lease)
 
@@ -112,46 +116,46 @@ class MemoryBackend:
 
     async def counts(self, queue: str) -> Counts:
         """Return how many tasks of the queue are in each state."""
-        found = self.queue(queue)
-        parked = sum(1 for entry in found.delayed.values() if entry.awaits)
-        ready = sum(map(len, found.ready.values()))
-        return Counts(ready, len(found.running), len(found.delayed), parked, len(found.dead))
+        return self.queue(queue).counts()
 
     async def peek(self, queue: str, limit: int = 100) -> list[Waiting]:
         """Return tasks of the queue that have not ended."""
-        found = self.queue(queue)
-        delayed = sorted(found.delayed.values(), key=lambda entry: entry.due_ms)
-        waiting = [shown_entry(queue, entry, "ready") for place in found.ready.values() for entry in place.values()]
-        waiting += [shown_entry(queue, entry, "running") for entry in found.running.values()]
-        waiting += [shown_entry(queue, entry, "parked" if entry.awaits else "delayed") for entry in delayed]
-        return waiting[:limit]
+        return self.queue(queue).waiting(queue)[:limit]
 
-    async def dead_letters(self, queue: str, limit: int = 100) -> list[DeadLetter]:
+    async def parked(self, queue: str, limit: int = 100) -> list[Waiting]:
+        """Return the queue's parked tasks."""
+        return [task for task in self.queue(queue).waiting(queue) if task.awaits][:limit]
+
+    async def sessions(self, queue: str) -> list[SessionState]:
+        """Return the sessions that read the queue or own deliveries of it."""
+        now = self.now_ms()
+        leases = {session: int(lease - now) for session, lease in self.leases.items() if queue in self.reads.get(session, ())}
+        return session_states(queue, leases, self.queue(queue).held())
+
+    async def dead_letters(self, queue: str, limit: int = 100, offset: int = 0) -> list[Buried]:
         """Return the queue's dead letters, the oldest first."""
-        return [
-            DeadLetter(entry.id, queue, entry.priority, entry.reason, entry.died_ms, entry.deliveries, entry.body)
-            for entry in list(self.queue(queue).dead.values())[:limit]
-        ]
-
-    async def replay(self, queue: str, ids: Sequence[TaskId]) -> int:
-        """Make dead letters ready again."""
         found = self.queue(queue)
-        entries = [found.dead.pop(id) for id in ids if id in found.dead]
-        for entry in entries:
-            self.outcomes.pop(entry.id, None)
-            entry.deliveries, entry.reason = 0, ""
-            found.ready[entry.priority][entry.id] = entry
+        return found.buried(queue, list(found.dead)[offset : offset + limit])
+
+    async def find_dead_letters(self, queue: str, ids: Sequence[TaskId]) -> list[Buried]:
+        """Return the dead letters that are named and there."""
+        return self.queue(queue).buried(queue, dict.fromkeys(ids))
+
+    async def replay(self, queue: str, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Make dead letters ready again."""
+        found = self.queue(queue).replay(ids)
+        for id in found:
+            self.outcomes.pop(id, None)
         self.wake()
-        return len(entries)
+        return found
+
+    async def drop(self, queue: str, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Delete dead letters."""
+        return self.queue(queue).drop(ids)
 
     async def purge(self, queue: str, *, dead: bool = False) -> int:
         """Delete what waits, or the dead letters."""
-        found = self.queue(queue)
-        places = [found.dead] if dead else [found.delayed, *found.ready.values()]
-        count = sum(map(len, places))
-        for place in places:
-            place.clear()
-        return count
+        return self.queue(queue).purge(dead=dead)
 
     def queue(self, name: str) -> MemoryQueue:
         """Return the queue of a name; it begins empty."""
@@ -286,6 +290,7 @@ class MemorySession:
     async def leave(self) -> None:
         """End the session."""
         self._backend.leases.pop(self._id, None)
+        self._backend.reads.pop(self._id, None)
         self._backend.workers.pop(self._id, None)
         self._backend.tell_left_behind()
 

@@ -1,14 +1,15 @@
-"""What the memory backend keeps of each queue and of each task in it."""
+"""What the memory backend keeps of each queue and of each task in it, and what an operator sees of it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from typedtasks.backend import Priority, Publication, TaskId, Waiting
+from typedtasks.backend import Buried, Counts, Priority, Publication, TaskId, Waiting
 
-__all__ = ["Entry", "MemoryQueue", "shown_entry"]
+__all__ = ["Entry", "MemoryQueue"]
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +90,51 @@ class MemoryQueue:
         for key in [key for key, (_, until) in self.windows.items() if until <= now]:
             del self.windows[key]
 
+    def counts(self) -> Counts:
+        """Return how many tasks are in each state."""
+        parked = sum(1 for entry in self.delayed.values() if entry.awaits)
+        ready = sum(map(len, self.ready.values()))
+        return Counts(ready, len(self.running), len(self.delayed) - parked, parked, len(self.dead))
 
-def shown_entry(queue: str, entry: Entry, state: Literal["ready", "running", "delayed", "parked"]) -> Waiting:
-    """Return an entry as an operator sees it."""
+    def waiting(self, queue: str) -> list[Waiting]:
+        """Return the tasks that have not ended: ready, running, then delayed and parked ones by their times."""
+        shown = [_shown(queue, entry, "ready") for place in self.ready.values() for entry in place.values()]
+        shown += [_shown(queue, entry, "running") for entry in self.running.values()]
+        delayed = sorted(self.delayed.values(), key=lambda entry: entry.due_ms)
+        return shown + [_shown(queue, entry, "parked" if entry.awaits else "delayed") for entry in delayed]
+
+    def held(self) -> Mapping[str, int]:
+        """Return how many deliveries each session owns."""
+        return Counter(entry.owner for entry in self.running.values())
+
+    def buried(self, queue: str, ids: Iterable[TaskId]) -> list[Buried]:
+        """Return the dead letters that are named and there."""
+        entries = [self.dead[id] for id in ids if id in self.dead]
+        return [Buried(e.id, queue, e.priority, e.reason, e.died_ms, e.deliveries, e.body) for e in entries]
+
+    def replay(self, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Make dead letters ready again, and return those that were there."""
+        entries = self._exhume(ids)
+        for entry in entries:
+            entry.deliveries, entry.reason = 0, ""
+            self.ready[entry.priority][entry.id] = entry
+        return {entry.id for entry in entries}
+
+    def drop(self, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Delete dead letters, and return those that were there."""
+        return {entry.id for entry in self._exhume(ids)}
+
+    def purge(self, *, dead: bool) -> int:
+        """Delete what waits, or the dead letters, and return how many there were."""
+        places = [self.dead] if dead else [self.delayed, *self.ready.values()]
+        count = sum(map(len, places))
+        for place in places:
+            place.clear()
+        return count
+
+    def _exhume(self, ids: Sequence[TaskId]) -> list[Entry]:
+        return [self.dead.pop(id) for id in ids if id in self.dead]
+
+
+def _shown(queue: str, entry: Entry, state: Literal["ready", "running", "delayed", "parked"]) -> Waiting:
     return Waiting(entry.id, queue, entry.priority, state, entry.due_ms, entry.awaits, entry.body)

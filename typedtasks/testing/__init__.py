@@ -15,7 +15,8 @@ It needs pytest with pytest-asyncio in its automatic mode (`asyncio_mode = "auto
 from typedtasks.testing.claiming import ClaimingCases, PublishingCases, TimeCases
 from typedtasks.testing.deduplicating import DeduplicatingCases
 from typedtasks.testing.harness import BackendHarness, Client, RecordingListener, WorkerSide
-from typedtasks.testing.outcomes import CancellationCases, OperatorCases, OutcomeCases, ParkingCases
+from typedtasks.testing.operating import OperatorCases
+from typedtasks.testing.outcomes import CancellationCases, OutcomeCases, ParkingCases
 from typedtasks.testing.settling import LeaseCases, RecoveryCases, SettlingCases
 
 __all__ = ["BackendConformance", "BackendHarness", "Client", "RecordingListener", "WorkerSide"]

@@ -1,15 +1,13 @@
-"""Cases: outcomes reach whoever waits, cancellations reach the worker, and operators see and mend what is there."""
+"""Cases: outcomes reach whoever waits, cancellations reach the worker, and parked tasks wait for one that knows them."""
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
-from typedtasks.backend import Counts, Priority, TaskId, new_task_id
+from typedtasks.backend import Counts, TaskId, new_task_id
 from typedtasks.testing.harness import BackendHarness, bury, finish, park, publication, retry
 
-__all__ = ["CancellationCases", "OperatorCases", "OutcomeCases", "ParkingCases"]
+__all__ = ["CancellationCases", "OutcomeCases", "ParkingCases"]
 
 
 class OutcomeCases:
@@ -166,6 +164,7 @@ class ParkingCases:
         await worker.session.settle([park(await worker.receive_one(), "app.later", b"parked")])
         (waiting,) = await client.backend.peek("default")
         assert (waiting.id, waiting.state, waiting.awaits, waiting.body) == (id, "parked", "app.later", b"parked")
+        assert await client.backend.parked("default") == [waiting]
         assert (await client.backend.counts("default")).parked == 1
 
     async def test_workers_are_told_of_a_parked_task(self, harness: BackendHarness) -> None:
@@ -204,115 +203,3 @@ class ParkingCases:
         await harness.pass_time(0.1)
         assert (await worker.receive_one()).body == b"parked"
         assert (await client.backend.counts("default")).parked == 0
-
-
-class OperatorCases:
-    """Cases of what operators use."""
-
-    async def test_every_state_is_counted(self, harness: BackendHarness) -> None:
-        """Parked tasks count as delayed too."""
-        client = await harness.client()
-        worker = await harness.worker(client)
-        await client.publish(*(publication() for _ in range(3)))
-        first, second, _ = await worker.receive()
-        await worker.session.settle([bury(first), park(second, "later")])
-        await client.publish(publication(), publication(delay_ms=60_000))
-        assert await client.backend.counts("default") == Counts(ready=1, running=1, delayed=2, parked=1, dead=1)
-
-    async def test_peek_shows_ready_then_running_then_delayed(self, harness: BackendHarness) -> None:
-        """And changes nothing."""
-        client = await harness.client()
-        worker = await harness.worker(client)
-        await client.publish(publication(b"running"))
-        await worker.receive_one()
-        await client.publish(
-            publication(b"later", delay_ms=90_000),
-            publication(b"soon", delay_ms=60_000),
-            publication(b"low", priority=Priority.LOW),
-        )
-        await client.publish(publication(b"high", priority=Priority.HIGH))
-        shown = [(waiting.body, waiting.state) for waiting in await client.backend.peek("default")]
-        assert shown == [
-            (b"high", "ready"),
-            (b"low", "ready"),
-            (b"running", "running"),
-            (b"soon", "delayed"),
-            (b"later", "delayed"),
-        ]
-        assert len(await client.backend.peek("default", 2)) == 2
-
-    async def test_a_dead_letter_keeps_its_bytes_and_its_reason(self, harness: BackendHarness) -> None:
-        """And its waiter gets the outcome."""
-        client = await harness.client()
-        worker = await harness.worker(client)
-        (id,) = await client.publish(publication(b"\x00raw\xff"))
-        await worker.session.settle([bury(await worker.receive_one(), "it is ü\nwrong", b"rejected")])
-        (letter,) = await client.backend.dead_letters("default")
-        assert (letter.id, letter.queue, letter.reason, letter.body) == (id, "default", "it is ü\nwrong", b"\x00raw\xff")
-        assert letter.deliveries == 1
-        assert await client.backend.read_outcomes([id]) == {id: b"rejected"}
-
-    async def test_dead_letters_come_oldest_first_and_limited(self, harness: BackendHarness) -> None:
-        """In the order of their deaths."""
-        client = await harness.client()
-        worker = await harness.worker(client)
-        ids = await client.publish(publication(), publication(), publication())
-        for delivery in await worker.receive():
-            await worker.session.settle([bury(delivery)])
-            await harness.pass_time(0.002)
-        assert [letter.id for letter in await client.backend.dead_letters("default", 2)] == ids[:2]
-
-    async def test_a_replayed_dead_letter_is_ready_again_and_its_outcome_gone(self, harness: BackendHarness) -> None:
-        """Its waiters wait on."""
-        client = await harness.client()
-        worker = await harness.worker(client)
-        (id,) = await client.publish(publication(b"body", priority=Priority.HIGH))
-        await worker.session.settle([bury(await worker.receive_one())])
-        assert await client.backend.replay("default", [id, new_task_id("default", 1.0)]) == 1
-        assert await client.backend.read_outcomes([id]) == {}
-        delivery = await worker.receive_one()
-        assert (delivery.id, delivery.body, delivery.priority) == (id, b"body", Priority.HIGH)
-        assert (await client.backend.counts("default")).dead == 0
-
-    async def test_a_replay_wakes_a_waiting_worker(self, harness: BackendHarness) -> None:
-        """As a publication does."""
-        client = await harness.client()
-        worker = await harness.worker(client)
-        (id,) = await client.publish(publication())
-        await worker.session.settle([bury(await worker.receive_one())])
-        waiting = asyncio.create_task(worker.session.receive(1, 5.0))
-        await asyncio.sleep(0.02)
-        await client.backend.replay("default", [id])
-        async with asyncio.timeout(0.9):
-            assert len(await waiting) == 1
-
-    async def test_purging_deletes_what_waits_and_spares_what_runs_or_is_dead(self, harness: BackendHarness) -> None:
-        """The number of deleted tasks comes back."""
-        client = await harness.client()
-        worker = await harness.worker(client)
-        await client.publish(*(publication() for _ in range(3)))
-        running, dead, parked = await worker.receive()
-        await worker.session.settle([bury(dead), park(parked, "later")])
-        await client.publish(*(publication(priority=p) for p in Priority), publication(delay_ms=60_000))
-        assert await client.backend.purge("default") == 5
-        assert await client.backend.counts("default") == Counts(running=1, dead=1)
-        assert await worker.session.settle([finish(running)]) == [True]
-
-    async def test_purging_dead_letters_spares_the_rest(self, harness: BackendHarness) -> None:
-        """And other queues."""
-        client = await harness.client()
-        worker = await harness.worker(client, queues=["default", "other"])
-        await client.publish(publication(), publication(queue="other"))
-        await worker.session.settle([bury(delivery) for delivery in await worker.receive()])
-        await client.publish(publication())
-        assert await client.backend.purge("default", dead=True) == 1
-        assert await client.backend.counts("default") == Counts(ready=1)
-        assert await client.backend.counts("other") == Counts(dead=1)
-
-    async def test_an_unknown_queue_is_an_empty_one(self, harness: BackendHarness) -> None:
-        """Looking does not create it."""
-        client = await harness.client()
-        assert await client.backend.counts("nowhere") == Counts()
-        assert await client.backend.peek("nowhere") == []
-        assert await client.backend.dead_letters("nowhere") == []
-        assert await client.backend.purge("nowhere") == 0

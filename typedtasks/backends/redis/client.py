@@ -11,12 +11,13 @@ from types import MappingProxyType
 from typing import Final, cast
 
 from typedtasks.backend import (
+    Buried,
     Counts,
-    DeadLetter,
     OutcomeListener,
     Publication,
     SessionId,
     SessionListener,
+    SessionState,
     TaskId,
     Waiting,
     queue_of,
@@ -193,13 +194,29 @@ class RedisBackend:
         """Return tasks of the queue that have not ended."""
         return await self._operator.peek(queue, limit)
 
-    async def dead_letters(self, queue: str, limit: int = 100) -> list[DeadLetter]:
-        """Return the queue's dead letters, the oldest first."""
-        return await self._operator.dead_letters(queue, limit)
+    async def parked(self, queue: str, limit: int = 100) -> list[Waiting]:
+        """Return the queue's parked tasks."""
+        return await self._operator.parked(queue, limit)
 
-    async def replay(self, queue: str, ids: Sequence[TaskId]) -> int:
+    async def sessions(self, queue: str) -> list[SessionState]:
+        """Return the sessions that read the queue or own deliveries of it."""
+        return await self._operator.sessions(queue)
+
+    async def dead_letters(self, queue: str, limit: int = 100, offset: int = 0) -> list[Buried]:
+        """Return the queue's dead letters, the oldest first."""
+        return await self._operator.dead_letters(queue, limit, offset)
+
+    async def find_dead_letters(self, queue: str, ids: Sequence[TaskId]) -> list[Buried]:
+        """Return the dead letters that are named and there."""
+        return await self._operator.find_dead_letters(queue, ids)
+
+    async def replay(self, queue: str, ids: Sequence[TaskId]) -> set[TaskId]:
         """Make dead letters ready again."""
         return await self._operator.replay(queue, ids)
+
+    async def drop(self, queue: str, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Delete dead letters."""
+        return await self._operator.drop(queue, ids)
 
     async def purge(self, queue: str, *, dead: bool = False) -> int:
         """Delete what waits, or the dead letters."""

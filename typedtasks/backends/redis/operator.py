@@ -1,4 +1,4 @@
-"""The operator's side of the Redis backend: look, replay, purge."""
+"""The operator's side of the Redis backend: look, replay, drop, purge."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, Literal, cast
 
-from typedtasks.backend import Counts, DeadLetter, TaskId, Waiting
+from typedtasks.backend import Buried, Counts, SessionState, TaskId, Waiting, session_states
 from typedtasks.backends.redis.connection import Commands, Script, prefix_of
 
 __all__ = ["Operator"]
@@ -45,25 +45,42 @@ class Operator:
                 (running if entry in held else ready).append(waiting)
         found = ready + running
         if len(found) < limit:
-            found += await self._delayed(queue, limit - len(found))
+            rows = await self._scored(f"{prefix}delay", f"{prefix}db", limit - len(found))
+            found += [_waiting(queue, *row) for row in rows]
         return found[:limit]
 
-    async def dead_letters(self, queue: str, limit: int) -> list[DeadLetter]:
-        """Return dead letters, the oldest first."""
-        rows = await self._scored(f"{prefix_of(queue)}dead", f"{prefix_of(queue)}deadb", limit)
-        letters: list[DeadLetter] = []
-        for id, died_ms, packed in rows:
-            priority, deliveries, reason, body = _unpack(packed)
-            letters.append(DeadLetter(id, queue, priority, reason, died_ms, deliveries, body))
-        return letters
+    async def parked(self, queue: str, limit: int) -> list[Waiting]:
+        """Return parked tasks, the one first that is tried again first."""
+        prefix = prefix_of(queue)
+        names: list[bytes] = await self._commands.command("Looking into a queue", "HKEYS", f"{prefix}parked")
+        rows = await self._named(f"{prefix}delay", f"{prefix}db", names)
+        rows.sort(key=lambda row: row[1])
+        return [_waiting(queue, *row) for row in rows[:limit]]
 
-    async def replay(self, queue: str, ids: Sequence[TaskId]) -> int:
-        """Make dead letters ready again and return how many were found."""
-        found = 0
-        for start in range(0, len(ids), _CHUNK):
-            chunk = ids[start : start + _CHUNK]
-            found += cast("int", await self._commands.run(Script("replay"), queue, "Replaying dead letters", *chunk))
-        return found
+    async def sessions(self, queue: str) -> list[SessionState]:
+        """Return the sessions that read the queue or own deliveries of it."""
+        leases, held = cast("list[list[bytes]]", await self._commands.run(Script("sessions"), queue, "Looking for workers"))
+        return session_states(queue, _by_session(leases), _by_session(held))
+
+    async def dead_letters(self, queue: str, limit: int, offset: int) -> list[Buried]:
+        """Return dead letters, the oldest first."""
+        prefix = prefix_of(queue)
+        rows = await self._scored(f"{prefix}dead", f"{prefix}deadb", limit, offset)
+        return [_buried(queue, *row) for row in rows]
+
+    async def find_dead_letters(self, queue: str, ids: Sequence[TaskId]) -> list[Buried]:
+        """Return the dead letters that are named and there."""
+        prefix = prefix_of(queue)
+        rows = await self._named(f"{prefix}dead", f"{prefix}deadb", [id.encode() for id in dict.fromkeys(ids)])
+        return [_buried(queue, *row) for row in rows]
+
+    async def replay(self, queue: str, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Make dead letters ready again and return those that were there."""
+        return await self._found("replay", queue, "Replaying dead letters", ids)
+
+    async def drop(self, queue: str, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Delete dead letters and return those that were there."""
+        return await self._found("drop", queue, "Dropping dead letters", ids)
 
     async def purge(self, queue: str, *, dead: bool) -> int:
         """Delete what waits, or the dead letters."""
@@ -78,26 +95,46 @@ class Operator:
         rows = await self._commands.command("Looking into a queue", "XPENDING", stream, "g", "-", "+", 100_000)
         return {row[0] for row in rows}
 
-    async def _delayed(self, queue: str, limit: int) -> list[Waiting]:
-        rows = await self._scored(f"{prefix_of(queue)}delay", f"{prefix_of(queue)}db", limit)
-        found: list[Waiting] = []
-        for id, due_ms, packed in rows:
-            priority, _, awaits, body = _unpack(packed)
-            found.append(Waiting(id, queue, priority, "parked" if awaits else "delayed", due_ms, awaits, body))
+    async def _found(self, script: str, queue: str, what: str, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Return the ids that a script found."""
+        found: set[TaskId] = set()
+        for start in range(0, len(ids), _CHUNK):
+            chunk = ids[start : start + _CHUNK]
+            reply = cast("list[bytes]", await self._commands.run(Script(script), queue, what, *chunk))
+            found |= {TaskId(id.decode()) for id in reply}
         return found
 
-    async def _scored(self, index: str, bodies: str, limit: int) -> list[tuple[TaskId, int, bytes]]:
-        """Return id, score and packed body of the first entries of a sorted set whose bodies are in a hash."""
-        rows = await self._commands.command("Looking into a queue", "ZRANGE", index, 0, limit - 1, "WITHSCORES")
-        pairs: list[tuple[bytes, bytes]] = list(zip(rows[::2], rows[1::2], strict=True))
-        if not pairs:
-            return []
-        packed = await self._commands.command("Looking into a queue", "HMGET", bodies, *(name for name, _ in pairs))
-        return [
-            (TaskId(name.decode()), int(float(score)), body)
-            for (name, score), body in zip(pairs, packed, strict=True)
-            if body is not None
-        ]
+    async def _scored(self, index: str, bodies: str, limit: int, offset: int = 0) -> list[tuple[TaskId, int, bytes]]:
+        """Return id, score and packed body of entries of a sorted set whose bodies are in a hash, from the first on."""
+        names = await self._commands.command("Looking into a queue", "ZRANGE", index, offset, offset + limit - 1)
+        return await self._named(index, bodies, names)
+
+    async def _named(self, index: str, bodies: str, names: Sequence[bytes]) -> list[tuple[TaskId, int, bytes]]:
+        """Return id, score and packed body of those entries of a sorted set that are named and there."""
+        rows: list[tuple[TaskId, int, bytes]] = []
+        for start in range(0, len(names), _CHUNK):
+            chunk = names[start : start + _CHUNK]
+            scores = await self._commands.command("Looking into a queue", "ZMSCORE", index, *chunk)
+            packed = await self._commands.command("Looking into a queue", "HMGET", bodies, *chunk)
+            for name, score, body in zip(chunk, scores, packed, strict=True):
+                if score is not None and body is not None:
+                    rows.append((TaskId(name.decode()), int(float(score)), body))
+        return rows
+
+
+def _waiting(queue: str, id: TaskId, due_ms: int, packed: bytes) -> Waiting:
+    priority, _, awaits, body = _unpack(packed)
+    return Waiting(id, queue, priority, "parked" if awaits else "delayed", due_ms, awaits, body)
+
+
+def _buried(queue: str, id: TaskId, died_ms: int, packed: bytes) -> Buried:
+    priority, deliveries, reason, body = _unpack(packed)
+    return Buried(id, queue, priority, reason, died_ms, deliveries, body)
+
+
+def _by_session(pairs: Sequence[bytes]) -> dict[str, int]:
+    """Return a reply of sessions and numbers, one after the other, by session."""
+    return {name.decode(): int(number) for name, number in zip(pairs[::2], pairs[1::2], strict=True)}
 
 
 def _unpack(packed: bytes) -> tuple[int, int, str, bytes]:

@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from typedtasks.backend import (
+    Buried,
     Counts,
-    DeadLetter,
     OutcomeListener,
     Publication,
     SessionId,
     SessionListener,
+    SessionState,
     TaskId,
     Waiting,
+    session_states,
 )
 from typedtasks.backends.sqlite.session import SQLiteSession
 from typedtasks.backends.sqlite.store import Store
@@ -26,6 +28,9 @@ __all__ = ["SQLiteBackend"]
 
 _CHUNK: Final = 500
 _STATES: Final[Mapping[int, Literal["ready", "running", "delayed"]]] = {0: "ready", 1: "running", 2: "delayed"}
+_DEAD: Final = "select tid, queue, priority, reason, died, deliveries, body from task where queue = ? and state = 3"
+"""In the order of the fields of `Buried`."""
+_ONE_DEAD: Final = "where tid = ? and queue = ? and state = 3"
 
 
 class SQLiteBackend:
@@ -133,24 +138,86 @@ class SQLiteBackend:
         """Return how many tasks of the queue are in each state."""
 
         def select(connection: sqlite3.Connection) -> Counts:
-            counted = connection.execute("select state, count(*) from task where queue = ? group by state", (queue,))
+            counted = connection.execute(
+                "select iif(awaits <> '', 4, state), count(*) from task where queue = ? group by 1", (queue,)
+            )
             rows: dict[int, int] = {state: count for state, count in counted}  # noqa: C416 - the types are named so
-            (parked,) = connection.execute(
-                "select count(*) from task where state = 2 and queue = ? and awaits <> ''", (queue,)
-            ).fetchone()
-            return Counts(rows.get(0, 0), rows.get(1, 0), rows.get(2, 0), parked, rows.get(3, 0))
+            return Counts(rows.get(0, 0), rows.get(1, 0), rows.get(2, 0), rows.get(4, 0), rows.get(3, 0))
 
         return await self._store.database.read(select)
 
     async def peek(self, queue: str, limit: int = 100) -> list[Waiting]:
         """Return tasks of the queue that have not ended."""
+        return await self._waiting(queue, "state < 3 order by state, iif(state = 2, due, 0), priority, id", limit)
 
+    async def parked(self, queue: str, limit: int = 100) -> list[Waiting]:
+        """Return the queue's parked tasks."""
+        return await self._waiting(queue, "state = 2 and awaits <> '' order by due, id", limit)
+
+    async def sessions(self, queue: str) -> list[SessionState]:
+        """Return the sessions that read the queue or own deliveries of it."""
+
+        def select(connection: sqlite3.Connection) -> list[SessionState]:
+            leases = connection.execute(
+                "select session, lease - ? from worker join reads using(session) where queue = ?", (self._store.now_ms(), queue)
+            )
+            held = connection.execute("select owner, count(*) from task where state = 1 and queue = ? group by owner", (queue,))
+            return session_states(queue, dict(leases.fetchall()), dict(held.fetchall()))
+
+        return await self._store.database.read(select)
+
+    async def dead_letters(self, queue: str, limit: int = 100, offset: int = 0) -> list[Buried]:
+        """Return the queue's dead letters, the oldest first."""
+
+        def select(connection: sqlite3.Connection) -> list[Buried]:
+            rows = connection.execute(f"{_DEAD} order by died, id limit ? offset ?", (queue, limit, offset))
+            return [Buried(*row) for row in rows]
+
+        return await self._store.database.read(select)
+
+    async def find_dead_letters(self, queue: str, ids: Sequence[TaskId]) -> list[Buried]:
+        """Return the dead letters that are named and there."""
+
+        def select(connection: sqlite3.Connection) -> list[Buried]:
+            rows = [row for id in dict.fromkeys(ids) for row in connection.execute(f"{_DEAD} and tid = ?", (queue, id))]
+            return [Buried(*row) for row in rows]
+
+        return await self._store.database.read(select)
+
+    async def replay(self, queue: str, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Make dead letters ready again."""
+
+        def update(connection: sqlite3.Connection) -> set[TaskId]:
+            found = {
+                id
+                for id in ids
+                if _is_changed(connection, f"update task set state = 0, reason = '', deliveries = 0 {_ONE_DEAD}", (id, queue))
+            }
+            connection.executemany("delete from result where tid = ?", [(id,) for id in found])
+            return found
+
+        found = await self._store.database.write(update)
+        self._store.wake()
+        return found
+
+    async def drop(self, queue: str, ids: Sequence[TaskId]) -> set[TaskId]:
+        """Delete dead letters."""
+        return await self._store.database.write(
+            lambda connection: {id for id in ids if _is_changed(connection, f"delete from task {_ONE_DEAD}", (id, queue))}
+        )
+
+    async def purge(self, queue: str, *, dead: bool = False) -> int:
+        """Delete what waits, or the dead letters."""
+        states = "state = 3" if dead else "state in (0, 2)"
+        return await self._store.database.write(
+            lambda connection: connection.execute(f"delete from task where queue = ? and {states}", (queue,)).rowcount
+        )
+
+    async def _waiting(self, queue: str, which: str, limit: int) -> list[Waiting]:
         def select(connection: sqlite3.Connection) -> list[Waiting]:
             # Any: SQLite's rows are tuples of whatever the columns hold.
             rows: Iterable[Any] = connection.execute(
-                "select tid, priority, state, due, awaits, body from task where queue = ? and state < 3 "
-                "order by state, iif(state = 2, due, 0), priority, id limit ?",
-                (queue, limit),
+                f"select tid, priority, state, due, awaits, body from task where queue = ? and {which} limit ?", (queue, limit)
             )
             return [
                 Waiting(TaskId(tid), queue, priority, "parked" if awaits else _STATES[state], due or 0, awaits, body)
@@ -159,44 +226,6 @@ class SQLiteBackend:
 
         return await self._store.database.read(select)
 
-    async def dead_letters(self, queue: str, limit: int = 100) -> list[DeadLetter]:
-        """Return the queue's dead letters, the oldest first."""
 
-        def select(connection: sqlite3.Connection) -> list[DeadLetter]:
-            rows = connection.execute(
-                "select tid, priority, reason, died, deliveries, body from task where queue = ? and state = 3 "
-                "order by died, id limit ?",
-                (queue, limit),
-            )
-            return [
-                DeadLetter(TaskId(tid), queue, priority, reason, died, deliveries, body)
-                for tid, priority, reason, died, deliveries, body in rows
-            ]
-
-        return await self._store.database.read(select)
-
-    async def replay(self, queue: str, ids: Sequence[TaskId]) -> int:
-        """Make dead letters ready again."""
-
-        def update(connection: sqlite3.Connection) -> int:
-            found = 0
-            for id in ids:
-                cursor = connection.execute(
-                    "update task set state = 0, reason = '', deliveries = 0 where tid = ? and queue = ? and state = 3",
-                    (id, queue),
-                )
-                if cursor.rowcount:
-                    connection.execute("delete from result where tid = ?", (id,))
-                    found += 1
-            return found
-
-        found = await self._store.database.write(update)
-        self._store.wake()
-        return found
-
-    async def purge(self, queue: str, *, dead: bool = False) -> int:
-        """Delete what waits, or the dead letters."""
-        states = "state = 3" if dead else "state in (0, 2)"
-        return await self._store.database.write(
-            lambda connection: connection.execute(f"delete from task where queue = ? and {states}", (queue,)).rowcount
-        )
+def _is_changed(connection: sqlite3.Connection, statement: str, values: Sequence[object]) -> bool:
+    return connection.execute(statement, values).rowcount == 1

@@ -39,6 +39,8 @@ create index if not exists due on task(due) where state = 2;
 create index if not exists own on task(owner) where state = 1;
 create index if not exists dead on task(queue, died) where state = 3;
 create table if not exists worker(session text primary key, lease integer not null) strict;
+create table if not exists reads(session text not null, queue text not null, primary key(session, queue)) strict, without rowid;
+create trigger if not exists left after delete on worker begin delete from reads where session = old.session; end;
 create table if not exists result(tid text primary key, expires integer not null, body blob not null) strict, without rowid;
 create index if not exists expiry on result(expires);
 create table if not exists once(

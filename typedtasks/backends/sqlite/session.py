@@ -60,6 +60,7 @@ class SQLiteSession:
         def begin(connection: sqlite3.Connection) -> None:
             lease = self._store.now_ms() + self._lease_ms
             connection.execute("insert or replace into worker values(?, ?)", (self._id, lease))
+            connection.executemany("insert or ignore into reads values(?, ?)", [(self._id, queue) for queue in self._queues])
 
         await self._store.database.write(begin)
         self._store.workers[self._listener] = self._bell.set

@@ -7,10 +7,11 @@ for priority = 0, 2 do
   local pending = redis.pcall('XPENDING', stream(priority), 'g')
   running = running + (pending.err and 0 or pending[1])
 end
+local parked = redis.call('HLEN', prefix .. 'parked') -- they are among the delayed ones too
 return {
   entries - running,
   running,
-  redis.call('ZCARD', prefix .. 'delay'),
-  redis.call('HLEN', prefix .. 'parked'),
+  redis.call('ZCARD', prefix .. 'delay') - parked,
+  parked,
   redis.call('ZCARD', prefix .. 'dead'),
 }

@@ -1,7 +1,7 @@
 #!lua
--- ARGV: prefix, then task ids. Makes dead letters ready again, deletes their outcomes, and returns how many were found.
+-- ARGV: prefix, then task ids. Makes dead letters ready again, deletes their outcomes, and returns the ids that were there.
 -- common.lua
-local found = 0
+local found = {}
 for i = 2, #ARGV do
   local packed = redis.call('HGET', prefix .. 'deadb', ARGV[i])
   if packed then
@@ -10,7 +10,7 @@ for i = 2, #ARGV do
     redis.call('HDEL', prefix .. 'deadb', ARGV[i])
     redis.call('DEL', prefix .. 'r:' .. ARGV[i])
     append(priority, ARGV[i], body, 0, false)
-    found = found + 1
+    table.insert(found, ARGV[i])
   end
 end
 return found
