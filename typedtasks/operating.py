@@ -72,6 +72,12 @@ class LetterFilter:
     until_ms: int | None = None
     """Died before this time."""
 
+    @classmethod
+    def of(cls, now: float, task: str | None, reason: str | None, since: Moment | None, until: Moment | None) -> LetterFilter:
+        """Return the filter of times that are counted from `now`, in seconds since 1970. Raises `DefinitionError` for no times."""
+        since_ms = None if since is None else moment_ms(since, now, "since")
+        return cls(task, reason, since_ms, None if until is None else moment_ms(until, now, "until"))
+
     def covers(self, letter: DeadLetter) -> bool:
         """Return whether the letter is meant."""
         return (
@@ -159,10 +165,7 @@ class Operating(ABC):
         ago) cover, at most `limit`.
         """
         self.check_open("dead_letters")
-        now = self.clock.now()
-        since_ms = None if since is None else moment_ms(since, now, "since")
-        until_ms = None if until is None else moment_ms(until, now, "until")
-        wanted = LetterFilter(task, reason, since_ms, until_ms)
+        wanted = LetterFilter.of(self.clock.now(), task, reason, since, until)
         found: list[DeadLetter] = []
         offset = 0
         while len(found) < limit and (page := await self.backend.dead_letters(queue, _PAGE, offset)):

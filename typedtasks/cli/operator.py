@@ -1,18 +1,18 @@
-"""`typedtasks queues` and `typedtasks dead-letters`: what an operator looks at."""
+"""`typedtasks queues`, `workers`, `purge` and `cancel`: what is there, who works on it, and how it is stopped."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 
-from typedtasks.backend import Counts, DeadLetter, Waiting, is_queue_name
+from typedtasks.backend import Counts, SessionState, Waiting
 from typedtasks.broker import Broker
-from typedtasks.cli.loading import load_broker
+from typedtasks.cli.loading import UsageError, load_broker
+from typedtasks.cli.showing import counted, shown_text, to_json
 
-__all__ = ["show_dead_letters", "show_queues"]
+__all__ = ["cancel_tasks", "purge_queues", "show_queues", "show_workers"]
 
 _STATES = ("ready", "running", "delayed", "parked", "dead")
 
@@ -22,73 +22,127 @@ def show_queues(target: str, queues: Sequence[str] | None, *, as_json: bool) -> 
     return asyncio.run(_show_queues(load_broker(target), queues, as_json=as_json))
 
 
-def show_dead_letters(target: str, queues: Sequence[str] | None, *, limit: int, replay: Sequence[str] | None) -> int:
-    """Print the dead letters of some queues, by default of all that the broker names, or put them back.
+def show_workers(target: str, queues: Sequence[str] | None, *, as_json: bool) -> int:
+    """Print which sessions read each queue, how long their lease still runs, and how many deliveries they hold.
 
-    Returns 1 when any are shown, or one that was to be put back is not there.
+    Returns 1 when no worker reads one of the queues.
     """
-    return asyncio.run(_show_or_replay(load_broker(target), queues, limit, replay))
+    return asyncio.run(_show_workers(load_broker(target), queues, as_json=as_json))
+
+
+def purge_queues(target: str, queues: Sequence[str], *, dead: bool, yes: bool, dry_run: bool, as_json: bool) -> int:
+    """Delete what waits in queues, or their dead letters. Returns 1 when whoever is asked says no.
+
+    Raises `UsageError` without `yes` where nobody can be asked.
+    """
+    if not yes and not dry_run and (as_json or not sys.stdin.isatty()):
+        raise UsageError("purge deletes for good: add --yes, or see with --dry-run what would be deleted.")
+    return asyncio.run(
+        _purge(load_broker(target), tuple(dict.fromkeys(queues)), dead=dead, yes=yes, dry_run=dry_run, as_json=as_json)
+    )
+
+
+def cancel_tasks(target: str, ids: Sequence[str], *, as_json: bool) -> int:
+    """Ask for the cancellation of tasks. Returns 1 when one has ended or is not there."""
+    return asyncio.run(_cancel(load_broker(target), ids, as_json=as_json))
 
 
 async def _show_queues(broker: Broker, queues: Sequence[str] | None, *, as_json: bool) -> int:
     async with broker:
         names = tuple(queues) if queues else broker.queues
         counts = {name: await broker.counts(name) for name in names}
-        parked = [task for name in names if counts[name].parked for task in await broker.peek(name) if task.awaits]
+        parked = [task for name in counts if counts[name].parked for task in await broker.parked(name)]
     if as_json:
-        print(json.dumps({name: asdict(count) for name, count in counts.items()}))
+        print(to_json({name: asdict(count) for name, count in counts.items()}))
     else:
         _print_counts(counts, parked)
     return 0
 
 
-def _print_counts(counts: dict[str, Counts], parked: Sequence[Waiting]) -> None:
+def _print_counts(counts: Mapping[str, Counts], parked: Sequence[Waiting]) -> None:
     width = max(len("queue"), *map(len, counts))
     print("queue".ljust(width), *(state.rjust(9) for state in _STATES))
     for name, count in counts.items():
         print(name.ljust(width), *(str(asdict(count)[state]).rjust(9) for state in _STATES))
     for task in parked:
-        print(f"parked: {task.id} waits for a worker that knows {task.awaits!r}")
+        print(f"parked: {shown_text(task.id)} waits for a worker that knows {task.awaits!r}")
 
 
-async def _show_or_replay(broker: Broker, queues: Sequence[str] | None, limit: int, replay: Sequence[str] | None) -> int:
-    names = tuple(queues) if queues else broker.queues
+async def _show_workers(broker: Broker, queues: Sequence[str] | None, *, as_json: bool) -> int:
     async with broker:
-        if replay:
-            return await _replay(broker, replay, queues)
-        if replay is not None:
-            for name in names:
-                ids = [letter.id for letter in await broker.dead_letters(name, 1_000_000)]
-                print(f"{await broker.replay(ids, name)} of {len(ids)} dead letters put back into {name}.")
-            return 0
-        dead = [await _show_dead_letters(broker, name, limit) for name in names]
-    return 1 if any(dead) else 0
+        states = {name: await broker.workers(name) for name in (queues or broker.queues)}
+    idle = [name for name, sessions in states.items() if not any(session.lease_ms for session in sessions)]
+    if as_json:
+        print(to_json({name: [_as_object(session) for session in sessions] for name, sessions in states.items()}))
+    else:
+        _print_workers([session for sessions in states.values() for session in sessions])
+        for name in idle:
+            print(f"No worker reads {name}.")
+    return 1 if idle else 0
 
 
-async def _show_dead_letters(broker: Broker, queue: str, limit: int) -> int:
-    dead = (await broker.counts(queue)).dead
-    for letter in await broker.dead_letters(queue, limit):
-        print(_shown(letter))
-    print(f"{dead} dead letters in {queue}." if dead != 1 else f"1 dead letter in {queue}.")
-    return dead
+def _as_object(session: SessionState) -> dict[str, object]:
+    return {"session": session.id, "lease_seconds": session.lease_ms / 1000, "held": session.held}
 
 
-async def _replay(broker: Broker, ids: Sequence[str], queues: Sequence[str] | None) -> int:
-    missing = [id for id in ids if not await _is_replayed(broker, id, queues)]
-    print(f"{len(ids) - len(missing)} of {len(ids)} dead letters put back.")
-    for id in missing:
-        print(f"There is no dead letter {id!r}{' in ' + ', '.join(queues) if queues else ''}; list them without --replay.")
-    return 1 if missing else 0
+def _print_workers(sessions: Sequence[SessionState]) -> None:
+    if not sessions:
+        return
+    width = max(len("queue"), *(len(session.queue) for session in sessions))
+    longest = max(len("session"), *(len(session.id) for session in sessions))
+    print("queue".ljust(width), "session".ljust(longest), "lease".rjust(8), "holds".rjust(6))
+    for session in sessions:
+        lease = f"{session.lease_ms / 1000:.1f} s" if session.lease_ms else "ended"
+        print(session.queue.ljust(width), shown_text(session.id).ljust(longest), lease.rjust(8), str(session.held).rjust(6))
 
 
-async def _is_replayed(broker: Broker, id: str, queues: Sequence[str] | None) -> bool:
-    queue = id.partition(".")[0]
-    if not is_queue_name(queue) or not id.isascii() or (queues and queue not in queues):
+async def _purge(broker: Broker, queues: Sequence[str], *, dead: bool, yes: bool, dry_run: bool, as_json: bool) -> int:
+    deleted: dict[str, int] = {}
+    what = "dead letter" if dead else "task"
+    async with broker:
+        for name in queues:
+            if not dry_run and (yes or await _is_wanted(broker, name, dead, what)):
+                deleted[name] = await broker.purge(name, dead=dead)
+            elif dry_run:
+                deleted[name] = _purgeable(await broker.counts(name), dead)
+    if as_json:
+        print(to_json({"deleted": deleted, "dry_run": dry_run}))
+        return 0
+    for name in queues:
+        number = deleted.get(name)
+        if number is None:
+            print(f"Nothing was deleted from {name}.")
+        else:
+            print(f"{counted(number, what)} {'would be deleted' if dry_run else 'deleted'} from {name}.")
+    return 0 if len(deleted) == len(queues) else 1
+
+
+async def _is_wanted(broker: Broker, queue: str, dead: bool, what: str) -> bool:
+    number = counted(_purgeable(await broker.counts(queue), dead), what)
+    return _says_yes(f"Delete {number} of {queue} for good? [y/N] ")
+
+
+def _says_yes(question: str) -> bool:
+    # The event loop stands still meanwhile: nothing else happens in this process.
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
         return False
-    return await broker.replay([id], queue) == 1
 
 
-def _shown(letter: DeadLetter) -> str:
-    died = datetime.fromtimestamp(letter.died_ms / 1000, UTC).isoformat(timespec="seconds")
-    body = letter.body if len(letter.body) <= 200 else letter.body[:200] + b"..."
-    return f"{letter.id}  {died}  {len(letter.body)} bytes\n  {letter.reason}\n  {body!r}\n"
+def _purgeable(counts: Counts, dead: bool) -> int:
+    return counts.dead if dead else counts.ready + counts.delayed + counts.parked
+
+
+async def _cancel(broker: Broker, ids: Sequence[str], *, as_json: bool) -> int:
+    async with broker:
+        answer = await broker.cancel(ids)
+    if as_json:
+        print(to_json({"asked": answer.asked, "ended": answer.ended, "missing": answer.missing}))
+    else:
+        print(f"Cancellation asked for {len(answer.asked)} of {counted(len(set(ids)), 'task')}.")
+        for id in answer.ended:
+            print(f"{id} has ended already.")
+        for id in answer.missing:
+            print(f"There is no task {id!r}.")
+    return 1 if answer.ended or answer.missing else 0

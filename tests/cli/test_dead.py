@@ -1,0 +1,277 @@
+"""`typedtasks dead` and `parked`: what could not be run is found, understood, put back or deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import another_broker, put_raw
+from typedtasks import Worker
+from typedtasks.cli import main
+from typedtasks.cli.showing import shown_text, shown_time
+from typedtasks.envelope import Header, write_header
+
+MENDED = ("async def double(x: int)", "async def double(x: str)")
+
+
+def ids_of(target: str, capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    """Return the ids that `dead list` shows."""
+    main(["dead", "list", target, "--json", *arguments])
+    return [letter["id"] for letter in json.loads(capsys.readouterr().out)["dead_letters"]]
+
+
+def change_module(old: str, new: str) -> None:
+    """Change the application, as a deploy does."""
+    module = Path("operated.py")
+    text = module.read_text()
+    assert old in text
+    module.write_text(text.replace(old, new))
+
+
+async def bury(body: bytes) -> str:
+    """Have a worker refuse an envelope."""
+    broker, _ = another_broker()
+    async with broker, asyncio.timeout(10), Worker(broker):
+        id = await put_raw(broker, body)
+        await broker.wait_outcome(id, foreign=False, ttl_ms=60_000)
+    return id
+
+
+def test_the_list_shows_task_reason_and_payload(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The oldest first, and how many there are in all; 1 says that there are some."""
+    assert main(["dead", "list", target, "--limit", "1"]) == 1
+    out = capsys.readouterr().out
+    id, died, task = out.splitlines()[0].split()
+    assert (id.startswith("default."), task) == (True, "double")
+    assert datetime.now(UTC) - datetime.fromisoformat(died) < timedelta(minutes=5)
+    assert "does not fit double(x: int) -> int" in out
+    assert '{"x":"three"}' in out
+    assert out.count("does not fit") == 1
+    assert out.splitlines()[-1] == "1 of 2 dead letters in default."
+
+
+def test_the_list_as_json_is_one_document(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the payload as it was sent."""
+    assert main(["dead", "list", target, "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["total"] == {"default": 2}
+    assert document["missing"] == []
+    letter = document["dead_letters"][0]
+    assert sorted(letter) == ["attempt", "deliveries", "died", "id", "labels", "payload", "priority", "queue", "reason", "task"]
+    assert (letter["task"], letter["queue"], letter["priority"], letter["deliveries"]) == ("double", "default", "normal", 1)
+    assert json.loads(letter["payload"]) == {"x": "three"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        (["--task", "double"], 2),
+        (["--task", "treble"], 0),
+        (["--reason", "does not fit"], 2),
+        (["--reason", "does not exist"], 0),
+        (["--since", "1h"], 2),
+        (["--until", "1h"], 0),
+        (["--since", "2020-01-01", "--until", "2100-01-01T00:00:00+02:00"], 2),
+        (["--since", "2100-01-01T00:00:00Z"], 0),
+        (["--queue", "other"], 0),
+        (["--queue", "other", "--queue", "default"], 2),
+        (["--task", "double", "--limit", "1"], 1),
+    ],
+)
+def test_filters_say_which_are_meant(arguments: list[str], count: int, target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """All of them have to hold; 0 says that none was found."""
+    assert main(["dead", "list", target, *arguments]) == min(count, 1)
+    assert capsys.readouterr().out.count("does not fit double") == count
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2h ago", "-1h", "2026-13-01", "99999999999w", ""])
+def test_what_is_no_time_is_bad_usage(text: str, target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The error shows both forms."""
+    with pytest.raises(SystemExit) as ended:
+        main(["dead", "list", target, f"--since={text}"])
+    assert ended.value.code == 2
+    assert f"{text!r} is not a time: write one in ISO 8601" in capsys.readouterr().err
+
+
+def test_the_list_of_ids_says_which_are_not_there(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And shows the others."""
+    one, two = ids_of(target, capsys)
+    assert ids_of(target, capsys, "--id", two, one) == [two, one]
+    assert ids_of(target, capsys, "--id", two, "--id", "default.nope") == [two]
+    assert main(["dead", "list", target, "--id", "default.nope"]) == 1
+    assert "There is no dead letter 'default.nope'; see `typedtasks dead list`." in capsys.readouterr().out
+
+
+def test_every_queue_of_the_broker_is_looked_at(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As `queues` does; --queue narrows it."""
+    change_module('name="double"', 'name="double", queue="slow"')
+    assert main(["dead", "list", target]) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert "2 dead letters in default." in out
+    assert out[-1] == "0 dead letters in slow."
+    assert main(["dead", "list", target, "--queue", "slow"]) == 0
+    assert capsys.readouterr().out == "0 dead letters in slow.\n"
+
+
+def test_one_letter_is_shown_whole(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what would become of it today."""
+    id, _ = ids_of(target, capsys)
+    assert main(["dead", "show", target, id]) == 0
+    rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if not line.startswith(" "))
+    assert list(rows) == ["id", "task", "queue", "priority", "died", "deliveries", "reason", "payload", "replay"]
+    assert (rows["id"], rows["task"], rows["payload"], rows["deliveries"]) == (id, "double", '{"x":"three"}', "1")
+    assert rows["replay"].startswith("it would fail again: its payload does not fit double(x: int) -> int: x: Input should be")
+    assert main(["dead", "show", target, id, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["would_fail"].startswith("its payload does not fit double")
+
+
+def test_a_letter_that_is_not_there_cannot_be_shown(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor one of another queue."""
+    id, _ = ids_of(target, capsys)
+    assert main(["dead", "show", target, "default.nope"]) == 1
+    assert capsys.readouterr().out == "There is no dead letter 'default.nope'; see `typedtasks dead list`.\n"
+    assert main(["dead", "show", target, id, "--queue", "other"]) == 1
+    assert capsys.readouterr().out == f"There is no dead letter {id!r} in other; see `typedtasks dead list`.\n"
+    assert main(["dead", "show", target, "default.nope", "--json"]) == 1
+    assert capsys.readouterr().out == "null\n"
+
+
+def test_what_is_no_envelope_and_no_text_is_shown_all_the_same(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing in it can steer the terminal."""
+    id = asyncio.run(bury(b"\x1b[31m\xff"))
+    assert main(["dead", "show", target, id]) == 0
+    out = capsys.readouterr().out
+    assert "(its envelope cannot be read)" in out
+    assert r"\x1b[31m\xff" in out
+    assert "\x1b" not in out
+    assert main(["dead", "show", target, id, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["task"], shown["payload_base64"], shown["attempt"]) == (None, "G1szMW3/", None)
+
+
+def test_labels_are_shown(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are the user's own words."""
+    id = asyncio.run(bury(write_header(Header("double", labels=(("tenant", "a"),))) + b"{}"))
+    assert main(["dead", "show", target, id]) == 0
+    assert "label tenant  a\n" in capsys.readouterr().out
+
+
+def test_a_replay_leaves_alone_what_would_fail_again(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And says why, for each; --force puts it back all the same."""
+    one, two = ids_of(target, capsys)
+    assert main(["dead", "replay", target]) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "0 dead letters put back into default."
+    assert [line.split(":")[0] for line in out[1:]] == [f"{id} would fail again and stays" for id in (one, two)]
+    assert main(["dead", "replay", target, "--force", "--id", one]) == 0
+    assert capsys.readouterr().out == "1 dead letter put back into default.\n"
+    assert ids_of(target, capsys) == [two]
+
+
+def test_a_replay_puts_back_what_fits_after_the_mistake_was_mended(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """--dry-run says so before, and changes nothing."""
+    change_module(*MENDED)
+    one, two = ids_of(target, capsys)
+    assert main(["dead", "replay", target, "--dry-run"]) == 0
+    assert capsys.readouterr().out == "2 dead letters would be put back into default.\n"
+    assert ids_of(target, capsys) == [one, two]
+    assert main(["dead", "replay", target, "--limit", "1"]) == 0
+    assert capsys.readouterr().out == "1 dead letter put back into default.\n"
+    assert main(["dead", "replay", target, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"put_back": [two], "would_fail": {}, "missing": [], "dry_run": False}
+    assert main(["dead", "list", target]) == 0
+    assert capsys.readouterr().out == "0 dead letters in default.\n"
+
+
+def test_a_replay_tells_unknown_tasks_and_broken_envelopes(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line for each."""
+    broken = asyncio.run(bury(b"not JSON"))
+    change_module('name="double"', 'name="treble"')
+    assert main(["dead", "replay", target, "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["put_back"] == []
+    assert answer["would_fail"].pop(broken).startswith("its envelope cannot be read: the envelope has no line end")
+    assert set(answer["would_fail"].values()) == {"this broker has no task 'double'"}
+
+
+@pytest.mark.parametrize("id", ["nope", "default.nope", "a b.x", "default.\u00fc", "\udcff"])
+@pytest.mark.parametrize("action", ["replay", "drop"])
+def test_what_is_not_there_is_said(action: str, id: str, target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever its id looks like."""
+    assert main(["dead", action, target, "--id", id]) == 1
+    done = "put back into" if action == "replay" else "deleted from"
+    assert capsys.readouterr().out == (
+        f"0 dead letters {done} default.\nThere is no dead letter {id!r}; see `typedtasks dead list`.\n"
+    )
+
+
+def test_letters_are_dropped_for_good(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The others stay."""
+    one, two = ids_of(target, capsys)
+    assert main(["dead", "drop", target, "--id", one, "--dry-run"]) == 0
+    assert capsys.readouterr().out == "1 dead letter would be deleted from default.\n"
+    assert main(["dead", "drop", target, "--id", one]) == 0
+    assert capsys.readouterr().out == "1 dead letter deleted from default.\n"
+    assert ids_of(target, capsys) == [two]
+    assert main(["dead", "drop", target, "--reason", "does not fit", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"dropped": [two], "missing": [], "dry_run": False}
+
+
+def test_nothing_is_dropped_without_saying_what(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A queue alone is not enough; --all is."""
+    assert main(["dead", "drop", target, "--queue", "default"]) == 2
+    assert "dead drop deletes for good: say which with --id" in capsys.readouterr().err
+    assert main(["dead", "drop", target, "--all"]) == 0
+    assert capsys.readouterr().out == "2 dead letters deleted from default.\n"
+
+
+def test_parked_tasks_are_listed_with_what_they_wait_for(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """1 says that there are some."""
+    assert main(["parked", "list", target]) == 1
+    first, second, payload, _, total = capsys.readouterr().out.splitlines()
+    assert first.endswith("  nobody_knows")
+    assert second.startswith("  no worker knows it; tried again ")
+    assert (payload, total) == ("  {}", "1 parked task in default.")
+    assert main(["parked", "list", target, "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    (task,) = document["parked"]
+    assert (task["task"], task["payload"], document["total"]) == ("nobody_knows", "{}", {"default": 1})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        (["--task", "nobody_knows"], 1),
+        (["--task", "double"], 0),
+        (["--since", "1h"], 1),
+        (["--until", "1h"], 0),
+        (["--queue", "other"], 0),
+        (["--limit", "1"], 1),
+    ],
+)
+def test_parked_tasks_are_filtered(arguments: list[str], count: int, target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """By name, and by the time at which they were sent."""
+    assert main(["parked", "list", target, *arguments]) == count
+    assert capsys.readouterr().out.count("no worker knows it") == count
+
+
+def test_parked_tasks_are_found_by_id(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And what is not parked is said."""
+    main(["parked", "list", target])
+    id = capsys.readouterr().out.split()[0]
+    assert main(["parked", "list", target, "--id", id, "default.nope"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith(id)
+    assert out.endswith("There is no parked task 'default.nope'; see `typedtasks parked list`.\n")
+
+
+def test_what_is_shown_has_bounds() -> None:
+    """Whatever a foreign producer has written."""
+    assert shown_text("a\n\x07\u202eb") == "a\n\\x07\\u202eb"
+    assert shown_text("abc", longest=2) == "ab..."
+    assert shown_time(0) == "1970-01-01T00:00:00+00:00"
+    assert shown_time(2.0**60) == "-"
