@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.main_job.stage import Stage
-from typedtasks import Broker, Crashed, DefinitionError, PayloadRejected, PayloadTooLarge, Worker
+from typedtasks import Broker, Crashed, DefinitionError, PayloadRejected, PayloadTooLarge, Replay, Worker
 from typedtasks.backend import is_queue_name
 from typedtasks.envelope import Header, write_header
 
@@ -70,7 +70,7 @@ async def test_a_dead_letter_can_be_replayed_once_it_can_be_run(stage: Stage) ->
         async with Worker(strict):
             id = await stage.put_raw(strict, write_header(Header("f")) + b'{"x":"abc"}')
             await strict.handle(f, id).outcome(timeout=PATIENCE)
-        assert await mended.replay([id]) == 1
+        assert await mended.replay([id]) == Replay(put_back=(id,))
         async with Worker(mended):
             assert await mended.handle(f_mended, id).result(timeout=PATIENCE) == "abc"
         assert (await mended.counts()).dead == 0

@@ -274,7 +274,17 @@ def test_a_worker_in_memory_says_that_nobody_can_reach_it(tmp_path: Path) -> Non
 
 def test_help_is_there_for_every_command() -> None:
     """And says what the exit codes mean."""
-    for arguments in ([], ["worker"], ["queues"], ["workers"], ["dead", "replay"], ["parked", "list"], ["purge"], ["cancel"], ["demo"]):
+    for arguments in (
+        [],
+        ["worker"],
+        ["queues"],
+        ["workers"],
+        ["dead", "replay"],
+        ["parked", "list"],
+        ["purge"],
+        ["cancel"],
+        ["demo"],
+    ):
         run = subprocess.run([sys.executable, "-m", "typedtasks", *arguments, "--help"], capture_output=True, text=True, check=True)
         assert "usage: typedtasks" in run.stdout
     bad = subprocess.run(
