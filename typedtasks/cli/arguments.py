@@ -9,7 +9,7 @@ from typing import Final
 
 from typedtasks.clock import seconds
 from typedtasks.errors import DefinitionError
-from typedtasks.identity import is_queue_name
+from typedtasks.ids import is_queue_name
 
 __all__ = ["TARGET", "add_json", "add_queue", "moment", "names", "positive"]
 

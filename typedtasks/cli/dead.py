@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typedtasks.broker import Broker
 from typedtasks.cli.loading import UsageError, load_broker
 from typedtasks.cli.showing import counted, priority_name, shown_bytes, shown_text, to_json
-from typedtasks.identity import TaskId, is_task_id, queue_of
+from typedtasks.ids import TaskId, is_task_id, queue_of
 from typedtasks.operating import DeadLetter, LetterFilter, Moment, Replay
 
 __all__ = ["Selection", "drop_dead", "list_dead", "payload_field", "queues_of", "replay_dead", "show_dead"]

@@ -11,7 +11,7 @@ from typedtasks.broker import Broker
 from typedtasks.cli.dead import Selection, payload_field, queues_of
 from typedtasks.cli.loading import load_broker
 from typedtasks.cli.showing import counted, priority_name, shown_bytes, shown_text, shown_time, to_json
-from typedtasks.identity import created_ms
+from typedtasks.ids import created_ms
 from typedtasks.operating import moment_ms
 
 __all__ = ["list_parked"]
