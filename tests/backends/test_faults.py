@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import pytest
 from redis import Redis
 
-from typedtasks import Broker, TaskHandle, Worker
+from typedtasks import Broker, Counts, TaskHandle, Worker
 from typedtasks.errors import BackendUnavailable
 
 Harm = Literal["cut before", "cut after", "torn", "silent", "slow"]
@@ -118,9 +118,8 @@ async def job(redis_url: str, harm: Harm, moment: int) -> bool:
             await running
             await broker.close()
         async with Broker(redis_url) as direct:
-            counts = await direct.counts(broker.queues[0])
-        # What was refused may have been stored all the same, and then it was run.
-        assert (counts.ready, counts.running, counts.delayed, counts.dead) == (0, 0, 0, 0)
+            # What was refused may have been stored all the same, and then it was run.
+            assert await direct.counts(broker.queues[0]) == Counts()
         return proxy.has_harmed
 
 

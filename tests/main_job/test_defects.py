@@ -89,7 +89,7 @@ async def test_a_settled_entry_does_not_stay_in_the_store_for_ever(stage: Stage)
         async with Worker(broker):
             await asyncio.gather(*(handle.result(timeout=PATIENCE) for handle in handles))
         counts = await broker.counts()
-        assert (counts.ready, counts.running, counts.delayed) == (0, 0, 0)
+        assert (counts.ready, counts.running, counts.delayed, counts.parked) == (0, 0, 0, 0)
         if stage.url.startswith("redis"):
             async with Redis.from_url(stage.url) as redis:
                 lengths = [await redis.xlen(key) async for key in redis.scan_iter("*", _type="stream")]
