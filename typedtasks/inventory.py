@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from typedtasks.ids import SessionId, TaskId
@@ -34,7 +34,7 @@ class Waiting:
     """When a delayed or parked task becomes ready, in milliseconds since 1970; 0 for the others."""
     awaits: str
     """The task name that a parked task waits for a worker to know; empty for the others."""
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Buried:
     reason: str
     died_ms: int
     deliveries: int
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import another_broker, put_raw
-from typedtasks import Worker
+from typedtasks import DeadLetter, Worker
+from typedtasks.backend import Buried, TaskId
 from typedtasks.cli import main
 from typedtasks.cli.showing import shown_text, shown_time
 from typedtasks.envelope import Header, write_header
@@ -158,6 +159,23 @@ def test_labels_are_shown(target: str, capsys: pytest.CaptureFixture[str]) -> No
     id = asyncio.run(bury(write_header(Header("double", labels=(("tenant", "a"),))) + b"{}"))
     assert main(["dead", "show", target, id]) == 0
     assert "label tenant  a\n" in capsys.readouterr().out
+
+
+def test_a_payload_with_a_secret_is_shown_only_when_it_is_asked_for(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In text and in JSON, one by one and in lists."""
+    change_module("from typedtasks import Broker", "from typedtasks import Broker, Secret")
+    change_module("async def double(x: int)", "async def double(x: Secret[int])")
+    id, _ = ids_of(target, capsys)
+    for arguments in (["list", target], ["show", target, id], ["list", target, "--json"], ["show", target, id, "--json"]):
+        main(["dead", *arguments])
+        assert '{"x":"three"}' not in capsys.readouterr().out.replace("\\", "")
+        main(["dead", *arguments, "--reveal"])
+        assert '{"x":"three"}' in capsys.readouterr().out.replace("\\", "")
+
+
+def test_the_repr_of_a_dead_letter_does_not_show_its_payload() -> None:
+    """It may be long, and nobody knows what is in there."""
+    assert "hunter2" not in repr(DeadLetter.of(Buried(TaskId("default.x"), "default", 1, "reason", 0, 1, b"hunter2")))
 
 
 def test_a_replay_leaves_alone_what_would_fail_again(target: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from typedtasks.broker import Broker
 from typedtasks.cli.loading import UsageError, load_broker
-from typedtasks.cli.showing import counted, priority_name, shown_bytes, shown_text, to_json
+from typedtasks.cli.showing import Curtain, counted, priority_name, shown_text, to_json
 from typedtasks.ids import TaskId, is_task_id, queue_of
 from typedtasks.operating import DeadLetter, LetterFilter, Moment, Replay
 
-__all__ = ["Selection", "drop_dead", "list_dead", "payload_field", "queues_of", "replay_dead", "show_dead"]
+__all__ = ["Selection", "drop_dead", "list_dead", "queues_of", "replay_dead", "show_dead"]
 
 _ALL = 1_000_000
-_SHOWN = 200
-"""Bytes of a payload that a list shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +36,14 @@ class Selection:
         return any(part is not None for part in (self.ids, self.task, self.reason, self.since, self.until))
 
 
-def list_dead(target: str, selection: Selection, *, as_json: bool) -> int:
+def list_dead(target: str, selection: Selection, *, reveal: bool, as_json: bool) -> int:
     """Print dead letters. Returns 1 when there are any, or one that is named is not there."""
-    return asyncio.run(_list(load_broker(target), selection, as_json=as_json))
+    return asyncio.run(_list(load_broker(target), selection, reveal=reveal, as_json=as_json))
 
 
-def show_dead(target: str, id: str, queues: Sequence[str] | None, *, as_json: bool) -> int:
+def show_dead(target: str, id: str, queues: Sequence[str] | None, *, reveal: bool, as_json: bool) -> int:
     """Print everything of one dead letter, and whether it would be run today. Returns 1 when it is not there."""
-    return asyncio.run(_show(load_broker(target), id, queues, as_json=as_json))
+    return asyncio.run(_show(load_broker(target), id, queues, reveal=reveal, as_json=as_json))
 
 
 def replay_dead(target: str, selection: Selection, *, force: bool, dry_run: bool, as_json: bool) -> int:
@@ -74,14 +71,6 @@ def queues_of(broker: Broker, queues: Sequence[str] | None, ids: Iterable[str] =
     return tuple(dict.fromkeys((*broker.queues, *(queue_of(TaskId(id)) for id in ids if is_task_id(id)))))
 
 
-def payload_field(payload: bytes) -> dict[str, object]:
-    """Return a payload as a field of a JSON document: as text, or in base64 where it is none."""
-    try:
-        return {"payload": payload.decode()}
-    except UnicodeDecodeError:
-        return {"payload_base64": base64.b64encode(payload).decode()}
-
-
 async def _selected(broker: Broker, selection: Selection) -> tuple[dict[str, list[DeadLetter]], list[str]]:
     """Return the letters that are meant, by queue, and the ids that are not there."""
     limit, ids = selection.limit or _ALL, selection.ids
@@ -103,24 +92,26 @@ async def _selected(broker: Broker, selection: Selection) -> tuple[dict[str, lis
     return found or {names[0]: []}, [id for id in dict.fromkeys(ids) if id not in there]
 
 
-async def _list(broker: Broker, selection: Selection, *, as_json: bool) -> int:
+async def _list(broker: Broker, selection: Selection, *, reveal: bool, as_json: bool) -> int:
+    curtain = Curtain(broker.tasks, reveal)
     async with broker:
         found, missing = await _selected(broker, selection)
         totals = {name: (await broker.counts(name)).dead for name in found}
     if as_json:
-        letters = [_as_object(letter) for letters in found.values() for letter in letters]
+        letters = [_as_object(letter, curtain) for letters in found.values() for letter in letters]
         print(to_json({"dead_letters": letters, "total": totals, "missing": missing}))
     else:
         for name, letters in found.items():
             for letter in letters:
-                print(_line(letter))
+                print(_line(letter, curtain))
             total = counted(totals[name], "dead letter")
             print(f"{total} in {name}." if len(letters) == totals[name] else f"{len(letters)} of {total} in {name}.")
         _print_missing(missing, selection.queues)
     return 1 if missing or any(found.values()) else 0
 
 
-async def _show(broker: Broker, id: str, queues: Sequence[str] | None, *, as_json: bool) -> int:
+async def _show(broker: Broker, id: str, queues: Sequence[str] | None, *, reveal: bool, as_json: bool) -> int:
+    curtain = Curtain(broker.tasks, reveal)
     async with broker:
         found, missing = await _selected(broker, Selection(queues, ids=(id,)))
     if missing:
@@ -131,7 +122,7 @@ async def _show(broker: Broker, id: str, queues: Sequence[str] | None, *, as_jso
         return 1
     letter = next(letter for letters in found.values() for letter in letters)
     obstacle = broker.replay_obstacle(letter)
-    print(to_json({**_as_object(letter), "would_fail": obstacle}) if as_json else _page(letter, obstacle))
+    print(to_json({**_as_object(letter, curtain), "would_fail": obstacle}) if as_json else _page(letter, obstacle, curtain))
     return 0
 
 
@@ -180,7 +171,7 @@ def _print_missing(missing: Sequence[str], queues: Sequence[str] | None) -> None
         print(f"There is no dead letter {id!r}{' in ' + ', '.join(queues) if queues else ''}; see `typedtasks dead list`.")
 
 
-def _as_object(letter: DeadLetter) -> dict[str, object]:
+def _as_object(letter: DeadLetter, curtain: Curtain) -> dict[str, object]:
     header = letter.header
     return {
         "id": letter.id,
@@ -192,18 +183,18 @@ def _as_object(letter: DeadLetter) -> dict[str, object]:
         "priority": priority_name(letter.priority),
         "labels": dict(header.labels) if header is not None else {},
         "reason": letter.reason,
-        **payload_field(letter.payload),
+        **curtain.field(letter.task, letter.payload),
     }
 
 
-def _line(letter: DeadLetter) -> str:
+def _line(letter: DeadLetter, curtain: Curtain) -> str:
     died = letter.died.isoformat(timespec="seconds")
     task = shown_text(letter.task) or "(its envelope cannot be read)"
     reason = shown_text(letter.reason).replace("\n", "\n  ")
-    return f"{shown_text(letter.id)}  {died}  {task}\n  {reason}\n  {shown_bytes(letter.payload, longest=_SHOWN)}\n"
+    return f"{shown_text(letter.id)}  {died}  {task}\n  {reason}\n  {curtain.shown(letter.task, letter.payload)}\n"
 
 
-def _page(letter: DeadLetter, obstacle: str | None) -> str:
+def _page(letter: DeadLetter, obstacle: str | None, curtain: Curtain) -> str:
     labels = dict(letter.header.labels) if letter.header is not None else {}
     rows = {
         "id": letter.id,
@@ -214,7 +205,7 @@ def _page(letter: DeadLetter, obstacle: str | None) -> str:
         "deliveries": str(letter.deliveries),
         **{f"label {name}": value for name, value in labels.items()},
         "reason": letter.reason,
-        "payload": shown_bytes(letter.payload),
+        "payload": curtain.shown(letter.task, letter.payload, whole=True),
         "replay": "it would be run" if obstacle is None else f"it would fail again: {obstacle}",
     }
     width = max(map(len, rows)) + 2

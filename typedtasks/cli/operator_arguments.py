@@ -50,12 +50,14 @@ def _add_dead(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="show them, the oldest first; 1 when there are any")
     _add_selection(listing, limit=20)
     _add_reason(listing)
+    _add_reveal(listing)
     listing.set_defaults(command=_dead_list)
     showing = actions.add_parser("show", help="show everything of one; 1 when it is not there")
     showing.add_argument("target", help=TARGET)
     showing.add_argument("id", metavar="ID", help="the id of the dead letter")
     add_queue(showing)
     add_json(showing)
+    _add_reveal(showing)
     showing.set_defaults(command=_dead_show)
     replaying = actions.add_parser("replay", help="put them back, but for those that would fail again; 1 when one would")
     _add_selection(replaying)
@@ -75,6 +77,7 @@ def _add_parked(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("list", help="show them and what they wait for; 1 when there are any")
     _add_selection(listing, limit=20)
+    _add_reveal(listing)
     listing.set_defaults(command=_parked_list)
 
 
@@ -113,6 +116,10 @@ def _add_reason(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", metavar="TEXT", help="only those whose reason has this text in it")
 
 
+def _add_reveal(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--reveal", action="store_true", help="show also payloads that hold a Secret")
+
+
 def _selection(options: argparse.Namespace) -> Selection:
     from typedtasks.cli.dead import Selection
 
@@ -138,13 +145,13 @@ def _workers(options: argparse.Namespace) -> int:
 def _dead_list(options: argparse.Namespace) -> int:
     from typedtasks.cli.dead import list_dead
 
-    return list_dead(options.target, _selection(options), as_json=options.json)
+    return list_dead(options.target, _selection(options), reveal=options.reveal, as_json=options.json)
 
 
 def _dead_show(options: argparse.Namespace) -> int:
     from typedtasks.cli.dead import show_dead
 
-    return show_dead(options.target, options.id, options.queue, as_json=options.json)
+    return show_dead(options.target, options.id, options.queue, reveal=options.reveal, as_json=options.json)
 
 
 def _dead_replay(options: argparse.Namespace) -> int:
@@ -162,7 +169,7 @@ def _dead_drop(options: argparse.Namespace) -> int:
 def _parked_list(options: argparse.Namespace) -> int:
     from typedtasks.cli.parked import list_parked
 
-    return list_parked(options.target, _selection(options), as_json=options.json)
+    return list_parked(options.target, _selection(options), reveal=options.reveal, as_json=options.json)
 
 
 def _purge(options: argparse.Namespace) -> int:

@@ -8,28 +8,27 @@ from collections.abc import Sequence
 
 from typedtasks.backend import Waiting
 from typedtasks.broker import Broker
-from typedtasks.cli.dead import Selection, payload_field, queues_of
+from typedtasks.cli.dead import Selection, queues_of
 from typedtasks.cli.loading import load_broker
-from typedtasks.cli.showing import counted, priority_name, shown_bytes, shown_text, shown_time, to_json
+from typedtasks.cli.showing import Curtain, counted, priority_name, shown_text, shown_time, to_json
 from typedtasks.ids import created_ms
 from typedtasks.operating import moment_ms
 
 __all__ = ["list_parked"]
 
 _ALL = 1_000_000
-_SHOWN = 200
-"""Bytes of a payload that the list shows."""
 
 
-def list_parked(target: str, selection: Selection, *, as_json: bool) -> int:
+def list_parked(target: str, selection: Selection, *, reveal: bool, as_json: bool) -> int:
     """Print the tasks that are parked, and what for. Returns 1 when there are any, or one that is named is not there.
 
     `since` and `until` of the selection say when a task was sent.
     """
-    return asyncio.run(_list(load_broker(target), selection, as_json=as_json))
+    return asyncio.run(_list(load_broker(target), selection, reveal=reveal, as_json=as_json))
 
 
-async def _list(broker: Broker, selection: Selection, *, as_json: bool) -> int:
+async def _list(broker: Broker, selection: Selection, *, reveal: bool, as_json: bool) -> int:
+    curtain = Curtain(broker.tasks, reveal)
     names = queues_of(broker, selection.queues, selection.ids or ())
     async with broker:
         parked = {name: await broker.parked(name, _ALL if selection.is_narrow else selection.limit or _ALL) for name in names}
@@ -38,12 +37,12 @@ async def _list(broker: Broker, selection: Selection, *, as_json: bool) -> int:
     missing = [id for id in dict.fromkeys(selection.ids or ()) if id not in there]
     found = {name: _covered(broker, selection, tasks)[: selection.limit] for name, tasks in parked.items()}
     if as_json:
-        shown = [_as_object(task) for tasks in found.values() for task in tasks]
+        shown = [_as_object(task, curtain) for tasks in found.values() for task in tasks]
         print(to_json({"parked": shown, "total": totals, "missing": missing}))
     else:
         for name, tasks in found.items():
             for task in tasks:
-                print(_line(task))
+                print(_line(task, curtain))
             total = counted(totals[name], "parked task")
             print(f"{total} in {name}." if len(tasks) == totals[name] else f"{len(tasks)} of {total} in {name}.")
         for id in missing:
@@ -64,7 +63,7 @@ def _covered(broker: Broker, selection: Selection, tasks: Sequence[Waiting]) -> 
     ]
 
 
-def _as_object(task: Waiting) -> dict[str, object]:
+def _as_object(task: Waiting, curtain: Curtain) -> dict[str, object]:
     return {
         "id": task.id,
         "queue": task.queue,
@@ -72,13 +71,13 @@ def _as_object(task: Waiting) -> dict[str, object]:
         "sent": shown_time(created_ms(task.id)),
         "tried_again": shown_time(task.due_ms),
         "priority": priority_name(task.priority),
-        **payload_field(task.body.partition(b"\n")[2]),
+        **curtain.field(task.awaits, task.body.partition(b"\n")[2]),
     }
 
 
-def _line(task: Waiting) -> str:
+def _line(task: Waiting, curtain: Curtain) -> str:
     sent, again = shown_time(created_ms(task.id)), shown_time(task.due_ms)
-    payload = shown_bytes(task.body.partition(b"\n")[2], longest=_SHOWN)
+    payload = curtain.shown(task.awaits, task.body.partition(b"\n")[2])
     return (
         f"{shown_text(task.id)}  sent {sent}  {shown_text(task.awaits)}\n  no worker knows it; tried again {again}\n  {payload}\n"
     )

@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from typedtasks.backend import Priority
+from typedtasks.errors import DefinitionError
+from typedtasks.task import AnyTask
 
-__all__ = ["counted", "priority_name", "shown_bytes", "shown_text", "shown_time", "to_json"]
+__all__ = ["Curtain", "counted", "priority_name", "shown_bytes", "shown_text", "shown_time", "to_json"]
+
+_SHOWN: Final = 200
+"""Bytes of a payload that a list shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curtain:
+    """Shows payloads, but for those of tasks that are known to hold a `Secret`, unless they are to be revealed."""
+
+    tasks: Mapping[str, AnyTask]
+    reveal: bool
+
+    def shown(self, task: str, payload: bytes, *, whole: bool = False) -> str:
+        """Return a payload for people."""
+        if self._hides(task):
+            return "(it holds a secret: --reveal shows it)"
+        return shown_bytes(payload, longest=None if whole else _SHOWN)
+
+    def field(self, task: str, payload: bytes) -> dict[str, object]:
+        """Return a payload as a field of a JSON document: as text, in base64 where it is none, null where it is hidden."""
+        if self._hides(task):
+            return {"payload": None}
+        try:
+            return {"payload": payload.decode()}
+        except UnicodeDecodeError:
+            return {"payload_base64": base64.b64encode(payload).decode()}
+
+    def _hides(self, name: str) -> bool:
+        task = self.tasks.get(name)
+        try:
+            return not self.reveal and task is not None and task.boundary.holds_secret
+        except DefinitionError:
+            return True  # what it takes cannot be found out
 
 
 def counted(number: int, what: str) -> str:
