@@ -98,7 +98,7 @@ class TaskHandle(Generic[R_co, E_co]):
             goes_on = "Whether the task is still known was not found out" if self.foreign else "The task goes on"
             raise ResultTimeout(
                 f"{self.task.name} ({self.id}) gave no result within {limit:g} s. {goes_on}: await the handle again, or look "
-                "with `typedtasks queues` whether it waits, is parked, or a worker that knows it runs for its queue."
+                "with `typedtasks queues` whether it waits or is parked, and with `typedtasks workers` whether one reads its queue."
             ) from None
         return self.task.read_outcome(body)
 

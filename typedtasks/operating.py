@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias, cast
@@ -189,13 +189,17 @@ class Operating(ABC):
         would_fail: dict[TaskId, str] = {}
         fitting = wanted
         if check or dry_run:
-            letters = await self.find_dead_letters(wanted, queue)
-            obstacles = {letter.id: self.replay_obstacle(letter) for letter in letters} if check else {}
-            would_fail = {id: obstacle for id, obstacle in obstacles.items() if obstacle is not None}
-            fitting = [letter.id for letter in letters if letter.id not in would_fail]
+            fitting = []
+            for start in range(0, len(wanted), _PAGE):
+                for letter in await self.find_dead_letters(wanted[start : start + _PAGE], queue):
+                    obstacle = self.replay_obstacle(letter) if check else None
+                    if obstacle is None:
+                        fitting.append(letter.id)
+                    else:
+                        would_fail[letter.id] = obstacle
         found = set(fitting) if dry_run else await self.backend.replay(queue, fitting)
         put_back = tuple(id for id in fitting if id in found)
-        missing = tuple(TaskId(id) for id in dict.fromkeys(ids) if id not in found and id not in would_fail)
+        missing = tuple(TaskId(id) for id in _distinct(ids) if id not in found and id not in would_fail)
         return Replay(put_back, would_fail, missing)
 
     def replay_obstacle(self, letter: DeadLetter) -> str | None:
@@ -243,15 +247,15 @@ class Operating(ABC):
         What `TaskHandle.cancel` says of one task holds for each.
         """
         self.check_open("cancel")
-        named = [TaskId(id) for id in dict.fromkeys(ids)]
+        named = [TaskId(id) for id in _distinct(ids)]
         wanted = [id for id in named if is_task_id(id)]
         missing = await self.backend.missing(wanted) if wanted else set[TaskId]()
         ended: set[TaskId] = set(await self.backend.read_outcomes(wanted))
         for queue in {queue_of(id) for id in wanted}:
             ended |= {letter.id for letter in await self.backend.find_dead_letters(queue, wanted)}
-        asked = [id for id in wanted if id not in missing and id not in ended]
+        asked = dict.fromkeys(id for id in wanted if id not in missing and id not in ended)
         if asked:
-            await self.backend.cancel(asked)
+            await self.backend.cancel(list(asked))
         return Cancellation(
             tuple(asked),
             tuple(id for id in wanted if id in ended),
@@ -268,6 +272,13 @@ def moment_ms(moment: Moment, now: float, name: str) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _sendable(ids: Iterable[str]) -> list[TaskId]:
+def _distinct(ids: Sequence[str]) -> list[str]:
+    """Return each id once. Raises `DefinitionError` for a lone string, which would be taken for many ids of one character."""
+    if isinstance(ids, str):
+        raise DefinitionError(f"ids={ids!r} is one string; pass a list of ids: [{ids!r}].")
+    return list(dict.fromkeys(ids))
+
+
+def _sendable(ids: Sequence[str]) -> list[TaskId]:
     """Return the ids that can be sent, each once: of others (lone surrogates) there is nothing anywhere."""
-    return [TaskId(id) for id in dict.fromkeys(ids) if id == printable(id)]
+    return [TaskId(id) for id in _distinct(ids) if id == printable(id)]

@@ -161,6 +161,14 @@ async def test_a_letter_of_a_task_whose_types_cannot_be_found_is_not_put_back(st
         assert "NowhereDefined" in replay.would_fail[id]
 
 
+async def test_a_lone_string_is_no_list_of_ids(stage: Stage) -> None:
+    """Each of its characters would be taken for an id."""
+    async with stage.broker() as broker:
+        for call in (broker.replay, broker.drop, broker.cancel, broker.find_dead_letters):
+            with pytest.raises(DefinitionError, match=r"pass a list of ids: \['default.x'\]"):
+                await call("default.x")
+
+
 async def test_dropped_letters_are_gone(stage: Stage) -> None:
     """Their waiters have been told already."""
     broker = stage.broker()
