@@ -22,7 +22,7 @@ async def bury(stage: Stage, broker: Broker, *bodies: bytes) -> list[TaskId]:
     async with asyncio.timeout(PATIENCE), Worker(broker):
         for body in bodies:
             ids.append(await stage.put_raw(broker, body))
-            await broker.wait_outcome(ids[-1], foreign=False, ttl_ms=60_000)
+            await broker.wait_outcome(ids[-1], foreign=True, ttl_ms=60_000)
             await asyncio.sleep(0.002)  # another millisecond: they are in the order of their deaths
     return ids
 
