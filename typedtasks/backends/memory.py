@@ -41,7 +41,7 @@ class MemoryBackend:
         self.queues: dict[str, MemoryQueue] = {}
         self.outcomes: dict[TaskId, tuple[bytes, float]] = {}
         self.leases: dict[SessionId, float] = {}
-        self.reads: dict[SessionId, tuple[str, ...]] = {}
+        self.queues_of: dict[SessionId, tuple[str, ...]] = {}
         self.workers: dict[SessionId, SessionListener] = {}
         self.lock = threading.Lock()
         """Guards the leases, which the heartbeat's thread renews."""
@@ -105,7 +105,7 @@ class MemoryBackend:
     async def join(self, session: SessionId, queues: Sequence[str], lease: float, listener: SessionListener) -> MemorySession:
         """Begin a session."""
         self.leases[session] = self.now_ms() + lease * 1000
-        self.reads[session] = tuple(queues)
+        self.queues_of[session] = tuple(queues)
         self.workers[session] = listener
         return MemorySession(self, session, queues, lease)
 
@@ -129,7 +129,8 @@ class MemoryBackend:
     async def sessions(self, queue: str) -> list[SessionState]:
         """Return the sessions that read the queue or own deliveries of it."""
         now = self.now_ms()
-        leases = {session: int(lease - now) for session, lease in self.leases.items() if queue in self.reads.get(session, ())}
+        reading = [session for session, queues in self.queues_of.items() if queue in queues and session in self.leases]
+        leases = {str(session): int(self.leases[session] - now) for session in reading}
         return session_states(queue, leases, self.queue(queue).held())
 
     async def dead_letters(self, queue: str, limit: int = 100, offset: int = 0) -> list[Buried]:
@@ -290,7 +291,7 @@ class MemorySession:
     async def leave(self) -> None:
         """End the session."""
         self._backend.leases.pop(self._id, None)
-        self._backend.reads.pop(self._id, None)
+        self._backend.queues_of.pop(self._id, None)
         self._backend.workers.pop(self._id, None)
         self._backend.tell_left_behind()
 

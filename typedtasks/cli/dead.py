@@ -98,8 +98,8 @@ async def _list(broker: Broker, selection: Selection, *, reveal: bool, as_json: 
         found, missing = await _selected(broker, selection)
         totals = {name: (await broker.counts(name)).dead for name in found}
     if as_json:
-        letters = [_as_object(letter, curtain) for letters in found.values() for letter in letters]
-        print(to_json({"dead_letters": letters, "total": totals, "missing": missing}))
+        shown = [_as_object(letter, curtain) for letters in found.values() for letter in letters]
+        print(to_json({"dead_letters": shown, "total": totals, "missing": missing}))
     else:
         for name, letters in found.items():
             for letter in letters:
@@ -156,8 +156,7 @@ async def _drop(broker: Broker, selection: Selection, *, dry_run: bool, as_json:
             ids = [letter.id for letter in letters]
             dropped[name] = ids if dry_run else await broker.drop(ids, name)
     if as_json:
-        ids = [id for some in dropped.values() for id in some]
-        print(to_json({"dropped": ids, "missing": missing, "dry_run": dry_run}))
+        print(to_json({"dropped": [id for some in dropped.values() for id in some], "missing": missing, "dry_run": dry_run}))
     else:
         for name, some in dropped.items():
             done = "would be deleted" if dry_run else "deleted"
