@@ -189,7 +189,7 @@ class Operating(ABC):
         would_fail: dict[TaskId, str] = {}
         fitting = wanted
         if check or dry_run:
-            fitting = []
+            fitting = list[TaskId]()
             for start in range(0, len(wanted), _PAGE):
                 for letter in await self.find_dead_letters(wanted[start : start + _PAGE], queue):
                     obstacle = self.replay_obstacle(letter) if check else None
