@@ -46,6 +46,7 @@ class MemoryBackend:
         self.lock = threading.Lock()
         """Guards the leases, which the heartbeat's thread renews."""
         self._listeners: list[OutcomeListener] = []
+        self._open = 0
         self._changed = asyncio.Event()
         self._fence = 0
 
@@ -57,12 +58,15 @@ class MemoryBackend:
     async def open(self, listener: OutcomeListener) -> str:
         """Begin to tell a listener of outcomes."""
         self._listeners.append(listener)
+        self._open += 1
         return "Memory: tasks live as long as this process."
 
     async def close(self) -> None:
-        """Forget the listener that was added last. The tasks stay, for whoever opens the object again."""
-        if self._listeners:
-            self._listeners.pop()
+        """Forget the listeners, once all who opened the object have closed it. The tasks stay, for whoever opens it again."""
+        self._open -= 1
+        if self._open <= 0:
+            self._open = 0
+            self._listeners.clear()
 
     async def publish(self, batch: Sequence[Publication]) -> dict[TaskId, TaskId]:
         """Store envelopes. One that is there already (sent again) is left alone."""
@@ -320,7 +324,7 @@ class MemorySession:
         backend, queue = self._backend, self._backend.queue(item.delivery.queue)
         if isinstance(item, Reschedule):
             if entry.cancelled:  # it is not run again: the next worker settles it at once
-                entry.body = item.body
+                entry.body, entry.deliveries = item.body, 0
                 queue.ready[entry.priority][entry.id] = entry
                 return True
             again = Publication(entry.id, item.delivery.queue, entry.priority, item.body, item.delay_ms, item.eta_ms)

@@ -116,7 +116,7 @@ class MemoryQueue:
         """Make dead letters ready again, and return those that were there."""
         entries = self._exhume(ids)
         for entry in entries:
-            entry.deliveries, entry.reason = 0, ""
+            entry.deliveries, entry.reason, entry.cancelled = 0, "", False
             self.ready[entry.priority][entry.id] = entry
         return {entry.id for entry in entries}
 

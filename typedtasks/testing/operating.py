@@ -78,6 +78,17 @@ class OperatorCases:
         assert (delivery.id, delivery.body, delivery.priority) == (id, b"body", Priority.HIGH)
         assert (await client.backend.counts("default")).dead == 0
 
+    async def test_a_replayed_dead_letter_is_not_cancelled_any_more(self, harness: BackendHarness) -> None:
+        """Whoever replays it wants it to run."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        (id,) = await client.publish(publication())
+        delivery = await worker.receive_one()
+        await client.backend.cancel([id])
+        await worker.session.settle([bury(delivery)])
+        await client.backend.replay("default", [id])
+        assert (await worker.receive_one()).cancelled is False
+
     async def test_a_replay_wakes_a_waiting_worker(self, harness: BackendHarness) -> None:
         """As a publication does."""
         client = await harness.client()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from typedtasks.backend import Counts, TaskId, new_task_id
@@ -32,6 +34,16 @@ class OutcomeCases:
         for client in (sender, watcher):
             await client.listener.wait_for(lambda client=client: id in client.listener.outcomes)  # type: ignore[misc]  # bound now
         await watcher.backend.unwatch([id, TaskId("default.unknown")])
+
+    async def test_a_client_that_closes_takes_nobody_with_it(self, harness: BackendHarness) -> None:
+        """Those that share the store are told as before."""
+        gone, client = await harness.client(), await harness.client()
+        worker = await harness.worker(client)
+        await gone.backend.close()
+        await client.publish(publication())
+        delivery = await worker.receive_one()
+        await worker.session.settle([finish(delivery, reply_to=client.backend.reply_to)])
+        await client.listener.wait_for(lambda: delivery.id in client.listener.outcomes)
 
     async def test_many_outcomes_of_one_batch_are_all_pushed(self, harness: BackendHarness) -> None:
         """With whatever bytes they have."""
@@ -132,7 +144,21 @@ class CancellationCases:
         await client.backend.cancel([id])
         await worker.session.settle([park(delivery, name) if name else retry(delivery, delay_ms=60_000)])
         (again,) = await worker.receive()
-        assert (again.id, again.cancelled) == (id, True)
+        assert (again.id, again.cancelled, again.deliveries) == (id, True, 1)
+
+    async def test_a_cancelled_task_that_is_given_back_is_still_cancelled(self, harness: BackendHarness) -> None:
+        """Also for a worker that was waiting for it, and was told nothing."""
+        client = await harness.client()
+        worker = await harness.worker(client, name="one")
+        (id,) = await client.publish(publication())
+        delivery = await worker.receive_one()
+        await client.backend.cancel([id])
+        other = await harness.worker(client, name="other")
+        waiting = asyncio.create_task(other.session.receive(1, 5.0))
+        await asyncio.sleep(0.02)  # so that it waits; being early would only test less
+        await worker.session.release([delivery])
+        (again,) = await waiting
+        assert (again.id, again.cancelled, again.deliveries) == (id, True, 1)
 
     async def test_other_tasks_are_not_cancelled(self, harness: BackendHarness) -> None:
         """Only what was named."""
@@ -193,6 +219,16 @@ class ParkingCases:
         await client.publish(publication(delay_ms=60_000))
         assert await worker.session.unpark(["known"]) == 0
         assert await worker.session.unpark([]) == 0
+
+    async def test_a_task_that_is_parked_for_no_time_is_ready(self, harness: BackendHarness) -> None:
+        """And no longer counted as parked."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        (id,) = await client.publish(publication())
+        await worker.session.settle([park(await worker.receive_one(), "unknown", delay_ms=0)])
+        assert await client.backend.counts("default") == Counts(ready=1)
+        assert (await worker.receive_one()).id == id
+        assert await client.backend.counts("default") == Counts(running=1)
 
     async def test_a_parked_task_is_tried_again_when_its_time_comes(self, harness: BackendHarness) -> None:
         """Also where nobody unparks it."""

@@ -357,5 +357,5 @@ def _delivery(queue: str, priority: int, entry: bytes, values: dict[bytes, bytes
         values.get(b"b", b""),
         1 + (int(earlier) if earlier.isdigit() and len(earlier) < 10 else 0),
         f"{queue}:{priority}:{entry.decode()}",
-        b"x" in values,
+        values.get(b"x") == b"1",
     )

@@ -188,11 +188,8 @@ class SQLiteBackend:
         """Make dead letters ready again."""
 
         def update(connection: sqlite3.Connection) -> set[TaskId]:
-            found = {
-                id
-                for id in ids
-                if _is_changed(connection, f"update task set state = 0, reason = '', deliveries = 0 {_ONE_DEAD}", (id, queue))
-            }
+            statement = f"update task set state = 0, reason = '', deliveries = 0, cancelled = 0 {_ONE_DEAD}"
+            found = {id for id in ids if _is_changed(connection, statement, (id, queue))}
             connection.executemany("delete from result where tid = ?", [(id,) for id in found])
             return found
 

@@ -37,12 +37,12 @@ local function append(priority, id, body, deliveries, cancelled)
   end
 end
 
--- Store an envelope for `due`, or make it ready when that time has come. Workers are told of a new earliest time.
+-- Store an envelope for `due` and return true, or make it ready when that time has come. Workers are told of a new earliest time.
 local function store(id, priority, delay, eta, body, awaits)
   local due = delay > 0 and now + delay or eta
   if due <= now then
     append(priority, id, body, 0, false)
-    return
+    return false
   end
   local first = redis.call('ZRANGE', prefix .. 'delay', 0, 0, 'WITHSCORES')
   redis.call('HSET', prefix .. 'db', id, pack_entry(priority, 0, awaits, body))
@@ -50,6 +50,7 @@ local function store(id, priority, delay, eta, body, awaits)
   if not first[2] or due < tonumber(first[2]) then
     redis.call('PUBLISH', prefix .. 'ctl', 'd')
   end
+  return true
 end
 
 -- Store an envelope as publish.lua describes it. Return the id of another task where that one holds its key: then nothing is stored.

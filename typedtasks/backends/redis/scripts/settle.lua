@@ -66,8 +66,7 @@ local function reschedule(item)
   if redis.call('HEXISTS', prefix .. 'db', key) == 1 then
     key = key .. '@' .. item.entry -- a foreign producer gave an id that is taken: nothing may be overwritten
   end
-  store(key, item.priority, tonumber(item.a), item.b, item.body, item.text)
-  if item.text ~= '' and redis.call('HEXISTS', prefix .. 'db', key) == 1 then
+  if store(key, item.priority, tonumber(item.a), item.b, item.body, item.text) and item.text ~= '' then
     redis.call('HSET', prefix .. 'parked', key, item.text)
     redis.call('PUBLISH', prefix .. 'ctl', 'p' .. item.text)
   end
