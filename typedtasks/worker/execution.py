@@ -67,7 +67,7 @@ class Execution:
         self._reader = EnvelopeReader(max_payload)
         self._ttl_ms = ttl_ms
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="typedtasks-task")
-        self._clock = clock
+        self.clock = clock
         self._children = children
         self._chance = random.Random()
         self._abandoned: set[asyncio.Future[object]] = set()
@@ -102,7 +102,7 @@ class Execution:
         task = self._tasks.get(header.task)
         if delivery.cancelled:
             return decision.cancelled(delivery, header, self._ttl_of(task))
-        if header.expires_ms and header.expires_ms < self._clock.now() * 1000:
+        if header.expires_ms and header.expires_ms < self.clock.now() * 1000:
             return decision.expired(delivery, header, self._ttl_of(task))
         if task is None:
             return decision.parked(delivery, header, payload)

@@ -33,7 +33,7 @@ class Hand:
         self._concurrency = concurrency
         self._put = put
         self._loop = asyncio.get_running_loop()
-        self.pace = Pace()
+        self.pace = Pace(execution.clock.monotonic)
         self.held: set[str] = set()
         """The receipts of all that is not settled or given back yet."""
         self.freed = asyncio.Event()

@@ -30,10 +30,10 @@ class Heartbeat:
     """
 
     def __init__(self, keeper: LeaseKeeper, interval: float, lost: Callable[[], None]) -> None:
-        self._keeper = keeper
-        self._interval = interval
+        self.keeper = keeper
+        self.interval = interval
         self._lost = lost
-        self._stopped = threading.Event()
+        self.stopped = threading.Event()
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
         self._last_turn = time.monotonic()
@@ -46,33 +46,33 @@ class Heartbeat:
 
     async def stop(self) -> None:
         """End the thread and close its connection."""
-        self._stopped.set()
+        self.stopped.set()
         await asyncio.to_thread(self._thread.join, 5.0)
+
+    def beat(self) -> float:
+        """Renew the lease and return the seconds until the next beat."""
+        try:
+            kept = self.keeper.renew()
+        except BackendUnavailable as error:
+            _log.warning("The lease could not be renewed: %s", error)
+            return min(1.0, self.interval)
+        except Exception:  # noqa: BLE001 - while it beats, the lease may still be kept; without it, it is lost
+            _log.exception("The lease could not be renewed.")
+            return min(1.0, self.interval)
+        if not kept:
+            self._tell_loop(self._lost)
+            self.stopped.set()
+        return self.interval
 
     def _run(self) -> None:
         try:
-            due = time.monotonic() + self._interval
-            while not self._stopped.wait(min(_BLOCKED_AFTER, max(0.0, due - time.monotonic()))):
+            due = time.monotonic() + self.interval
+            while not self.stopped.wait(min(_BLOCKED_AFTER, max(0.0, due - time.monotonic()))):
                 self._look_at_loop()
                 if time.monotonic() >= due:
-                    due = time.monotonic() + self._beat()
+                    due = time.monotonic() + self.beat()
         finally:
-            self._keeper.close()
-
-    def _beat(self) -> float:
-        """Renew the lease and return the seconds until the next beat."""
-        try:
-            kept = self._keeper.renew()
-        except BackendUnavailable as error:
-            _log.warning("The lease could not be renewed: %s", error)
-            return min(1.0, self._interval)
-        except Exception:  # noqa: BLE001 - while it beats, the lease may still be kept; without it, it is lost
-            _log.exception("The lease could not be renewed.")
-            return min(1.0, self._interval)
-        if not kept:
-            self._tell_loop(self._lost)
-            self._stopped.set()
-        return self._interval
+            self.keeper.close()
 
     def _look_at_loop(self) -> None:
         silent = time.monotonic() - self._last_turn

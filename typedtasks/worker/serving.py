@@ -23,7 +23,7 @@ _WAIT: Final = 10.0
 _LAST_CALL: Final = 5.0
 """Seconds that the backend has for what is given back or settled at the end."""
 _PAUSE: Final = 1.0
-"""Seconds before a backend that is away is asked again."""
+"""Seconds before a backend that is away is asked again, and before parked tasks are taken again."""
 _LOOK_AGAIN: Final = 3.0
 """Seconds before something is looked for again that a backend which is away may have."""
 _LAST_WORDS: Final = 0.4
@@ -105,9 +105,11 @@ class Serving:
         if not self._hand.is_idle:
             rest = asyncio.create_task(self._hand.idle())
             hurry = asyncio.create_task(_until(hurried))
-            await asyncio.wait([rest, hurry], timeout=grace, return_when=asyncio.FIRST_COMPLETED)
-            rest.cancel()
-            hurry.cancel()
+            try:
+                await asyncio.wait([rest, hurry], timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                rest.cancel()
+                hurry.cancel()
         await self.abandon()
         if self._hand.given_back:
             _log.info("Giving back %d tasks that did not end in time.", len(self._hand.given_back))
@@ -204,17 +206,22 @@ class Serving:
             self._next_look = asyncio.get_running_loop().call_later(next_look, self.left_behind)
 
     async def _unpark(self, session: Session) -> None:
+        """Take parked tasks as far as there is room: a worker that does not know them may be faster, and parks them again."""
         self._parked.set()  # whatever was parked before this worker came
         while True:
             await self._parked.wait()
-            self._parked.clear()
-            await self._unpark_known(session)
+            is_full = self._free() <= 0
+            if not is_full:
+                self._parked.clear()
+            if is_full or await self._unpark_known(session):
+                await asyncio.sleep(_PAUSE)
 
-    async def _unpark_known(self, session: Session) -> None:
+    async def _unpark_known(self, session: Session) -> int:
         try:
-            await session.unpark(self._names)
+            return await session.unpark(self._names)
         except BackendUnavailable as error:
             _log.warning("Parked tasks cannot be taken now; their time will come: %s", error)
+            return 0
 
     async def _give_back(self, session: Session) -> None:
         """Give back what others may start sooner."""

@@ -43,6 +43,7 @@ class Worker:
     Tasks with `executor="process"` run in child processes, as many as there are CPUs, and a task that was lost twice, because the
     worker that ran it died, runs alone in one. Children import the broker from `application` (`module:name`), by default the
     imported module that holds it. Without one suspects run here, and tasks with `executor="process"` are refused.
+    `heartbeat` is what renews the lease, by default a thread; a simulation passes one that its own event loop drives.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Worker:
         lease: Duration = 15.0,
         grace: Duration = 30.0,
         application: str | None = None,
+        heartbeat: type[Heartbeat] = Heartbeat,
     ) -> None:
         if concurrency < 1:
             raise DefinitionError(f"concurrency={concurrency} runs nothing: pass 1 or more.")
@@ -67,6 +69,7 @@ class Worker:
         self._lease = seconds(lease, "lease", positive=True)
         self._grace = seconds(grace, "grace")
         self._application = application or application_of(broker)
+        self._heartbeat = heartbeat
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
         self._joined = asyncio.Event()
@@ -160,7 +163,7 @@ class Worker:
             tally=self.tally,
         )
         session = await self.broker.backend.join(id, self.queues, self._lease, serving)
-        heartbeat = Heartbeat(session.keeper(), self._lease / _BEATS_PER_LEASE, serving.lose)
+        heartbeat = self._heartbeat(session.keeper(), self._lease / _BEATS_PER_LEASE, serving.lose)
         heartbeat.start()
         self._joined.set()
         try:
