@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 from urllib.parse import unquote
 
@@ -41,4 +42,11 @@ def _sqlite_path(url: str) -> str:
             f"The broker's URL {url!r} names no file: write sqlite:///tasks.db for a file in the working directory, "
             "or sqlite:////var/lib/tasks.db (four slashes) for an absolute path. Parameters after '?' are not known."
         )
-    return unquote(rest[1:])
+    path = unquote(rest[1:])
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise BackendUnsupported(f"The broker's URL {url!r} names no file: {error.reason}.") from None
+    if "\0" in path:
+        raise BackendUnsupported(f"The broker's URL {url!r} names no file: its name has a null character.")
+    return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -254,7 +255,10 @@ class RedisBackend:
         return found
 
     def _on_outcomes(self, message: bytes) -> None:
-        """Take apart one message: for each outcome a line with the id, a line with its length (-1: to be read), the bytes."""
+        """Take apart one message: for each outcome a line with the id, a line with its length (-1: to be read), the bytes.
+
+        Raises `ValueError` for anything else: `Messages` says so in the log, and has the outcomes read.
+        """
         listener, at = self._listener, 0
         while listener is not None and at < len(message):
             id_end = message.index(b"\n", at)
@@ -262,6 +266,8 @@ class RedisBackend:
             length_end = message.index(b"\n", id_end + 1)
             length = int(message[id_end + 1 : length_end])
             at = length_end + 1 + max(0, length)
+            if length < -1 or at > len(message):
+                raise ValueError(f"the outcome of {id} is said to have {length} bytes, and has others")
             listener.settled(id, message[length_end + 1 : at] if length >= 0 else None)
 
 
@@ -278,7 +284,8 @@ async def _server_facts(commands: Commands) -> Mapping[str, str]:
 def _check_server(url: str, facts: Mapping[str, str]) -> str:
     """Return a sentence about the server's persistence. Raises `BackendUnsupported` for a server that will not do."""
     version = facts.get("redis_version", "0")
-    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
+    numbers = re.match(r"(\d{1,9})\.(\d{1,9})", version)
+    if numbers is None or (int(numbers[1]), int(numbers[2])) < _OLDEST:
         raise BackendUnsupported(
             f"Redis at {redacted(url)} is version {version}; typedtasks needs 7.0 or later. Upgrade the server."
         )

@@ -8,7 +8,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from typedtasks.backends.redis.protocol import Address, Connection, ReplyError, connect
 from typedtasks.backends.urls import redacted
@@ -225,13 +225,17 @@ class Messages:
 
     def _take(self, reply: object) -> None:
         self._heard = True
-        kind, *rest = cast("list[bytes]", reply)
-        if kind == b"message":
-            self._deliver(*rest)
-        elif kind == b"subscribe":
-            self._confirmed += 1
-            if self._confirmed == len(self._channels):
-                self._ready()
+        match reply:
+            case [b"message", bytes() as channel, bytes() as message]:
+                self._deliver(channel, message)
+            case [b"subscribe", *_]:
+                self._confirmed += 1
+                if self._confirmed == len(self._channels):
+                    self._ready()
+            case [*_]:
+                return
+            case _:
+                raise ConnectionError(f"the server sent {reply!r:.100} where messages were expected")
 
     def _deliver(self, channel: bytes, message: bytes) -> None:
         try:

@@ -11,7 +11,7 @@ from typedtasks.backends.redis.connection import Commands, Script, prefix_of
 
 __all__ = ["Operator"]
 
-_PACKED: Final = re.compile(rb"(\d) (\d+) (\d+) ")
+_PACKED: Final = re.compile(rb"(\d) (\d{1,15}) (\d{1,15}) ")
 _CHUNK: Final = 500
 
 

@@ -23,6 +23,9 @@ from typedtasks.errors import BackendUnsupported
 __all__ = ["Address", "Connection", "PlainReader", "ReplyError", "connect", "pack", "pack_plainly"]
 
 _INCOMPLETE: Final = object()
+_BEGUN: Final = object()
+_DEEPEST: Final = 100
+"""Lists inside lists. Redis sends five at most."""
 _LAST_LOOK: Final = 0.02
 """Seconds that a late reply has to be read when the event loop was blocked: timers may come before the socket's turn."""
 _TLS: Final = "ssl_"
@@ -54,49 +57,65 @@ class PlainReader:
     """Reads replies where hiredis is not installed."""
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._buffer = bytearray()
+        self._at = 0
+        self._arrays: list[list[object]] = []
+        """Those that have begun and are not whole yet, each inside the one before."""
+        self._lengths: list[int] = []
 
     def feed(self, data: bytes, /) -> None:
         """Add bytes that have arrived."""
+        del self._buffer[: self._at]
+        self._at = 0
         self._buffer += data
 
     def gets(self) -> object:
-        """Return the next whole reply, or `_INCOMPLETE`."""
-        reply, at = self._read(0)
-        if reply is not _INCOMPLETE:
-            self._buffer = self._buffer[at:]
-        return reply
+        """Return the next whole reply, or `_INCOMPLETE`. Raises `ValueError` or `ConnectionError` for what is none."""
+        while (item := self._read()) is not _INCOMPLETE:
+            if item is _BEGUN:
+                continue
+            while self._arrays:
+                self._arrays[-1].append(item)
+                if len(self._arrays[-1]) < self._lengths[-1]:
+                    break
+                self._lengths.pop()
+                item = self._arrays.pop()
+            else:
+                return item
+        return _INCOMPLETE
 
-    def _read(self, at: int) -> tuple[object, int]:
-        end = self._buffer.find(b"\r\n", at)
+    def _read(self) -> object:
+        """Return what comes next: something simple, an array without items, or `_BEGUN` for one whose items follow."""
+        end = self._buffer.find(b"\r\n", self._at)
         if end < 0:
-            return _INCOMPLETE, at
-        kind, text, at = self._buffer[at : at + 1], self._buffer[at + 1 : end], end + 2
+            return _INCOMPLETE
+        kind, text = self._buffer[self._at : self._at + 1], bytes(self._buffer[self._at + 1 : end])
+        if kind == b"$" and (length := int(text)) >= 0:
+            start, end = end + 2, end + 2 + length
+            if len(self._buffer) < end + 2:
+                return _INCOMPLETE
+            text = bytes(self._buffer[start:end])
+        self._at = end + 2
         if kind == b"+":
-            return text, at
+            return text
         if kind == b"-":
-            return ReplyError(text.decode("utf-8", "replace")), at
-        number = int(text)
+            return ReplyError(text.decode("utf-8", "replace"))
+        if kind == b"$":
+            return text if length >= 0 else None
         if kind == b":":
-            return number, at
-        if kind not in b"$*":
-            raise ConnectionError(f"the server sent {kind!r}, which is not of the Redis protocol")
-        if number < 0:
-            return None, at
+            return int(text)
         if kind == b"*":
-            return self._read_array(number, at)
-        if len(self._buffer) < at + number + 2:
-            return _INCOMPLETE, at
-        return self._buffer[at : at + number], at + number + 2
+            return self._begin(int(text))
+        raise ConnectionError(f"the server sent {bytes(kind)!r}, which is not of the Redis protocol")
 
-    def _read_array(self, length: int, at: int) -> tuple[object, int]:
-        items: list[object] = []
-        for _ in range(length):
-            item, at = self._read(at)
-            if item is _INCOMPLETE:
-                return _INCOMPLETE, at
-            items.append(item)
-        return items, at
+    def _begin(self, length: int) -> object:
+        if length <= 0:
+            return [] if length == 0 else None
+        if len(self._arrays) == _DEEPEST:
+            raise ConnectionError(f"the server sent lists that are more than {_DEEPEST} deep")
+        self._arrays.append([])
+        self._lengths.append(length)
+        return _BEGUN
 
 
 def pack_plainly(arguments: Sequence[object]) -> bytes:

@@ -29,7 +29,7 @@ class Bell:
         absolute = os.path.abspath(path)
         folder = Path(f"{absolute}-bells")
         if len(str(folder)) + 20 > _LONGEST_PATH:
-            name = hashlib.sha256(absolute.encode()).hexdigest()[:16]
+            name = hashlib.sha256(os.fsencode(absolute)).hexdigest()[:16]
             folder = Path(tempfile.gettempdir()) / f"typedtasks-{name}"
         self._folder = folder
         self._own = folder / f"{secrets.token_hex(5)}.sock"

@@ -57,15 +57,22 @@ local function finish(item)
   end
 end
 
+-- Return the task's id, or where a foreign producer gave none or one that is taken, another: nothing may be overwritten. (Entries
+-- of two priorities may have the same entry id.)
+local function free_key(hash, item)
+  local key = item.id
+  while key == '' or redis.call('HEXISTS', prefix .. hash, key) == 1 do
+    key = key .. '@' .. item.priority .. '-' .. item.entry
+  end
+  return key
+end
+
 local function reschedule(item)
   if cancellations and redis.call('ZSCORE', prefix .. 'x', item.id) then
     append(item.priority, item.id, item.body, 0, true) -- it is not run again: the next worker settles it at once
     return
   end
-  local key = item.id
-  if redis.call('HEXISTS', prefix .. 'db', key) == 1 then
-    key = key .. '@' .. item.entry -- a foreign producer gave an id that is taken: nothing may be overwritten
-  end
+  local key = free_key('db', item)
   if store(key, item.priority, tonumber(item.a), item.b, item.body, item.text) and item.text ~= '' then
     redis.call('HSET', prefix .. 'parked', key, item.text)
     redis.call('PUBLISH', prefix .. 'ctl', 'p' .. item.text)
@@ -75,10 +82,7 @@ end
 local function bury(item, deliveries)
   local found = redis.call('XRANGE', stream(item.priority), item.entry, item.entry)[1]
   local _, body, earlier = read_fields(found or { '', {} })
-  local key = item.id
-  if key == '' or redis.call('HEXISTS', prefix .. 'deadb', key) == 1 then
-    key = key .. '@' .. item.entry -- a foreign producer gave no id, or one that is taken: nothing may be overwritten
-  end
+  local key = free_key('deadb', item)
   redis.call('HSET', prefix .. 'deadb', key, pack_entry(item.priority, deliveries + earlier, ARGV[item.next], body))
   redis.call('ZADD', prefix .. 'dead', now, key)
   conclude(item)
