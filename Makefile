@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 URL ?=
 ARGS ?=
+RUNS ?= 3000
+SEEDS ?= 20000
+CASES ?= 200000
 
 .PHONY: demo test check bench chaos soak format clean help
 
@@ -32,8 +35,9 @@ format: $(VENV)/.installed ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-chaos: $(VENV)/.installed ## Kill and stop workers and Redis while 60,000 tasks run, and count what became of them; ARGS="--help"
+chaos: $(VENV)/.installed ## Models, simulated worlds, hostile bytes; then workers and Redis are killed while 60,000 tasks run; ARGS="--help"
 	@tools/redis.sh
+	@$(BIN)/python -m tests.model --runs $(RUNS) && $(BIN)/python -m tests.simulation --seeds $(SEEDS) && $(BIN)/python -m tests.fuzz --cases $(CASES)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 soak: $(VENV)/.installed ## Run a worker under a steady load for an hour, and see whether anything grows; ARGS="--minutes 5"

@@ -1,0 +1,1 @@
+"""Every decoder, fed with what nobody should ever send."""
