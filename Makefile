@@ -35,10 +35,10 @@ format: $(VENV)/.installed ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-chaos: $(VENV)/.installed ## Models, simulated worlds, hostile bytes; then workers and Redis are killed while 60,000 tasks run; ARGS="--help"
+chaos: $(VENV)/.installed ## Kill workers and Redis while 60,000 tasks run (ARGS="--help": only that), then run models, simulated worlds and hostile bytes
 	@tools/redis.sh
-	@$(BIN)/python -m tests.model --runs $(RUNS) && $(BIN)/python -m tests.simulation --seeds $(SEEDS) && $(BIN)/python -m tests.fuzz --cases $(CASES)
 	@$(BIN)/python -m tests.chaos $(ARGS)
+	@$(if $(ARGS),,$(BIN)/python -m tests.model --runs $(RUNS) && $(BIN)/python -m tests.simulation --seeds $(SEEDS) && $(BIN)/python -m tests.fuzz --cases $(CASES))
 
 soak: $(VENV)/.installed ## Run a worker under a steady load for an hour, and see whether anything grows; ARGS="--minutes 5"
 	@tools/redis.sh

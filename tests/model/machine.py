@@ -20,6 +20,7 @@ from typedtasks.backend import (
     Delivery,
     Finish,
     LeaseKeeper,
+    Once,
     Publication,
     Reschedule,
     Session,
@@ -38,6 +39,7 @@ T = TypeVar("T")
 LEASE: Final = 60.0
 TTL_MS: Final = 24 * 3600 * 1000
 NAMES: Final = ("mail.send", "report.make")
+KEYS: Final = (Once("app.task\norder-17", 30_000), Once("", 50_000))
 MOST_SESSIONS: Final = 3
 MOST_WAITING: Final = 8
 
@@ -131,12 +133,14 @@ class BackendMachine(RuleBasedStateMachine):
                 data.draw(st.sampled_from([0, 1, 1, 2]), label="priority"),
                 b"body %d" % next(self.numbers),
                 data.draw(st.sampled_from([0, 0, 0, 0, 20_000]), label="delay_ms"),
+                once=data.draw(st.sampled_from([None, None, None, *KEYS]), label="once"),
             )
             for _ in range(data.draw(st.integers(1, 3), label="count"))
         ]
-        self.do(self.backend.publish(items))
-        for item in items:
-            self.model.publish(item)
+        duplicates = self.do(self.backend.publish(items))
+        stored_as = {item.id: self.model.publish(item) for item in items}
+        assert dict(duplicates) == {id: holder for id, holder in stored_as.items() if holder != id}
+        self.done["duplicates"] += len(duplicates)
 
     def join(self, data: _Data) -> None:
         self.do(self._join())

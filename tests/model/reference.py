@@ -48,14 +48,22 @@ class Reference:
         self.now = 0.0
         self.jobs: dict[TaskId, Job] = {}
         self.leases: dict[str, float] = {}
+        self.windows: dict[str, tuple[TaskId, float]] = {}
+        """By key: which task holds it, and until when."""
 
     def is_alive(self, session: str) -> bool:
         """Return whether a session has a lease."""
         return self.leases.get(session, self.now) > self.now
 
-    def publish(self, item: Publication) -> None:
-        """Accept a task."""
+    def publish(self, item: Publication) -> TaskId:
+        """Accept a task unless another holds its key, and return the one that stands for it."""
+        if item.once is not None:
+            holder, until = self.windows.get(item.once.key, (item.id, self.now))
+            if until > self.now:
+                return holder
+            self.windows[item.once.key] = (item.id, self.now + item.once.window_ms / 1000)
         self.jobs[item.id] = Job(item.id, item.priority, item.body, self.now + item.delay_ms / 1000)
+        return item.id
 
     def of(self, state: State) -> list[Job]:
         """Return the tasks in a state."""

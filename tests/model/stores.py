@@ -22,6 +22,10 @@ for _, name in ipairs({'w', 'delay', 'x'}) do
     redis.call('ZINCRBY', ARGV[1] .. name, -ARGV[2], member)
   end
 end
+for _, key in ipairs(redis.call('KEYS', ARGV[1] .. 'u:*')) do
+  local left = redis.call('PTTL', key) - ARGV[2]
+  if left > 0 then redis.call('PEXPIRE', key, left) else redis.call('DEL', key) end
+end
 """
 
 
@@ -81,7 +85,7 @@ class RedisStore:
         return RedisBackend(self._url)
 
     def advance(self, queue: str, seconds: float) -> None:
-        """Move leases, due times and marks."""
+        """Move leases, due times, marks and windows."""
         self._redis.eval(_SHIFT, 0, f"tt:{{{queue}}}:", int(seconds * 1000))
 
     def close(self) -> None:

@@ -57,14 +57,13 @@ class Server:
         self.witness = witness
         self.is_down = False
         self._knows_batches = knows_batches
-        self._batches: set[tuple[str, int]] = set()
+        self._answers: dict[tuple[str, int], dict[TaskId, TaskId]] = {}
 
-    async def publish(self, client: str, number: int, batch: Sequence[Publication]) -> None:
-        """Store a batch, unless it came before."""
-        if self._knows_batches and (client, number) in self._batches:
-            return
-        self._batches.add((client, number))
-        await self.backend.publish(batch)
+    async def publish(self, client: str, number: int, batch: Sequence[Publication]) -> dict[TaskId, TaskId]:
+        """Store a batch, unless it came before: then its first answer holds."""
+        if not self._knows_batches or (client, number) not in self._answers:
+            self._answers[client, number] = await self.backend.publish(batch)
+        return self._answers[client, number]
 
 
 class Link:
@@ -136,7 +135,7 @@ class FaultyBackend:
     async def close(self) -> None:
         """Do nothing: the listener is of no use to anyone then."""
 
-    async def publish(self, batch: Sequence[Publication]) -> None:
+    async def publish(self, batch: Sequence[Publication]) -> dict[TaskId, TaskId]:
         """Send a batch under a number, and send it again when no answer came, as the Redis client does."""
         number = next(self._numbers)
         for pause in (0.05, 0.2, 0.5):
