@@ -13,12 +13,20 @@ from typing import Final
 from typedtasks.backend import Delivery, Settlement
 from typedtasks.worker.frames import HEAD, framed, read_settlement, write_delivery
 
-__all__ = ["Child", "Died", "OutOfTime"]
+__all__ = ["Child", "Died", "OutOfTime", "signal_name"]
 
 _START_LIMIT: Final = 60.0
 _LAST_WORDS: Final = 0.3
 """Seconds that a task has to end after its cancellation, before its child is killed."""
 _STDERR_TAIL: Final = 4096
+
+
+def signal_name(number: int) -> str:
+    """Return a signal's name. Real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 class OutOfTime(TimeoutError):
@@ -93,7 +101,7 @@ class Child:
             async with asyncio.timeout(limit or None):
                 answer = await self._answer()
             self.is_clean = answer[:1] == b"+"
-            return read_settlement(answer[1:])
+            return self._read(answer[1:])._replace(delivery=delivery)
         except TimeoutError:
             await self.end()
             raise OutOfTime from None
@@ -137,11 +145,17 @@ class Child:
         except asyncio.IncompleteReadError:
             raise await self._death() from None
 
+    def _read(self, answer: bytes) -> Settlement:
+        try:
+            return read_settlement(answer)
+        except ValueError:
+            raise Died("wrote over its answer", self._stderr.decode("utf-8", "replace")) from None
+
     async def _death(self) -> Died:
         code = await self._process.wait()
         if self._echo is not None:  # what it wrote last may not have been read yet
             await asyncio.wait([self._echo], timeout=_LAST_WORDS)
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        how = f"was killed by {signal_name(-code)}" if code < 0 else f"ended with code {code}"
         return Died(how, self._stderr.decode("utf-8", "replace"))
 
     async def _echo_stderr(self) -> None:

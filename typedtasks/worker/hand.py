@@ -154,6 +154,8 @@ class Hand:
                 self.given_back.append(delivery)
             else:  # the function cancelled itself
                 self._put(self._execution.failed(prepared.received, error))
+        except Exception as error:  # noqa: BLE001 - a mistake of ours may cost one task its result, but never a slot
+            self._put(self._execution.failed(prepared.received, error))
         self._cancelled.discard(delivery.receipt)
         self._use_slot()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from typedtasks.backend import SessionId
+from typedtasks.worker.child import signal_name
 from typedtasks.worker.worker import new_session_id
 
 __all__ = ["Supervisor"]
@@ -92,7 +93,7 @@ class Supervisor:
                 return code
             dead, first = session, False
             pause = _FIRST_PAUSE if loop.time() - started > _HEALTHY_AFTER else min(_LONGEST_PAUSE, pause * 2)
-            cause = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            cause = f"was killed by {signal_name(-code)}" if code < 0 else f"ended with code {code}"
             _log.warning("A worker process %s; starting another in %g s.", cause, pause)
             if self._mourn is not None:
                 await self._mourn(session)
