@@ -149,6 +149,8 @@ class Outcomes:
         if self._watchman is not None:
             await cancel_and_wait([self._watchman])
             self._watchman = None
+        for questions in (self._reads, self._watches, self._unwatches):  # who asked may be gone, and the question under way
+            await questions.close()
         for id, waiter in self._waiters.items():
             if not waiter.outcome.done():
                 waiter.outcome.set_exception(BrokerClosed(f"The broker was closed while the outcome of {id} was awaited."))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from tests.simulation.virtual_time import LoopClock, VirtualLoop, simulated
 from typedtasks import Broker, Worker
-from typedtasks.backend import Delivery
+from typedtasks.backend import Delivery, TaskId
 from typedtasks.backends.memory import MemoryBackend
 from typedtasks.backends.memory_state import Entry
+from typedtasks.batching import cancel_and_wait
 from typedtasks.worker.lease import Heartbeat
 
 
@@ -83,6 +85,33 @@ def test_a_worker_that_is_cancelled_during_its_grace_time_leaves_nothing_running
             await asyncio.sleep(1)
             running.cancel()
             await asyncio.wait([running])
+        return [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+    assert simulated(loop, scene()) == []
+
+
+def test_a_broker_that_closes_leaves_no_question_under_way() -> None:
+    """Those who asked have given up; the answer comes to a backend that is still there."""
+    loop = VirtualLoop()
+    clock = LoopClock(loop)
+
+    class Slow(MemoryBackend):
+        async def read_outcomes(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
+            await asyncio.sleep(1)
+            return await super().read_outcomes(ids)
+
+    broker = Broker(Slow(clock), clock=clock)
+
+    @broker.task(name="nothing")
+    async def nothing() -> None:
+        return
+
+    async def scene() -> list[str]:
+        async with broker:
+            handles = [await nothing.enqueue() for _ in range(3)]
+            asking = [asyncio.create_task(handle.peek()) for handle in handles]
+            await asyncio.sleep(0.5)
+            await cancel_and_wait(asking)
         return [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
     assert simulated(loop, scene()) == []

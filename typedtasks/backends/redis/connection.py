@@ -8,7 +8,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from typedtasks.backends.redis.protocol import Address, Connection, ReplyError, connect
 from typedtasks.backends.urls import redacted
@@ -225,23 +225,21 @@ class Messages:
 
     def _take(self, reply: object) -> None:
         self._heard = True
-        match reply:
-            case [b"message", bytes() as channel, bytes() as message]:
-                self._deliver(channel, message)
-            case [b"subscribe", *_]:
-                self._confirmed += 1
-                if self._confirmed == len(self._channels):
-                    self._ready()
-            case [*_]:
-                return
-            case _:
-                raise ConnectionError(f"the server sent {reply!r:.100} where messages were expected")
+        if not isinstance(reply, list):
+            raise ConnectionError(f"the server sent {reply!r:.100} where messages were expected")
+        parts = cast("list[object]", reply)
+        if parts[:1] == [b"subscribe"]:
+            self._confirmed += 1
+            if self._confirmed == len(self._channels):
+                self._ready()
+        elif parts[:1] == [b"message"] and len(parts) == 3:
+            self._deliver(parts[1], parts[2])
 
-    def _deliver(self, channel: bytes, message: bytes) -> None:
-        try:
-            self._channels[channel](message)
+    def _deliver(self, channel: object, message: object) -> None:
+        try:  # what is no bytes fails here like every other nonsense
+            self._channels[cast("bytes", channel)](cast("bytes", message))
         except Exception:  # noqa: BLE001 - anyone may publish anything; what it should have said is looked for
-            _log.exception("A message on %s cannot be read.", channel.decode("utf-8", "replace"))
+            _log.exception("A message on %r cannot be read.", channel)
             self._interrupted()
 
     def _ready(self) -> None:

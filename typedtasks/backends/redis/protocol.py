@@ -89,8 +89,9 @@ class PlainReader:
         end = self._buffer.find(b"\r\n", self._at)
         if end < 0:
             return _INCOMPLETE
-        kind, text = self._buffer[self._at : self._at + 1], bytes(self._buffer[self._at + 1 : end])
-        if kind == b"$" and (length := int(text)) >= 0:
+        kind, text = bytes(self._buffer[self._at : self._at + 1]), bytes(self._buffer[self._at + 1 : end])
+        length = int(text) if kind == b"$" else -1
+        if length >= 0:
             start, end = end + 2, end + 2 + length
             if len(self._buffer) < end + 2:
                 return _INCOMPLETE
@@ -106,7 +107,7 @@ class PlainReader:
             return int(text)
         if kind == b"*":
             return self._begin(int(text))
-        raise ConnectionError(f"the server sent {bytes(kind)!r}, which is not of the Redis protocol")
+        raise ConnectionError(f"the server sent {kind!r}, which is not of the Redis protocol")
 
     def _begin(self, length: int) -> object:
         if length <= 0:
