@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 URL ?=
 ARGS ?=
 RUNS ?= 3000
-SEEDS ?= 20000
+SEEDS ?= 10000
 CASES ?= 200000
 
 .PHONY: demo test check bench chaos soak format clean help
