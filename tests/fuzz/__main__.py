@@ -27,8 +27,7 @@ def main() -> int:
     options = parser.parse_args()
     names = [target.name for target in TARGETS if options.target in (None, target.name)]
     if options.case is not None:
-        make = next(target.make for target in TARGETS if target.name == names[0])
-        make(random.Random(f"{names[0]} {options.seed} {options.case}"))()
+        asyncio.run(_run_one(names[0], options.case, options.seed))
         return 0
     print(f"Hostile cases: {options.cases:,} for each of {len(names)} decoders, --seed {options.seed}", flush=True)
     begun = time.monotonic()
@@ -59,6 +58,11 @@ def _fuzz_target(pool: ProcessPoolExecutor, name: str, cases: int, seed: int) ->
     for failure in total.failures[:5]:
         print(f"  {failure}", flush=True)
     return total
+
+
+async def _run_one(name: str, case: int, seed: int) -> None:
+    make = next(target.make for target in TARGETS if target.name == name)
+    make(random.Random(f"{name} {seed} {case}"))()
 
 
 def _run_some(name: str, cases: int, seed: int, first: int) -> Report:

@@ -27,7 +27,7 @@ from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Mess
 from typedtasks.backends.redis.operator import Operator
 from typedtasks.backends.redis.session import RedisSession, SessionScripts, values_of
 from typedtasks.backends.urls import redacted
-from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported, BrokerClosed
+from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported, BrokerClosed, representation
 
 __all__ = ["RedisBackend"]
 
@@ -275,7 +275,7 @@ async def _server_facts(commands: Commands) -> Mapping[str, str]:
     reply: object = await commands.command("Opening the broker", "INFO")
     if not isinstance(reply, bytes):
         raise BackendUnsupported(
-            f"What answers at {redacted(commands.url)} is no Redis: it said {reply!r:.100} when asked for INFO."
+            f"What answers at {redacted(commands.url)} is no Redis: it said {representation(reply)} when asked for INFO."
         )
     lines = reply.decode("utf-8", "replace").splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)

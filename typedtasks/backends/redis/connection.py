@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from typedtasks.backends.redis.protocol import Address, Connection, ReplyError, connect
 from typedtasks.backends.urls import redacted
 from typedtasks.batching import cancel_and_wait
-from typedtasks.errors import BackendFull, BackendUnavailable
+from typedtasks.errors import BackendFull, BackendUnavailable, representation
 
 __all__ = ["COMMAND_TIMEOUT", "Commands", "Messages", "Script", "prefix_of", "translated"]
 
@@ -226,7 +226,7 @@ class Messages:
     def _take(self, reply: object) -> None:
         self._heard = True
         if not isinstance(reply, list):
-            raise ConnectionError(f"the server sent {reply!r:.100} where messages were expected")
+            raise ConnectionError(f"the server sent {representation(reply)} where messages were expected")
         parts = cast("list[object]", reply)
         if parts[:1] == [b"subscribe"]:
             self._confirmed += 1

@@ -18,7 +18,7 @@ from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import RedisError
 
 from typedtasks.backends.urls import redacted
-from typedtasks.errors import BackendUnsupported
+from typedtasks.errors import BackendUnsupported, representation
 
 __all__ = ["Address", "Connection", "PlainReader", "ReplyError", "connect", "pack", "pack_plainly"]
 
@@ -251,7 +251,7 @@ class Connection(asyncio.Protocol):
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not _INCOMPLETE:
                 self._take(reply)
-        except (ConnectionError, ValueError) as error:
+        except (ConnectionError, ValueError, TypeError, MemoryError) as error:  # the last two come from hiredis
             self.close(ConnectionError(f"the server does not speak the Redis protocol: {error}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -282,7 +282,7 @@ class Connection(asyncio.Protocol):
             else:
                 future.set_result(reply)
         else:
-            raise ConnectionError(f"the server sent something without being asked: {reply!r:.100}")
+            raise ConnectionError(f"the server sent something without being asked: {representation(reply)}")
 
     def _write(self, *arguments: object) -> None:
         if self._transport is not None:
