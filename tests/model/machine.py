@@ -120,6 +120,7 @@ class BackendMachine(RuleBasedStateMachine):
             "cancel": bool(waiting or running),
             "unpark": 3 if alive and any(job.awaits for job in waiting) else 0,
             "replay": 3 if model.of(State.DEAD) else 0,
+            "drop": bool(model.of(State.DEAD)),
             "purge": len(waiting) >= MOST_WAITING or len(model.of(State.DEAD)) > 2,
             "leave": busy and len(alive) > 1,
             "expire": busy,
@@ -252,7 +253,11 @@ class BackendMachine(RuleBasedStateMachine):
         ids = self._some_ids(data, [job.id for job in self.model.of(State.DEAD)])
         found = self.do(self.backend.replay(self.queue, ids))
         assert found == self.model.replay(ids)
-        self.done["replayed"] += found
+        self.done["replayed"] += len(found)
+
+    def drop(self, data: _Data) -> None:
+        ids = self._some_ids(data, list(self.model.jobs))
+        assert self.do(self.backend.drop(self.queue, ids)) == self.model.drop(ids)
 
     def purge(self, data: _Data) -> None:
         dead = data.draw(st.booleans(), label="dead")
@@ -279,12 +284,12 @@ class BackendMachine(RuleBasedStateMachine):
         waiting, due = model.of(State.WAITING), model.claimable()
         assert counts.running == len(model.of(State.RUNNING))
         assert counts.dead == len(model.of(State.DEAD))
-        assert counts.ready + counts.delayed == len(waiting)
+        assert counts.ready + counts.delayed + counts.parked == len(waiting)
         assert counts.ready <= len(due)  # a due one may not have been moved yet
         parked, parked_due = sum(1 for job in waiting if job.awaits), sum(1 for job in due if job.awaits)
         assert parked - parked_due <= counts.parked <= parked
         ended = len(model.of(State.DONE)) + len(model.of(State.PURGED))
-        assert len(model.jobs) == counts.ready + counts.delayed + counts.running + counts.dead + ended
+        assert len(model.jobs) == counts.ready + counts.delayed + counts.parked + counts.running + counts.dead + ended
 
     @invariant()
     def at_most_one_outcome_is_committed(self) -> None:

@@ -134,13 +134,20 @@ class Reference:
             job.due, job.awaits = self.now, ""
         return parked
 
-    def replay(self, ids: Collection[TaskId]) -> int:
+    def replay(self, ids: Collection[TaskId]) -> set[TaskId]:
         """Make dead letters ready again, as if nobody had ever touched them."""
         dead = [job for job in self.of(State.DEAD) if job.id in ids]
         for job in dead:
             job.state, job.due, job.deliveries, job.reason, job.cancelled = State.WAITING, self.now, 0, "", False
             job.outcomes.clear()
-        return len(dead)
+        return {job.id for job in dead}
+
+    def drop(self, ids: Collection[TaskId]) -> set[TaskId]:
+        """Delete dead letters."""
+        gone = [job for job in self.of(State.DEAD) if job.id in ids]
+        for job in gone:
+            job.state = State.PURGED
+        return {job.id for job in gone}
 
     def purge(self, *, dead: bool) -> int:
         """Delete what waits, or the dead letters."""
