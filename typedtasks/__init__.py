@@ -3,6 +3,7 @@
 from typedtasks.backend import Counts, SessionState, Waiting
 from typedtasks.broker import Broker
 from typedtasks.clock import Duration
+from typedtasks.context import Context
 from typedtasks.errors import (
     BackendFull,
     BackendUnavailable,
@@ -24,15 +25,16 @@ from typedtasks.errors import (
     TypedTasksError,
 )
 from typedtasks.handle import TaskHandle
-from typedtasks.injection import Context, Depends, Injected
+from typedtasks.injection import Depends, Injected
 from typedtasks.operating import Cancellation, DeadLetter, Replay
 from typedtasks.outcome import Cancelled, Crashed, Expired, Failure, Outcome, Success
 from typedtasks.retry import Retry
 from typedtasks.secret import Secret
-from typedtasks.task import AsyncTask, Call, SyncTask, Task
+from typedtasks.task import AsyncDepsTask, AsyncTask, Call, SyncDepsTask, SyncTask, Task
 from typedtasks.worker import Worker
 
 __all__ = [
+    "AsyncDepsTask",
     "AsyncTask",
     "BackendFull",
     "BackendUnavailable",
@@ -65,6 +67,7 @@ __all__ = [
     "Secret",
     "SessionState",
     "Success",
+    "SyncDepsTask",
     "SyncTask",
     "Task",
     "TaskCancelled",

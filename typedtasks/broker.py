@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import MappingProxyType
-from typing import Any, Final, Never, ParamSpec, Protocol, Self, cast, overload
+from typing import Any, Final, Never, ParamSpec, Self, cast, overload
 
 from typing_extensions import TypeVar, Unpack
 
@@ -17,9 +17,11 @@ from typedtasks.backends import DEFAULT_URL, backend_from_url, redacted
 from typedtasks.batching import Batcher
 from typedtasks.clock import Clock, Duration, SystemClock, milliseconds, seconds
 from typedtasks.contract import default_task_name
+from typedtasks.decorator import TaskDecorator, make_task
 from typedtasks.errors import BrokerClosed, DefinitionError, TaskError
 from typedtasks.handle import TaskHandle
 from typedtasks.ids import TaskId, is_queue_name, is_task_id, new_task_id, new_task_ids
+from typedtasks.injection import Providers
 from typedtasks.operating import Operating
 from typedtasks.options import TaskDefinition, TaskOptions, define
 from typedtasks.task import AnyTask, AsyncTask, Call, SyncTask, Task
@@ -27,6 +29,8 @@ from typedtasks.waiting import Outcomes
 
 __all__ = ["Broker"]
 
+# What a lifespan is: with @asynccontextmanager it returns a context manager. The name of its type stays as it was.
+L = TypeVar("L", bound=Callable[..., AsyncIterator[object]] | Callable[..., AbstractAsyncContextManager[object]])
 P = ParamSpec("P")
 R = TypeVar("R")
 E = TypeVar("E", bound=TaskError)
@@ -42,18 +46,6 @@ _GROUPS_UNDER_WAY: Final = 8
 """Calls of `enqueue_many` that are sent before the first has been answered."""
 
 _log = logging.getLogger("typedtasks.broker")
-
-
-class TaskDecorator(Protocol[E_co]):
-    """What `broker.task(...)` returns: it makes a task of a function whose declared failures are `E_co`."""
-
-    # overload-overlap: a coroutine function is a function too; the first that fits is meant.
-    @overload
-    def __call__(  # type: ignore[overload-overlap]
-        self, function: Callable[P, Coroutine[Any, Any, R]], /
-    ) -> AsyncTask[P, R, E_co]: ...
-    @overload
-    def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R, E_co]: ...
 
 
 class Broker(Operating):
@@ -98,6 +90,8 @@ class Broker(Operating):
             max_payload=max_payload,
             max_result=max_result,
         )
+        self.providers = Providers([Broker])
+        """Where injected parameters come from. `lifespan` and `override` add to it."""
         self._tasks: dict[str, AnyTask] = {}
         self._outcomes = Outcomes(self.backend, self.clock)
         self._publications: Batcher[Publication, TaskId | None] = Batcher(self._publish, limit=_PUBLISH_LIMIT)
@@ -141,12 +135,28 @@ class Broker(Operating):
                     f"broker.task(function, {given}) takes no options beside the function: write @broker.task({given}) above it, "
                     f"or broker.task({given})(function)."
                 )
-            return self._define(function, (), {})
+            return self._define(function, (), {}, None)
 
-        def decorate(function: Callable[..., object]) -> AnyTask:
-            return self._define(function, raises, cast("TaskOptions", options))
+        def decorate(function: Callable[..., object], deps: type | None) -> AnyTask:
+            return self._define(function, raises, cast("TaskOptions", options), deps)
 
-        return decorate
+        return TaskDecorator[TaskError](decorate)
+
+    def lifespan(self, function: L, /) -> L:
+        """Let every worker enter this async generator function before its first task, and leave it after the last.
+
+        What it yields, tasks get by its type, which the function has to be annotated with: `-> AsyncIterator[State]` and
+        `Injected[State]`. There may be several; they are entered in the order of their definition. Raises `DefinitionError`.
+        """
+        self.providers.add_lifespan(function)
+        return function
+
+    def override(self, dependency: object, replacement: Callable[..., object]) -> AbstractContextManager[None]:
+        """Let `replacement` make what `dependency` makes, in the workers of this process, while `with broker.override(...)` lasts.
+
+        `dependency` is what `Depends` names, the type that `Injected` names, or a lifespan.
+        """
+        return self.providers.override(dependency, replacement)
 
     @property
     def tasks(self) -> Mapping[str, AnyTask]:
@@ -262,7 +272,7 @@ class Broker(Operating):
         self.check_open("cancel")
         await self.backend.cancel([id])
 
-    def _define(self, function: Callable[..., object], raises: object, options: TaskOptions) -> AnyTask:
+    def _define(self, function: Callable[..., object], raises: object, options: TaskOptions, deps: type | None) -> AnyTask:
         name = options["name"] if "name" in options else default_task_name(function)
         definition = define(name, options, self._defaults, raises)
         other = self._tasks.get(name)
@@ -271,16 +281,8 @@ class Broker(Operating):
                 f"The name {name!r} is taken by {other.function.__module__}.{other.function.__qualname__}: "
                 "pass another name= to one of them."
             )
-        task: AnyTask
-        if inspect.iscoroutinefunction(function):
-            if definition.executor == "process":
-                raise DefinitionError(
-                    f"{name} is asynchronous, so it runs on the worker's event loop: executor='process' is for synchronous "
-                    "functions. Write `def` instead of `async def`, or leave executor out."
-                )
-            task = AsyncTask[..., Any, TaskError](function, definition, self)
-        else:
-            task = SyncTask[..., Any, TaskError](function, definition, self)
+        task = make_task(function, definition, self, deps)
+        self.providers.check(name, task.boundary.injected.values(), at_definition=True)
         self._tasks[name] = task
         return task
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, Never, ParamSpec, Protocol, TypeAlias, cast
+from typing import Any, Concatenate, Generic, Never, ParamSpec, Protocol, TypeAlias, cast
 
 from typing_extensions import TypeVar, Unpack
 
@@ -15,9 +15,10 @@ from typedtasks.handle import TaskHandle
 from typedtasks.options import Dispatch, EnqueueOptions, TaskDefinition, dispatch_of
 from typedtasks.outcome import Crashed, Failure, Outcome, Success, ended_without_value, read_outcome
 
-__all__ = ["AnyTask", "AsyncTask", "Call", "ConfiguredTask", "SyncTask", "Task"]
+__all__ = ["AnyTask", "AsyncDepsTask", "AsyncTask", "Call", "ConfiguredTask", "SyncDepsTask", "SyncTask", "Task"]
 
 P = ParamSpec("P")
+D = TypeVar("D")
 R_co = TypeVar("R_co", covariant=True)
 E_co = TypeVar("E_co", covariant=True, bound=TaskError, default=Never)
 
@@ -47,12 +48,14 @@ class Call(Generic[R_co, E_co]):
 class Task(Generic[P, R_co, E_co]):
     """A function whose calls can be sent to a worker. Made by `Broker.task`; it is still the function that it was."""
 
-    def __init__(self, function: Callable[P, object], definition: TaskDefinition, sender: CallSender) -> None:
+    def __init__(
+        self, function: Callable[..., object], definition: TaskDefinition, sender: CallSender, deps: type | None = None
+    ) -> None:
         self.definition = definition
         self.name = definition.name
         self._function = function
         self.boundary: Boundary[R_co] = Boundary(
-            function, task=definition.name, max_payload=definition.max_payload, max_result=definition.max_result
+            function, task=definition.name, max_payload=definition.max_payload, max_result=definition.max_result, deps=deps
         )
         self._sender = sender
         self._dispatch = Dispatch(Header(definition.name), definition.queue, definition.priority)
@@ -60,8 +63,8 @@ class Task(Generic[P, R_co, E_co]):
         functools.update_wrapper(cast("Any", self), function)
 
     @property
-    def function(self) -> Callable[P, object]:
-        """The function that the task was made of."""
+    def function(self) -> Callable[..., object]:
+        """The function that the task was made of. With `with_deps` it takes more than `P`: the classes below say what."""
         return self._function
 
     async def enqueue(self, /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R_co, E_co]:
@@ -149,6 +152,34 @@ class SyncTask(Task[P, R_co, E_co]):
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function here and now, without a queue and without validation."""
         return self.function(*args, **kwargs)
+
+
+class AsyncDepsTask(Task[P, R_co, E_co], Generic[D, P, R_co, E_co]):
+    """A task made from an asynchronous function whose first parameter, of the class `D`, the worker fills in."""
+
+    @property
+    def function(self) -> Callable[Concatenate[D, P], Coroutine[Any, Any, R_co]]:
+        """The coroutine function that the task was made of."""
+        # The broker makes an AsyncDepsTask only of a function that takes a D and returns a coroutine of R_co.
+        return cast("Callable[Concatenate[D, P], Coroutine[Any, Any, R_co]]", self._function)
+
+    def __call__(self, deps: D, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+        """Call the function here and now, with dependencies of your own."""
+        return self.function(deps, *args, **kwargs)
+
+
+class SyncDepsTask(Task[P, R_co, E_co], Generic[D, P, R_co, E_co]):
+    """A task made from a synchronous function whose first parameter, of the class `D`, the worker fills in."""
+
+    @property
+    def function(self) -> Callable[Concatenate[D, P], R_co]:
+        """The function that the task was made of."""
+        # The broker makes a SyncDepsTask only of a function that takes a D and returns R_co.
+        return cast("Callable[Concatenate[D, P], R_co]", self._function)
+
+    def __call__(self, deps: D, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Call the function here and now, with dependencies of your own."""
+        return self.function(deps, *args, **kwargs)
 
 
 class ConfiguredTask(Generic[P, R_co, E_co]):

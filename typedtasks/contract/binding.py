@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, cast
 
 from pydantic_core import ErrorDetails
 
 from typedtasks.errors import representation
 
-__all__ = ["Bind", "Spread", "explain_misfit", "make_bind", "make_spread"]
+__all__ = ["Bind", "Spread", "explain_misfit", "make_bind", "make_spread", "positional_names"]
 
 Bind = Callable[..., dict[str, object]]
 Spread = Callable[[dict[str, object]], tuple[tuple[object, ...], dict[str, object]]]
@@ -50,9 +50,8 @@ def make_spread(signature: inspect.Signature) -> Spread:
     parameters = list(signature.parameters.values())
     var_positional = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
     var_keyword = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
-    positional = [
-        p for p in parameters if p.kind is p.POSITIONAL_ONLY or (var_positional is not None and p.kind is p.POSITIONAL_OR_KEYWORD)
-    ]
+    names = positional_names(signature)
+    positional = [p for p in parameters if p.name in names]
     if not positional and var_positional is None and var_keyword is None:
         return _as_keywords
 
@@ -66,19 +65,32 @@ def make_spread(signature: inspect.Signature) -> Spread:
     return spread
 
 
-def explain_misfit(signature: inspect.Signature, args: tuple[object, ...], kwargs: Mapping[str, object]) -> list[ErrorDetails]:
-    """Return what is wrong with arguments that do not bind, in pydantic's form."""
+def positional_names(signature: inspect.Signature) -> list[str]:
+    """Return the parameters that a call passes by position, in their order. All others are passed by name."""
+    parameters = signature.parameters.values()
+    collects = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    return [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY or (collects and p.kind is p.POSITIONAL_OR_KEYWORD)]
+
+
+def explain_misfit(
+    signature: inspect.Signature, args: tuple[object, ...], kwargs: Mapping[str, object], injected: Collection[str] = ()
+) -> list[ErrorDetails]:
+    """Return what is wrong with arguments that do not bind, in pydantic's form. `injected` are the worker's own parameters."""
     found: list[ErrorDetails] = []
+    hint = f". Not passed, because the worker injects it: {', '.join(injected)}" if injected else ""
     parameters = list(signature.parameters.values())
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     for place, value in enumerate(args[len(positional) :] if not takes_any else (), len(positional)):
-        found.append(_error("unexpected_positional_argument", place, "Unexpected positional argument", value))
+        found.append(_error("unexpected_positional_argument", place, f"Unexpected positional argument{hint}", value))
     given = {p.name for p in positional[: len(args)]}
     by_keyword = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     takes_keywords = any(p.kind is p.VAR_KEYWORD for p in parameters)
     for name, value in kwargs.items():
-        if name in by_keyword and name in given:
+        if name in injected:
+            text = "This parameter is injected by the worker and cannot be passed; leave it out"
+            found.append(_error("injected_argument", name, text))
+        elif name in by_keyword and name in given:
             found.append(_error("multiple_argument_values", name, "Got multiple values for argument", value))
         elif name not in by_keyword and not takes_keywords:
             found.append(_error("unexpected_keyword_argument", name, "Unexpected keyword argument", value))

@@ -10,11 +10,12 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
-from typedtasks.contract.binding import explain_misfit, make_bind, make_spread
+from typedtasks.contract.binding import Bind, explain_misfit, make_bind, make_spread, positional_names
 from typedtasks.contract.codec import Codec, Misfit, validator_raised
 from typedtasks.contract.schemas import CONFIG
-from typedtasks.contract.signature import check_function, resolve_types, signature_text
+from typedtasks.contract.signature import check_function, injected_parameters, resolve_types, signature_text
 from typedtasks.errors import DefinitionError, PayloadInvalid, PayloadTooLarge, describe
+from typedtasks.injection import Need
 
 __all__ = ["Boundary"]
 
@@ -50,23 +51,34 @@ class Boundary(Generic[R]):
     """
 
     def __init__(
-        self, function: Callable[..., object], *, task: str, max_payload: int = 262_144, max_result: int = 16_777_216
+        self,
+        function: Callable[..., object],
+        *,
+        task: str,
+        max_payload: int = 262_144,
+        max_result: int = 16_777_216,
+        deps: type | None = None,
     ) -> None:
         check_function(function, task)
         self._function = function
         self._task = task
         self._max_payload = max_payload
         self._max_result = max_result
+        self._deps = deps
         self._signature = inspect.signature(function)
-        self._bind = make_bind(self._signature)
+        """What is sent: the function's signature without the injected parameters."""
+        self.signature_text = signature_text(self._signature)
+        """The same as it is written, for messages."""
+        self._bind: Bind
         self._spread = make_spread(self._signature)
+        self._positional = positional_names(self._signature)
         self._built: _Built | None = None
-        self.signature_text = signature_text(function)
-        """The signature as it is written, for messages."""
+        self.injected: Mapping[str, Need] = {}
+        """The parameters that the worker fills in: they are no part of the payload."""
         self.is_async = inspect.iscoroutinefunction(function)
         """Whether the function is a coroutine function."""
         try:
-            hints = resolve_types(function, task)
+            hints = self._read_signature()
         except NameError:
             return  # a name that is defined further down in the module
         defaults = {name: parameter.default for name, parameter in self._signature.parameters.items()}
@@ -77,9 +89,11 @@ class Boundary(Generic[R]):
         """Return the arguments as one JSON object. Raises `PayloadInvalid` or `PayloadTooLarge`."""
         codec = (self._built or self._build()).arguments
         try:
+            if self.injected and not self.injected.keys().isdisjoint(kwargs):
+                raise TypeError
             payload = codec.encode(self._bind(*args, **kwargs))
         except TypeError:
-            raise self._invalid(codec.shown(explain_misfit(self._signature, args, kwargs))) from None
+            raise self._invalid(codec.shown(explain_misfit(self._signature, args, kwargs, self.injected))) from None
         except Misfit as misfit:
             raise self._invalid(misfit.errors) from misfit.__cause__
         if len(payload) > self._max_payload:
@@ -104,6 +118,14 @@ class Boundary(Generic[R]):
         except BaseException as error:
             raise Misfit([validator_raised(error)]) from error
 
+    def with_injected(
+        self, args: tuple[object, ...], kwargs: Mapping[str, object], values: Mapping[str, object]
+    ) -> tuple[tuple[object, ...], dict[str, object]]:
+        """Return decoded arguments with the values of the injected parameters in their places."""
+        by_name = {**kwargs, **{name: value for name, value in values.items() if name not in self._positional}}
+        places = [values.get(name, argument) for name, argument in zip(self._positional, args, strict=False)]
+        return (*places, *args[len(places) :]), by_name
+
     def encode_result(self, value: object) -> bytes:
         """Return a result as JSON, validated against the declared type. Raises `Misfit`."""
         result = (self._built or self._build()).result.encode(value)
@@ -126,9 +148,20 @@ class Boundary(Generic[R]):
         if self._built is None:
             self._build()
 
+    def _read_signature(self) -> dict[str, object]:
+        """Tell what is injected from what is sent, and return the types of the latter."""
+        hints = resolve_types(self._function, self._task)
+        signature = inspect.signature(self._function)
+        self.injected = injected_parameters(signature, hints, self._task, self._deps)
+        sent = [parameter for name, parameter in signature.parameters.items() if name not in self.injected]
+        self._signature = signature.replace(parameters=sent)
+        self.signature_text = signature_text(self._signature)
+        self._bind = make_bind(self._signature)
+        return {name: hint for name, hint in hints.items() if name not in self.injected}
+
     def _build(self) -> _Built:
         try:
-            hints = resolve_types(self._function, self._task)
+            hints = self._read_signature()
         except NameError as error:
             raise DefinitionError(
                 f"{self._task}: a type cannot be found ({error}). Define or import it at the top of the module, "

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Annotated, get_args, get_origin, get_overloads, get_type_hints
 
 from pydantic.fields import FieldInfo
 
 from typedtasks.errors import DefinitionError
-from typedtasks.injection import Context, Depends, Injected
+from typedtasks.injection import Need, names_around, need_of
 
-__all__ = ["check_function", "default_task_name", "resolve_types", "signature_text"]
+__all__ = ["check_function", "default_task_name", "injected_parameters", "resolve_types", "signature_text"]
 
 
 def default_task_name(function: Callable[..., object]) -> str:
@@ -27,9 +27,8 @@ def default_task_name(function: Callable[..., object]) -> str:
     return f"{module}.{getattr(function, '__name__', '')}"
 
 
-def signature_text(function: Callable[..., object]) -> str:
-    """Return the signature as it is written, without quotes around its types."""
-    signature = inspect.signature(function)
+def signature_text(signature: inspect.Signature) -> str:
+    """Return a signature as it is written, without quotes around its types."""
     shown = [parameter.replace(annotation=_shown(parameter.annotation)) for parameter in signature.parameters.values()]
     return str(signature.replace(parameters=shown, return_annotation=_shown(signature.return_annotation)))
 
@@ -73,18 +72,14 @@ def check_function(function: Callable[..., object], task: str) -> None:
                 f"{task}: the parameter {parameter.name!r} has Field(...) as its default. "
                 f"Write Annotated: {parameter.name}: Annotated[type, Field(...)] = default."
             )
-        if _is_mark(parameter.default):
-            raise DefinitionError(f"{task}: the parameter {parameter.name!r} is to be injected, which is not available yet.")
     if inspect.signature(function).return_annotation is inspect.Signature.empty:
         raise DefinitionError(f"{task}: the result has no type. Annotate it with -> type, or with -> None.")
 
 
 def resolve_types(function: Callable[..., object], task: str) -> dict[str, object]:
     """Return each parameter's type, and the result's under `return`. Raises `NameError` for names that are not there yet."""
-    hints: dict[str, object] = get_type_hints(function, localns=_closure(function), include_extras=True)
+    hints: dict[str, object] = get_type_hints(function, localns=names_around(function), include_extras=True)
     for name, hint in hints.items():
-        if _is_mark(hint) or any(map(_is_mark, get_args(hint))):
-            raise DefinitionError(f"{task}: {name} is to be injected ({hint!r}), which is not available yet.")
         for mark in get_args(hint)[1:] if get_origin(hint) is Annotated else ():
             if isinstance(mark, FieldInfo) and (mark.alias or mark.validation_alias or mark.serialization_alias or mark.exclude):
                 raise DefinitionError(
@@ -101,14 +96,15 @@ def resolve_types(function: Callable[..., object], task: str) -> dict[str, objec
     return hints
 
 
-def _is_mark(value: object) -> bool:
-    return any(value is mark for mark in (Context, Depends, Injected))
-
-
-def _closure(function: Callable[..., object]) -> dict[str, object]:
-    """Return the names that a nested function captured, so that types from its surroundings can be resolved."""
-    try:
-        captured = inspect.getclosurevars(function)
-    except (TypeError, ValueError):
-        return {}
-    return dict(captured.nonlocals)
+def injected_parameters(signature: inspect.Signature, hints: Mapping[str, object], task: str, deps: type | None) -> dict[str, Need]:
+    """Return what the worker fills in, by parameter. `deps` is the class of the first one, for a task made by `with_deps`."""
+    injected: dict[str, Need] = {}
+    for place, (name, parameter) in enumerate(signature.parameters.items()):
+        need = need_of(parameter, hints[name], task)
+        if deps is not None and place == 0 and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            need = Need(name, deps, by_type=False)
+        if need is not None:
+            injected[name] = need
+    if deps is not None and deps not in [need.key for need in injected.values()]:
+        raise DefinitionError(f"{task}: with_deps({deps.__name__}) fills the first parameter, and {task} has none by position.")
+    return injected

@@ -11,6 +11,7 @@ from typedtasks.backend import Delivery, Settlement
 from typedtasks.broker import Broker
 from typedtasks.worker.execution import Execution, Prepared
 from typedtasks.worker.frames import HEAD, framed, read_delivery, write_settlement
+from typedtasks.worker.injecting import Injector
 
 __all__ = ["run_alone"]
 
@@ -24,15 +25,22 @@ async def run_alone(broker: Broker, answers: int) -> None:
     task still goes on here. An empty message cancels what runs; when that has ended, and when the input ends, the process does.
     """
     async with broker:
-        alone = _Alone(broker, answers)
+        injector = Injector(broker)
+        await injector.open()
+        alone = _Alone(broker, answers, injector)
         alone.begin()
         await asyncio.Event().wait()
 
 
 class _Alone:
-    def __init__(self, broker: Broker, answers: int) -> None:
+    def __init__(self, broker: Broker, answers: int, injector: Injector) -> None:
         self._execution = Execution(
-            broker.tasks, max_payload=broker.max_payload, ttl_ms=broker.result_ttl_ms, threads=1, clock=broker.clock
+            broker.tasks,
+            max_payload=broker.max_payload,
+            ttl_ms=broker.result_ttl_ms,
+            threads=1,
+            clock=broker.clock,
+            injector=injector,
         )
         self._answers = os.fdopen(answers, "wb")
         self._loop = asyncio.get_running_loop()

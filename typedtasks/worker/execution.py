@@ -21,6 +21,7 @@ from typedtasks.task import AnyTask
 from typedtasks.worker import decision
 from typedtasks.worker.child import Died, OutOfTime
 from typedtasks.worker.decision import Received
+from typedtasks.worker.injecting import Injection, Injector
 from typedtasks.worker.pool import ChildPool, Children, NoChild, is_suspect
 
 __all__ = ["Execution", "Prepared"]
@@ -38,6 +39,8 @@ class Prepared(NamedTuple):
     args: tuple[object, ...] = ()
     kwargs: Mapping[str, object] = MappingProxyType({})
     pool: ChildPool | None = None
+    injection: Injection | None = None
+    """Set while it runs, if it has injected parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Execution:
         ttl_ms: int,
         threads: int,
         clock: Clock,
+        injector: Injector,
         children: Children | None = None,
     ) -> None:
         self._tasks = tasks
@@ -68,9 +72,10 @@ class Execution:
         self._ttl_ms = ttl_ms
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="typedtasks-task")
         self.clock = clock
+        self._injector = injector
         self._children = children
         self._chance = random.Random()
-        self._abandoned: set[asyncio.Future[object]] = set()
+        self._abandoned: set[asyncio.Future[Any]] = set()
         self.thread_returned: Callable[[], None] | None = None
         """Called on the event loop when a thread whose function had been given up is free again."""
 
@@ -123,6 +128,8 @@ class Execution:
         timeout = received.header.timeout or received.task.definition.timeout
         if prepared.pool is not None:
             return await self._run_in_child(received, prepared.pool, timeout)
+        if received.task.boundary.injected and prepared.injection is None:
+            return await self._run_injected(prepared, timeout)
         scope = asyncio.timeout(timeout) if timeout else None
         try:
             if scope is None:
@@ -132,6 +139,8 @@ class Execution:
                     value = await self._call(prepared)
             return decision.returned(received, received.task.boundary.encode_result(value))
         except Misfit as misfit:
+            if prepared.injection is not None:
+                prepared.injection.error = misfit
             return decision.misreturned(received, misfit)
         except asyncio.CancelledError:
             raise
@@ -139,6 +148,16 @@ class Execution:
             return self.failed(received, error, timed_out=scope is not None and scope.expired())
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its outcome
             return self.failed(received, error)
+
+    async def _run_injected(self, prepared: Prepared, timeout: float) -> Settlement:
+        """Run it in a scope of its own. What follows from it is decided before its dependencies are taken down."""
+        injection = self._injector.begin(prepared.received, timeout, self._threads)
+        try:
+            return await self.run(prepared._replace(injection=injection))
+        finally:
+            thread = await injection.close()
+            if thread is not None:
+                self._abandon(thread)
 
     async def _run_in_child(self, received: Received, pool: ChildPool, timeout: float) -> Settlement:
         delivery, is_process_task = received.delivery, received.task.definition.executor == "process"
@@ -179,6 +198,8 @@ class Execution:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _call(self, prepared: Prepared) -> object:
+        if prepared.injection is not None:
+            return await prepared.injection.call(prepared.args, prepared.kwargs)
         task = prepared.received.task
         if task.boundary.is_async:
             # Any: `is_async` says that the function returns a coroutine; of what, its own boundary checks.
@@ -190,14 +211,18 @@ class Execution:
             result = await asyncio.shield(future)
         except asyncio.CancelledError:
             if not future.done():
-                self._abandoned.add(future)
-                future.add_done_callback(self._returned)
+                self._abandon(future)
             raise
         if isinstance(result, _Raised):
             raise result.error
         return result
 
-    def _returned(self, future: asyncio.Future[object]) -> None:
+    def _abandon(self, thread: asyncio.Future[Any]) -> None:
+        # Any: what a thread returns that was given up matters to nobody.
+        self._abandoned.add(thread)
+        thread.add_done_callback(self._returned)
+
+    def _returned(self, future: asyncio.Future[Any]) -> None:
         self._abandoned.discard(future)
         if self.thread_returned is not None:
             self.thread_returned()

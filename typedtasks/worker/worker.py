@@ -16,6 +16,7 @@ from typedtasks.broker import Broker
 from typedtasks.clock import Duration, seconds
 from typedtasks.errors import BackendUnavailable, DefinitionError
 from typedtasks.worker.execution import Execution
+from typedtasks.worker.injecting import Injector
 from typedtasks.worker.lease import Heartbeat
 from typedtasks.worker.pool import Children, application_of
 from typedtasks.worker.serving import Serving, Tally
@@ -88,12 +89,15 @@ class Worker:
             if task.definition.executor == "process" and not self._application:
                 raise _not_importable(task.name, self.broker)
         children = Children(self._application) if self._application else None
+        injector = Injector(self.broker)
+        await injector.open()
         execution = Execution(
             self.broker.tasks,
             max_payload=self.broker.max_payload,
             ttl_ms=self.broker.result_ttl_ms,
             threads=self.concurrency,
             clock=self.broker.clock,
+            injector=injector,
             children=children,
         )
         id = session_id or new_session_id()
@@ -114,6 +118,7 @@ class Worker:
                 id = new_session_id()
         finally:
             execution.close()
+            await injector.close()
             if children is not None:
                 await children.close()
         return self.tally

@@ -1,0 +1,83 @@
+"""What `broker.task(...)` returns: it makes a task of a function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, Generic, Never, ParamSpec, overload
+
+from typing_extensions import TypeVar
+
+from typedtasks.errors import DefinitionError, TaskError
+from typedtasks.options import TaskDefinition
+from typedtasks.task import AnyTask, AsyncDepsTask, AsyncTask, CallSender, SyncDepsTask, SyncTask
+
+__all__ = ["DepsDecorator", "TaskDecorator", "make_task"]
+
+P = ParamSpec("P")
+D = TypeVar("D")
+R = TypeVar("R")
+E_co = TypeVar("E_co", covariant=True, bound=TaskError, default=Never)
+
+
+class TaskDecorator(Generic[E_co]):
+    """Makes a task of a function, with the options that were given. Its declared failures are `E_co`."""
+
+    def __init__(self, define: Callable[[Callable[..., object], type | None], AnyTask]) -> None:
+        self._define = define
+
+    # overload-overlap: a coroutine function is a function too; the first that fits is meant.
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncTask[P, R, E_co]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R, E_co]: ...
+    def __call__(self, function: Callable[..., object], /) -> object:
+        """Make a task of the function."""
+        return self._define(function, None)
+
+    def with_deps(self, deps: type[D], /) -> DepsDecorator[D, E_co]:
+        """Let the worker fill in the first parameter with a new `deps(...)`, whose own parameters are injected.
+
+        This hides what is injected from every type checker without a plugin: `enqueue` takes the other parameters, a direct
+        call takes all. Raises `DefinitionError` for a class whose parameters cannot be filled.
+        """
+        if not isinstance(deps, type):
+            raise DefinitionError(f"with_deps({deps!r}) takes a class, such as a dataclass whose fields are injected.")
+        return DepsDecorator(self._define, deps)
+
+
+class DepsDecorator(Generic[D, E_co]):
+    """Makes a task of a function whose first parameter is a `D`, which the worker fills in."""
+
+    def __init__(self, define: Callable[[Callable[..., object], type | None], AnyTask], deps: type[D]) -> None:
+        self._define = define
+        self._deps = deps
+
+    # overload-overlap: a coroutine function is a function too; the first that fits is meant.
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: Callable[Concatenate[D, P], Coroutine[Any, Any, R]], /
+    ) -> AsyncDepsTask[D, P, R, E_co]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[D, P], R], /) -> SyncDepsTask[D, P, R, E_co]: ...
+    def __call__(self, function: Callable[..., object], /) -> object:
+        """Make a task of the function."""
+        return self._define(function, self._deps)
+
+
+def make_task(function: Callable[..., object], definition: TaskDefinition, sender: CallSender, deps: type | None) -> AnyTask:
+    """Return the task of a function. Raises `DefinitionError` for what cannot be one."""
+    is_async = inspect.iscoroutinefunction(function)
+    if is_async and definition.executor == "process":
+        raise DefinitionError(
+            f"{definition.name} is asynchronous, so it runs on the worker's event loop: executor='process' is for synchronous "
+            "functions. Write `def` instead of `async def`, or leave executor out."
+        )
+    # Any: the overloads above say the task's types; here they are not known.
+    if deps is None:
+        kind = AsyncTask[..., Any, TaskError] if is_async else SyncTask[..., Any, TaskError]
+    else:
+        kind = AsyncDepsTask[Any, ..., Any, TaskError] if is_async else SyncDepsTask[Any, ..., Any, TaskError]
+    return kind(function, definition, sender, deps)

@@ -1,0 +1,107 @@
+"""Injection into one worker's executions: lifespans around all of them, and a scope of its own for each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+from functools import partial
+from types import MappingProxyType
+from typing import Any, cast
+
+from typedtasks.broker import Broker
+from typedtasks.context import Context
+from typedtasks.injection import Scope
+from typedtasks.worker.decision import Received
+from typedtasks.worker.lane import Lane
+
+__all__ = ["Injection", "Injector"]
+
+
+class Injector:
+    """Enters a broker's lifespans, and begins an injection for each execution that needs one."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._values: dict[object, object] = {Broker: broker}
+        self._scope = Scope(repr(broker), broker.providers, self._values)
+
+    async def open(self) -> None:
+        """Enter the lifespans, the first defined first.
+
+        Raises `DefinitionError` for a task whose injected parameters cannot be filled, and whatever a lifespan raises; what was
+        entered before is left then.
+        """
+        providers = self._broker.providers
+        for task in self._broker.tasks.values():
+            providers.check(task.name, task.boundary.injected.values(), at_definition=False)
+        try:
+            for lifespan in providers.lifespans:
+                self._values[lifespan.yields] = await self._scope.make(providers.lifespan_recipe(lifespan))
+        except BaseException as error:
+            await self._scope.close(error)
+            raise
+
+    async def close(self) -> None:
+        """Leave the lifespans, the last entered first. What goes wrong is logged."""
+        await self._scope.close(None)
+
+    def begin(self, received: Received, timeout: float, pool: Executor) -> Injection:
+        """Return what fills in one execution's parameters."""
+        header, delivery = received.header, received.delivery
+        now = self._broker.clock.now()
+        context = Context(
+            broker=self._broker,
+            name=header.task,
+            task_id=delivery.id,
+            attempt=header.attempt,
+            queue=delivery.queue,
+            labels=MappingProxyType(dict(header.labels)),
+            deadline=datetime.fromtimestamp(now + timeout, UTC) if timeout else None,
+        )
+        context.run_by(asyncio.current_task())
+        lane = None if received.task.boundary.is_async else Lane(pool)
+        values = {**self._values, Context: context}
+        scope = Scope(f"{header.task} ({delivery.id})", self._broker.providers, values, lane)
+        return Injection(received, context, scope, lane)
+
+
+class Injection:
+    """One execution with injected parameters: it makes them, calls the function, and takes them down again."""
+
+    def __init__(self, received: Received, context: Context, scope: Scope, lane: Lane | None) -> None:
+        self._task = received.task
+        self._context = context
+        self._scope = scope
+        self._lane = lane
+        self.error: BaseException | None = None
+        """How the execution has failed: dependencies with a `yield` are told."""
+
+    async def call(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
+        """Return what the function returns, with its injected parameters filled in."""
+        boundary, function = self._task.boundary, self._task.function
+        try:
+            values = {name: await self._scope.get(need) for name, need in boundary.injected.items()}
+            args, kwargs = boundary.with_injected(args, kwargs, values)
+            if self._lane is not None:
+                return await self._lane.run(partial(function, *args, **kwargs))
+            # Any: an asynchronous function returns a coroutine; of what, its boundary checks.
+            return await cast("Coroutine[Any, Any, object]", function(*args, **kwargs))
+        except BaseException as error:
+            self.error = error
+            if isinstance(error, asyncio.CancelledError):
+                self._context.cancel()
+            raise
+
+    async def close(self) -> asyncio.Future[None] | None:
+        """Take down what was made. A thread that still runs the function does that later: then its end is returned."""
+        await self._scope.close(self.error)
+        self._context.run_by(None)
+        if self._lane is None:
+            return None
+        if not self._lane.is_busy:
+            self._lane.end()
+            return None
+        self._lane.end(partial(self._scope.close_in_thread, self.error, asyncio.get_running_loop()))
+        return self._lane.ended
