@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, FilePath, ImportString, Json, RootModel, SecretStr, computed_field
 
-from typedtasks import Broker, Context, DefinitionError, Depends, Injected, TaskError
+from typedtasks import Broker, DefinitionError, TaskError
 from typedtasks.contract import Boundary, default_task_name
 
 
@@ -232,21 +232,6 @@ def checked_elsewhere(x: FilePath = Path("/not/here")) -> None: ...
 def whole_for_real(x: float = 1, y: Small | None = None, z: str | None = None) -> None: ...
 
 
-def injected(x: Annotated[int, Depends]) -> None: ...
-
-
-def bare_mark(x: Depends) -> None: ...
-
-
-def optional_mark(x: Injected | None) -> None: ...
-
-
-def default_mark(x: int = Depends) -> None: ...  # type: ignore[assignment]  # the mark as a default is the point
-
-
-def with_context(x: Context) -> None: ...
-
-
 def generator() -> Iterator[int]:
     yield 1
 
@@ -271,11 +256,6 @@ class Owner:
         (with_field, "Write Annotated: x: Annotated"),
         (with_alias, "an argument is sent under the parameter's name"),
         (with_exclude, "an argument is sent under the parameter's name"),
-        (injected, "is not available yet|injected"),
-        (bare_mark, "to be injected .* not available yet"),
-        (optional_mark, "to be injected .* not available yet"),
-        (default_mark, "to be injected, which is not available yet"),
-        (with_context, "injected .* not available yet"),
         (generator, "a generator cannot be a task"),
         (async_generator, "streamed results are not available yet"),
         (returns_awaitable, "Write it with async def"),

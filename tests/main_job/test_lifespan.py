@@ -186,7 +186,11 @@ async def test_what_cannot_be_a_lifespan_is_refused(kind: str) -> None:
 
     functions = {"no type": no_type, "no generator": no_generator, "synchronous": synchronous, "context": with_context}
     texts = {"no type": "Annotate its result", "context": "nothing gives .*Context"}
-    with pytest.raises(DefinitionError, match=texts.get(kind, "cannot be a lifespan: write an async generator")):
+
+    async def use() -> None:
         broker.lifespan(functions[kind])  # type: ignore[type-var]  # two of them are none
         async with broker:
             await Worker(broker).run(burst=True)
+
+    with pytest.raises(DefinitionError, match=texts.get(kind, "cannot be a lifespan: write an async generator")):
+        await use()

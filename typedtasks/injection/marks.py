@@ -106,7 +106,7 @@ def need_of(parameter: inspect.Parameter, hint: object, where: str) -> Need | No
     mark = marks[0] if marks else INJECT
     if mark.dependency is not None:
         return Need(parameter.name, mark.dependency, by_type=False, use_cache=mark.use_cache)
-    if wanted in (Any, object, parameter.empty):
+    if wanted in (Any, object, parameter.empty) or isinstance(wanted, TypeVar):
         raise DefinitionError(f"{who} is to be injected by its type, and has none that says what. Write Depends(function).")
     return Need(parameter.name, wanted, by_type=True, use_cache=mark.use_cache)
 
