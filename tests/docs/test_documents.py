@@ -38,6 +38,7 @@ def run(folder: Path, *arguments: str) -> str:
     [
         ("README.md", "app.tasks:broker", [("-m", "app.main")]),
         ("docs/tutorial.md", "shop:broker", [("main.py",), ("later.py",)]),
+        ("docs/injection.md", "mailer:broker", [("main.py",)]),
     ],
 )
 def test_the_programs_of_a_page_print_what_the_page_says(
@@ -53,15 +54,16 @@ def test_the_programs_of_a_page_print_what_the_page_says(
         assert worker.stop() == 0
 
 
-def test_the_tests_of_the_tutorial_pass(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("page", "file"), [("docs/tutorial.md", "test_shop.py"), ("docs/injection.md", "test_mailer.py")])
+def test_the_tests_of_a_page_pass(page: str, file: str, tmp_path: Path) -> None:
     """With pytest alone, as a reader has it."""
-    files_of("docs/tutorial.md", tmp_path)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "test_shop.py"]
+    files_of(page, tmp_path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", file]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "2 passed" in done.stdout, done.stdout
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/injection.md"])
 def test_the_programs_of_a_page_are_typed(page: str, tmp_path: Path) -> None:
     """mypy --strict finds nothing in them."""
     files_of(page, tmp_path)

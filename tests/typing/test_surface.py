@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).with_name("surface.txt").read_text()
+REFUSED = {"surface.txt": 7, "injected.txt": 14}
+"""The programs, and on how many lines they are wrong."""
 
 
 def mypy(path: Path) -> set[int]:
@@ -40,12 +41,14 @@ def pyright(path: Path) -> set[int]:
     return {report["range"]["start"]["line"] + 1 for report in reports if report["severity"] == "error"}
 
 
+@pytest.mark.parametrize("program", REFUSED)
 @pytest.mark.parametrize("checker", [mypy, pyright])
-def test_every_misuse_is_refused_and_nothing_else(checker: object, tmp_path: Path) -> None:
+def test_every_misuse_is_refused_and_nothing_else(checker: object, program: str, tmp_path: Path) -> None:
     """assert_type holds the accepted half, line numbers the refused one."""
     assert callable(checker)
     path = tmp_path / "surface.py"
-    path.write_text(PROGRAM)
-    expected = {number for number, line in enumerate(PROGRAM.splitlines(), 1) if line.endswith("# refused")}
+    text = Path(__file__).with_name(program).read_text()
+    path.write_text(text)
+    expected = {number for number, line in enumerate(text.splitlines(), 1) if line.endswith("# refused")}
     assert checker(path) == expected
-    assert len(expected) == 7
+    assert len(expected) == REFUSED[program]

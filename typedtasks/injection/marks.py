@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar, cast, get_args, overload
 
@@ -92,8 +92,13 @@ def need_of(parameter: inspect.Parameter, hint: object, where: str) -> Need | No
     type, said = unwrapped(hint)
     wanted = without_none(type)
     marks = [mark for mark in map(_dependency, (*said, parameter.default)) if mark is not None]
-    if len(marks) > 1:
-        raise DefinitionError(f"{who} is injected in two ways, {marks[0]!r} and {marks[1]!r}. Keep one of them.")
+    explicit = [mark for mark in marks if mark.dependency is not None]
+    if not all(isinstance(mark.dependency, Hashable) for mark in explicit):
+        raise DefinitionError(
+            f"{who} is injected by {explicit[0]!r}, which has no hash, so it cannot be told from others. Use a function."
+        )
+    if len(set(explicit)) > 1:
+        raise DefinitionError(f"{who} is injected in two ways, {explicit[0]!r} and {explicit[1]!r}. Keep one of them.")
     if not marks and not _is_provided(wanted):
         if _mentions_injection(type):
             raise DefinitionError(
@@ -103,7 +108,8 @@ def need_of(parameter: inspect.Parameter, hint: object, where: str) -> Need | No
         return None
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
         raise DefinitionError(f"{who} collects arguments and cannot be injected. Give what is injected a parameter of its own.")
-    mark = marks[0] if marks else INJECT
+    # One without a dependency may stand beside: it makes the parameter optional for type checkers.
+    mark = next(iter((*explicit, *marks)), INJECT)
     if mark.dependency is not None:
         return Need(parameter.name, mark.dependency, by_type=False, use_cache=mark.use_cache)
     if wanted in (Any, object, parameter.empty) or isinstance(wanted, TypeVar):
