@@ -481,6 +481,28 @@ async def test_a_teardown_without_end_is_ended(
         assert "took longer than 0.05 s" in caplog.text
 
 
+async def test_a_cancellation_during_the_teardown_loses_no_result(stage: Stage) -> None:
+    """It comes too late for the task, and cuts only that teardown short."""
+    broker = stage.broker()
+    tearing = asyncio.Event()
+
+    async def endless() -> AsyncIterator[int]:
+        yield 1
+        tearing.set()
+        await asyncio.sleep(60)
+
+    @broker.task(name="task")
+    async def task(cursor: str = Depends(cursor), x: int = Depends(endless)) -> int:
+        return x
+
+    async with broker, Worker(broker), asyncio.timeout(20):
+        handle = await task.enqueue()
+        await tearing.wait()
+        await handle.cancel()
+        assert await handle.result() == 1
+    assert events[-2:] == ["close cursor", "close connection"]
+
+
 async def test_a_timeout_during_the_teardown_loses_no_result(stage: Stage) -> None:
     """The timeout is the task's own."""
     broker = stage.broker()

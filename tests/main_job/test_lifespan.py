@@ -168,6 +168,40 @@ async def test_a_worker_says_at_its_beginning_what_nothing_gives(stage: Stage) -
             await Worker(broker).run(burst=True)
 
 
+async def test_state_that_is_wanted_as_its_base_class_is_overridden_as_what_it_is(stage: Stage) -> None:
+    """Or as the base class."""
+    broker = stage.broker()
+
+    @broker.lifespan
+    async def pool() -> AsyncIterator[Pool]:
+        yield Pool(Http())
+
+    @broker.task(name="name")
+    async def name(pool: Annotated[Named, Depends()] = Depends()) -> str:
+        return pool.name
+
+    async with broker, Worker(broker), asyncio.timeout(20):
+        with broker.override(Pool, lambda: Pool(Http("fake"))):
+            assert await (await name.enqueue()).result() == "pool over fake"
+        with broker.override(Named, lambda: Http("named")):
+            assert await (await name.enqueue()).result() == "named"
+        assert await (await name.enqueue()).result() == "pool over http"
+
+
+async def test_two_lifespans_of_one_type_are_refused(stage: Stage) -> None:
+    """When the worker begins."""
+    broker = stage.broker()
+    broker.lifespan(http)
+
+    @broker.lifespan
+    async def more() -> AsyncIterator[Http]:
+        yield Http()
+
+    async with broker, asyncio.timeout(20):
+        with pytest.raises(DefinitionError, match="more yields .*Http, and so does another lifespan"):
+            await Worker(broker).run(burst=True)
+
+
 @pytest.mark.parametrize("kind", ["no type", "no generator", "synchronous", "context"])
 async def test_what_cannot_be_a_lifespan_is_refused(kind: str) -> None:
     """With what to write."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -24,16 +25,15 @@ async def broker(site: Site) -> AsyncIterator[Broker]:
         yield broker
 
 
-def worker(site: Site, *options: str) -> Process:
+def worker(site: Site, *options: str) -> AbstractContextManager[Process]:
     """Start a worker."""
     command = ("-m", "typedtasks", "worker", "tests.worker.injected_application:broker", *options)
-    return started(*command, folder=site.folder, TYPEDTASKS_URL=site.url, TEST_LOG=str(site.log)).__enter__()
+    return started(*command, folder=site.folder, TYPEDTASKS_URL=site.url, TEST_LOG=str(site.log))
 
 
 async def test_tasks_get_the_same_in_a_process_in_a_thread_and_on_the_loop(site: Site, broker: Broker) -> None:
     """State belongs to the process that runs the task; a worker leaves its lifespan when it stops."""
-    command = ("-m", "typedtasks", "worker", "tests.worker.injected_application:broker")
-    with started(*command, folder=site.folder, TYPEDTASKS_URL=site.url, TEST_LOG=str(site.log)) as process:
+    with worker(site) as process:
         async with asyncio.timeout(30):
             for name in ("inj.process", "inj.thread", "inj.loop"):
                 task = broker.tasks[name]
@@ -41,12 +41,12 @@ async def test_tasks_get_the_same_in_a_process_in_a_thread_and_on_the_loop(site:
                 result, of_cursor, of_state, id, pid = await handle.result()
                 assert (result, id) == (2, handle.id)
                 assert of_cursor == of_state == pid
-                assert (pid == process.pid) == (name != "inj.process")
+                assert (pid == process.popen.pid) == (name != "inj.process")
         assert process.stop() == 0
     entered = [int(line[1]) for line in site.lines("enter")]
-    assert entered[0] == process.pid
+    assert entered[0] == process.popen.pid
     assert len(entered) == 2
-    assert [int(line[1]) for line in site.lines("leave")] == [process.pid]
+    assert [int(line[1]) for line in site.lines("leave")] == [process.popen.pid]
     closed = [line[1:] for line in site.lines("close")]
     assert [line[0] for line in closed] == ["cursor", "session"] * 3
     assert all(line[2] == "True" for line in closed if line[0] == "cursor")
@@ -56,15 +56,14 @@ async def test_tasks_get_the_same_in_a_process_in_a_thread_and_on_the_loop(site:
 @pytest.mark.parametrize("how", ["cancel", "stop"])
 async def test_a_task_that_is_ended_takes_down_what_it_got(site: Site, broker: Broker, name: str, how: str) -> None:
     """By a cancellation, and by a worker whose grace time is over."""
-    command = ("-m", "typedtasks", "worker", "tests.worker.injected_application:broker", "--grace", "0.1")
-    with started(*command, folder=site.folder, TYPEDTASKS_URL=site.url, TEST_LOG=str(site.log)) as process:
+    with worker(site, "--grace", "0.1") as process:
         async with asyncio.timeout(30):
             handle = await broker.tasks[f"inj.{name}"].enqueue()
-            await eventually(lambda: bool(site.lines("start")))
+            eventually(lambda: bool(site.lines("start")))
             if how == "cancel":
                 await handle.cancel()
                 assert await handle.outcome() == Cancelled()
-                await eventually(lambda: len(site.lines("close")) == 2)
+                eventually(lambda: len(site.lines("close")) == 2)
         assert process.stop() == 0
     assert [line[1] for line in site.lines("close")] == ["cursor", "session"]
     assert len(site.lines("saw it")) == (name == "spin")

@@ -59,7 +59,7 @@ class Providers:
 
     def lifespan_recipe(self, lifespan: Lifespan) -> Recipe:
         """Return how a lifespan is entered, or what replaces it."""
-        replacement = self.replacement(lifespan.name)
+        replacement = self._overrides.get(lifespan.name)
         return self.recipe(lifespan.function if replacement is None else _body(replacement))
 
     @contextmanager
@@ -78,9 +78,12 @@ class Providers:
             else:
                 self._overrides[dependency] = before
 
-    def replacement(self, dependency: object) -> Callable[..., object] | None:
-        """Return what replaces a dependency or a type at present."""
-        return self._overrides.get(dependency)
+    def replacement(self, need: Need) -> Callable[..., object] | None:
+        """Return what at present replaces a dependency, or a type: the wanted one, or the one that a lifespan yields for it."""
+        make = self._overrides.get(need.key)
+        if make is None and need.by_type and self._overrides:
+            return self._overrides.get(self.provided_as(need.key))
+        return make
 
     def recipe(self, make: Callable[..., object]) -> Recipe:
         """Return how a dependency is made. Raises what `recipe_of` raises."""
@@ -117,7 +120,7 @@ class Providers:
 
     def _check(self, where: str, needs: Iterable[Need], at_definition: bool, path: tuple[object, ...]) -> None:
         for need in needs:
-            make = self._overrides.get(need.key)
+            make = self._overrides.get(need.key) if at_definition else self.replacement(need)
             if make is None:
                 if need.by_type and (at_definition or self._is_held(need.key)):
                     continue

@@ -54,12 +54,11 @@ class Scope:
 
     async def get(self, need: Need) -> object:
         """Return what fills a parameter. Raises `DefinitionError` where nothing does, and whatever a dependency raises."""
-        make = self._providers.replacement(need.key)
+        make = self._providers.replacement(need)
         if make is None:
-            if need.by_type:
-                key = self._providers.provided_as(need.key)
-                if key in self._values:
-                    return self._values[key]
+            key = self._providers.provided_as(need.key) if need.by_type else None
+            if key is not None and key in self._values:
+                return self._values[key]
             make = self._providers.maker(need, self._owner)
         if need.use_cache and make in self._made:
             return self._made[make]

@@ -157,6 +157,7 @@ class Execution:
         finally:
             thread = await injection.close()
             if thread is not None:
+                self._injector.keep(thread)
                 self._abandon(thread)
 
     async def _run_in_child(self, received: Received, pool: ChildPool, timeout: float) -> Settlement:

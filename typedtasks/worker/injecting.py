@@ -8,15 +8,20 @@ from concurrent.futures import Executor
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from typedtasks.broker import Broker
 from typedtasks.context import Context
-from typedtasks.injection import Scope
+from typedtasks.errors import DefinitionError
+from typedtasks.injection import Scope, shown
 from typedtasks.worker.decision import Received
 from typedtasks.worker.lane import Lane
 
 __all__ = ["Injection", "Injector"]
+
+
+_LAST_WORDS: Final = 0.3
+"""Seconds that threads which were given up have at the worker's end."""
 
 
 class Injector:
@@ -26,6 +31,7 @@ class Injector:
         self._broker = broker
         self._values: dict[object, object] = {Broker: broker}
         self._scope = Scope(repr(broker), broker.providers, self._values)
+        self._threads: set[asyncio.Future[None]] = set()
 
     async def open(self) -> None:
         """Enter the lifespans, the first defined first.
@@ -38,14 +44,29 @@ class Injector:
             providers.check(task.name, task.boundary.injected.values(), at_definition=False)
         try:
             for lifespan in providers.lifespans:
+                if lifespan.yields in self._values:
+                    raise DefinitionError(
+                        f"{shown(lifespan.function)} yields {shown(lifespan.yields)}, and so does another lifespan: a task could "
+                        "get either. Yield an object of a class of its own."
+                    )
                 self._values[lifespan.yields] = await self._scope.make(providers.lifespan_recipe(lifespan))
         except BaseException as error:
             await self._scope.close(error)
             raise
 
     async def close(self) -> None:
-        """Leave the lifespans, the last entered first. What goes wrong is logged."""
+        """Leave the lifespans, the last entered first. What goes wrong is logged.
+
+        Threads that were given up, and may see now that they are, have a moment to take down what they use.
+        """
+        if self._threads:
+            await asyncio.wait(self._threads, timeout=_LAST_WORDS)
         await self._scope.close(None)
+
+    def keep(self, thread: asyncio.Future[None]) -> None:
+        """Take notice of a thread that was given up and has something to take down."""
+        self._threads.add(thread)
+        thread.add_done_callback(self._threads.discard)
 
     def begin(self, received: Received, timeout: float, pool: Executor) -> Injection:
         """Return what fills in one execution's parameters."""

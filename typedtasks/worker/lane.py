@@ -66,11 +66,11 @@ class Lane:
             work()
 
     def _answer(self, work: Callable[[], T], answer: asyncio.Future[_Result[T]]) -> None:
-        result = _Result(work)
+        result = None if answer.cancelled() else _Result(work)  # it may have been given up before it was begun
         with suppress(RuntimeError):  # the loop was closed, because the worker has ended: nobody waits
             self._loop.call_soon_threadsafe(self._arrived, answer, result)
 
-    def _arrived(self, answer: asyncio.Future[_Result[object]], result: _Result[object]) -> None:
+    def _arrived(self, answer: asyncio.Future[_Result[T]], result: _Result[T] | None) -> None:
         self._under_way -= 1
-        if not answer.done():
+        if result is not None and not answer.done():
             answer.set_result(result)

@@ -79,8 +79,8 @@ class Worker:
     async def run(self, *, burst: bool = False, session_id: SessionId | None = None) -> Tally:
         """Run tasks until `stop` is called, or (`burst`) until no task is ready, and return what was settled.
 
-        Raises `DefinitionError` when the types of a task cannot be found, or a task needs child processes that could not import
-        the broker, and `BackendUnavailable` when the backend is not there at the start; later it is waited for. `session_id`
+        Raises `DefinitionError` when the types of a task cannot be found, an injected parameter cannot be filled, or a task needs
+        child processes that could not import the broker, and `BackendUnavailable` when the backend is not there at the start; later it is waited for. `session_id`
         names the first session; a supervisor that sees the process die can then end its lease at once.
         """
         self.broker.check_open("A worker")
