@@ -80,8 +80,9 @@ class Worker:
         """Run tasks until `stop` is called, or (`burst`) until no task is ready, and return what was settled.
 
         Raises `DefinitionError` when the types of a task cannot be found, an injected parameter cannot be filled, or a task needs
-        child processes that could not import the broker, and `BackendUnavailable` when the backend is not there at the start; later it is waited for. `session_id`
-        names the first session; a supervisor that sees the process die can then end its lease at once.
+        child processes that could not import the broker, and `BackendUnavailable` when the backend is not there at the start; later
+        it is waited for. Raises what a lifespan raises when it is entered. `session_id` names the first session; a supervisor that
+        sees the process die can then end its lease at once.
         """
         self.broker.check_open("A worker")
         for task in self.broker.tasks.values():
