@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, Generic, Never, ParamSpec, overload
+from typing import Any, Concatenate, Generic, Never, ParamSpec, cast, overload
 
 from typing_extensions import TypeVar
 
@@ -43,7 +43,7 @@ class TaskDecorator(Generic[E_co]):
         This hides what is injected from every type checker without a plugin: `enqueue` takes the other parameters, a direct
         call takes all. Raises `DefinitionError` for a class whose parameters cannot be filled.
         """
-        if not isinstance(deps, type):
+        if not inspect.isclass(deps):
             raise DefinitionError(f"with_deps({deps!r}) takes a class, such as a dataclass whose fields are injected.")
         return DepsDecorator(self._define, deps)
 
@@ -75,9 +75,6 @@ def make_task(function: Callable[..., object], definition: TaskDefinition, sende
             f"{definition.name} is asynchronous, so it runs on the worker's event loop: executor='process' is for synchronous "
             "functions. Write `def` instead of `async def`, or leave executor out."
         )
-    # Any: the overloads above say the task's types; here they are not known.
-    if deps is None:
-        kind = AsyncTask[..., Any, TaskError] if is_async else SyncTask[..., Any, TaskError]
-    else:
-        kind = AsyncDepsTask[Any, ..., Any, TaskError] if is_async else SyncDepsTask[Any, ..., Any, TaskError]
-    return kind(function, definition, sender, deps)
+    kinds = (AsyncTask, SyncTask) if deps is None else (AsyncDepsTask, SyncDepsTask)
+    # The overloads above say the task's types; here they are not known.
+    return cast("type[AnyTask]", kinds[0] if is_async else kinds[1])(function, definition, sender, deps)

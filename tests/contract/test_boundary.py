@@ -103,9 +103,9 @@ class Dog(BaseModel):
     barks: bool
 
 
-def boundary_of(function: Callable[..., object], **options: int) -> Boundary[Any]:
+def boundary_of(function: Callable[..., object], max_payload: int = 262_144, max_result: int = 16_777_216) -> Boundary[Any]:
     """Return a function's boundary. (Any: its result type is what each test checks.)"""
-    return Boundary(function, task="t", **options)
+    return Boundary(function, task="t", max_payload=max_payload, max_result=max_result)
 
 
 def echo(hint: object) -> Boundary[Any]:

@@ -32,19 +32,12 @@ class Dependency:
 
 @overload
 def Depends(dependency: type[T], *, use_cache: bool = True) -> T: ...
-# overload-overlap: a coroutine function is a function too, and so is a generator function; the first that fits is meant.
 @overload
-def Depends(  # type: ignore[overload-overlap]
-    dependency: Callable[..., Coroutine[Any, Any, T]], *, use_cache: bool = True
-) -> T: ...
+def Depends(dependency: Callable[..., Coroutine[Any, Any, T]], *, use_cache: bool = True) -> T: ...
 @overload
-def Depends(  # type: ignore[overload-overlap]
-    dependency: Callable[..., AsyncIterator[T]], *, use_cache: bool = True
-) -> T: ...
+def Depends(dependency: Callable[..., AsyncIterator[T]], *, use_cache: bool = True) -> T: ...
 @overload
-def Depends(  # type: ignore[overload-overlap]
-    dependency: Callable[..., Iterator[T]], *, use_cache: bool = True
-) -> T: ...
+def Depends(dependency: Callable[..., Iterator[T]], *, use_cache: bool = True) -> T: ...
 @overload
 def Depends(dependency: Callable[..., T], *, use_cache: bool = True) -> T: ...
 # Any: without a dependency it stands for whatever the parameter's type says.
@@ -112,7 +105,7 @@ def need_of(parameter: inspect.Parameter, hint: object, where: str) -> Need | No
     mark = next(iter((*explicit, *marks)), INJECT)
     if mark.dependency is not None:
         return Need(parameter.name, mark.dependency, by_type=False, use_cache=mark.use_cache)
-    if wanted in (Any, object, parameter.empty) or isinstance(wanted, TypeVar):
+    if any(wanted is nothing for nothing in (Any, object, parameter.empty)) or isinstance(wanted, TypeVar):
         raise DefinitionError(f"{who} is to be injected by its type, and has none that says what. Write Depends(function).")
     return Need(parameter.name, wanted, by_type=True, use_cache=mark.use_cache)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import cast, get_args, get_origin, get_type_hints
@@ -43,7 +43,7 @@ class Providers:
     """Knows where injected values come from. `given` are the types that every worker has a value for."""
 
     def __init__(self, given: Iterable[type]) -> None:
-        self._given = frozenset(given)
+        self._given: frozenset[object] = frozenset(given)
         self._lifespans: list[Lifespan] = []
         self._overrides: dict[object, Callable[..., object]] = {}
         self._recipes: dict[object, Recipe] = {}
@@ -63,7 +63,7 @@ class Providers:
         return self.recipe(lifespan.function if replacement is None else _body(replacement))
 
     @contextmanager
-    def override(self, dependency: object, replacement: Callable[..., object]) -> Iterator[None]:
+    def override(self, dependency: object, replacement: Callable[..., object]) -> Generator[None]:
         """Let `replacement` make what `dependency` made, within the block."""
         where = f"override({shown(dependency)}, {shown(replacement)})"
         before = self._overrides.get(dependency)
@@ -138,9 +138,8 @@ class Providers:
 
     def _is_held(self, wanted: object) -> bool:
         """Return whether an execution has a value of the type without making one."""
-        if wanted in self._given or (isinstance(wanted, type) and issubclass(wanted, Provided)):
-            return True
-        return self.provided_as(wanted) in [lifespan.yields for lifespan in self._lifespans]
+        types = [*self._given, *(lifespan.yields for lifespan in self._lifespans)]
+        return self.provided_as(wanted) in types or (isinstance(wanted, type) and issubclass(wanted, Provided))
 
 
 def _can_be_made(wanted: type) -> bool:
