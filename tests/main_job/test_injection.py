@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Annotated, Never
 
@@ -324,6 +325,45 @@ async def test_synchronous_dependencies_run_where_the_task_runs(stage: Stage) ->
         assert {str(ident) for ident in of_task} == set(events)
         assert on_loop == threading.get_ident() not in of_task
         assert await (await loop.enqueue()).result() == {threading.get_ident()}
+
+
+variable: ContextVar[str] = ContextVar("variable", default="unset")
+other_variable: ContextVar[str] = ContextVar("other_variable", default="unset")
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_context_variables_that_dependencies_set_are_seen_by_the_task(stage: Stage, is_async: bool) -> None:
+    """By that of no other execution."""
+    broker = stage.broker()
+
+    async def on_the_loop() -> AsyncIterator[None]:
+        variable.set("loop")
+        yield
+        events.append(variable.get())
+
+    def where_it_runs(a: None = Depends(on_the_loop)) -> Iterator[None]:
+        events.append(variable.get())
+        other_variable.set("here")
+        yield
+        events.append(other_variable.get())
+
+    @broker.task(name="async")
+    async def asynchronous(a: None = Depends(where_it_runs)) -> str:
+        return f"{variable.get()} {other_variable.get()}"
+
+    @broker.task(name="sync")
+    def synchronous(a: None = Depends(where_it_runs)) -> str:
+        return f"{variable.get()} {other_variable.get()}"
+
+    @broker.task(name="plain")
+    def plain() -> str:
+        return f"{variable.get()} {other_variable.get()}"
+
+    async with broker, Worker(broker, concurrency=1), asyncio.timeout(20):
+        handle = await asynchronous.enqueue() if is_async else await synchronous.enqueue()
+        assert await handle.result() == "loop here"
+        assert events == ["loop", "here", "loop"]
+        assert await (await plain.enqueue()).result() == "unset unset"
 
 
 async def test_without_the_cache_a_dependency_is_made_for_each_that_asks(stage: Stage) -> None:

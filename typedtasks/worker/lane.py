@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 __all__ = ["Lane"]
 
@@ -33,14 +33,19 @@ class _Result(Generic[T]):
 
 
 class Lane:
-    """Takes one thread of `pool` at once, runs there what it is given, piece by piece, and keeps it until `end`."""
+    """Takes one thread of `pool` at once, runs there what it is given, piece by piece, and keeps it until `end`.
+
+    All pieces share one context, so a context variable that one sets is seen by the next, as is one that the caller has set.
+    """
 
     def __init__(self, pool: Executor) -> None:
         self._loop = asyncio.get_running_loop()
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._under_way = 0
-        context = contextvars.copy_context()
-        self.ended: asyncio.Future[None] = self._loop.run_in_executor(pool, context.run, self._serve)
+        self._context = contextvars.copy_context()
+        # Any: a variable of any type.
+        self._seen: dict[contextvars.ContextVar[Any], object] = dict(self._context)
+        self.ended: asyncio.Future[None] = self._loop.run_in_executor(pool, self._serve)
         """Done when the thread is the pool's again."""
 
     @property
@@ -51,22 +56,28 @@ class Lane:
     async def run(self, work: Callable[[], T], /) -> T:
         """Return what `work` returns in the thread, or raise what it raises. When this is cancelled, the thread goes on."""
         answer: asyncio.Future[_Result[T]] = self._loop.create_future()
+        for variable, value in contextvars.copy_context().items():
+            if self._seen.get(variable, variable) is not value:  # no variable holds itself
+                self._seen[variable] = value
+                self._context.run(variable.set, value)
         self._under_way += 1
         self._work.put(partial(self._answer, work, answer))
         return (await answer).get()
 
     def end(self, last: Callable[[], None] | None = None) -> None:
         """Give the thread back when what it runs has come to its end, and `last` after that."""
-        self._work.put(last)
         if last is not None:
-            self._work.put(None)
+            self._work.put(partial(self._context.run, last))
+        self._work.put(None)
 
     def _serve(self) -> None:
         while (work := self._work.get()) is not None:
             work()
 
     def _answer(self, work: Callable[[], T], answer: asyncio.Future[_Result[T]]) -> None:
-        result = None if answer.cancelled() else _Result(work)  # it may have been given up before it was begun
+        result = (
+            None if answer.cancelled() else _Result(partial(self._context.run, work))
+        )  # it may have been given up before it was begun
         with suppress(RuntimeError):  # the loop was closed, because the worker has ended: nobody waits
             self._loop.call_soon_threadsafe(self._arrived, answer, result)
 
