@@ -75,9 +75,8 @@ class Lane:
             work()
 
     def _answer(self, work: Callable[[], T], answer: asyncio.Future[_Result[T]]) -> None:
-        result = (
-            None if answer.cancelled() else _Result(partial(self._context.run, work))
-        )  # it may have been given up before it was begun
+        was_given_up = answer.cancelled()  # before it was begun
+        result = None if was_given_up else _Result(partial(self._context.run, work))
         with suppress(RuntimeError):  # the loop was closed, because the worker has ended: nobody waits
             self._loop.call_soon_threadsafe(self._arrived, answer, result)
 
