@@ -79,7 +79,9 @@ _ARGUMENTS: Final = (
     b'{"tree":{"number":2,"left":{"left":null}},"x":"\\u0000"}',
 )
 _TASKS: Final = (_add, _mix, _tree)
-_EXECUTION: Final = Execution(_BROKER.tasks, max_payload=100_000, ttl_ms=1000, threads=1, clock=SystemClock())
+_EXECUTION: Final = Execution(
+    _BROKER.tasks, max_payload=100_000, ttl_ms=1000, threads=1, clock=SystemClock(), injector=Injector(_BROKER)
+)
 _READER: Final = EnvelopeReader(100_000)
 _SCRIPTS: Final = SessionScripts()
 
