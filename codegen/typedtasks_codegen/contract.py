@@ -1,0 +1,211 @@
+"""The contract: all tasks of a broker as plain frozen data, and its canonical JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from pydantic import JsonValue
+
+from typedtasks_codegen.forms import Form, Value, as_json
+
+__all__ = ["FORMAT", "Contract", "FieldDefinition", "Kind", "ParameterDefinition", "RetryPolicy", "TaskContract", "TypeDefinition"]
+
+FORMAT: Final = 1
+"""The version of the format. A reader refuses a higher one."""
+
+Kind: TypeAlias = Literal[
+    "model", "root", "dataclass", "pydantic-dataclass", "typed-dict", "named-tuple", "enum", "new-type", "alias", "failure"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterDefinition:
+    """One parameter of a task. `default` is the Python value, `wire_default` the same as JSON; both None where it is required."""
+
+    name: str
+    kind: str
+    form: Form
+    default: Value | None = None
+    wire_default: Value | None = None
+
+    def as_json(self) -> JsonValue:
+        """Return it as it stands in `contract.json`."""
+        written: dict[str, JsonValue] = {"name": self.name, "kind": self.kind, "type": as_json(self.form)}
+        return {**written, **_default(self.default, self.wire_default)}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDefinition:
+    """One field of a type."""
+
+    name: str
+    form: Form
+    default: Value | None = None
+    wire_default: Value | None = None
+    required: bool = True
+    keyword_only: bool = False
+
+    def as_json(self) -> JsonValue:
+        """Return it as it stands in `contract.json`."""
+        written: dict[str, JsonValue] = {"name": self.name, "type": as_json(self.form), "required": self.required}
+        if self.keyword_only:
+            written["keyword_only"] = True
+        return {**written, **_default(self.default, self.wire_default)}
+
+
+@dataclass(frozen=True, slots=True)
+class TypeDefinition:
+    """A type that the service defines."""
+
+    id: str
+    kind: Kind
+    name: str
+    doc: str = ""
+    fields: tuple[FieldDefinition, ...] = ()
+    form: Form | None = None
+    """What a NewType, an alias or a RootModel stands for."""
+    members: tuple[tuple[str, Value], ...] = ()
+    """Of an enum: names and values."""
+    bases: tuple[str, ...] = ()
+    """Of an enum: what it is made of."""
+    parameters: tuple[str, ...] = ()
+    config: tuple[tuple[str, Value], ...] = ()
+    untravelled: tuple[str, ...] = ()
+    """What a client cannot have: validators, computed fields and the like."""
+
+    def as_json(self) -> JsonValue:
+        """Return it as it stands in `contract.json`: what is empty is left out."""
+        written: dict[str, JsonValue] = {"kind": self.kind, "name": self.name}
+        optional: dict[str, JsonValue] = {
+            "doc": self.doc,
+            "fields": [field.as_json() for field in self.fields],
+            "members": [{"name": name, "value": json.loads(value)} for name, value in self.members],
+            "bases": list(self.bases),
+            "parameters": list(self.parameters),
+            "config": {key: json.loads(value) for key, value in self.config},
+            "does_not_travel": list(self.untravelled),
+        }
+        if self.form is not None:
+            written["type"] = as_json(self.form)
+        return {**written, **{key: value for key, value in optional.items() if value}}
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When a failed task is run again: numbers in seconds, exceptions by name."""
+
+    max_attempts: int
+    backoff: float
+    factor: float
+    max_delay: float
+    jitter: float
+    on: tuple[str, ...] | None
+    asks_exception: bool
+    """Whether a function of the service looks at the exception first."""
+
+    def as_json(self) -> JsonValue:
+        """Return it as it stands in `contract.json`."""
+        return {
+            "max_attempts": self.max_attempts,
+            "backoff": self.backoff,
+            "factor": self.factor,
+            "max_delay": self.max_delay,
+            "jitter": self.jitter,
+            "on": None if self.on is None else list(self.on),
+            "asks_exception": self.asks_exception,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContract:
+    """One task."""
+
+    name: str
+    doc: str
+    parameters: tuple[ParameterDefinition, ...]
+    result: Form
+    raises: tuple[str, ...]
+    queue: str
+    priority: str
+    timeout: float
+    result_ttl_ms: int
+    max_payload: int
+    max_result: int
+    retry: RetryPolicy | None
+    untravelled: tuple[str, ...] = ()
+
+    def as_json(self, types: dict[str, JsonValue]) -> JsonValue:
+        """Return it as it stands in `contract.json`. The hash covers what goes over the wire: not docs, not options."""
+        parameters: list[JsonValue] = [parameter.as_json() for parameter in self.parameters]
+        result, raises = as_json(self.result), list[JsonValue](self.raises)
+        wire: dict[str, JsonValue] = {"parameters": parameters, "result": result, "raises": raises}
+        reached = _reached(wire, types)
+        hashed: dict[str, JsonValue] = {"name": self.name, **wire, "types": {id: _without_doc(types[id]) for id in reached}}
+        written: dict[str, JsonValue] = {
+            **wire,
+            "doc": self.doc,
+            "queue": self.queue,
+            "priority": self.priority,
+            "timeout": self.timeout or None,
+            "result_ttl_ms": self.result_ttl_ms,
+            "max_payload": self.max_payload,
+            "max_result": self.max_result,
+            "retry": None if self.retry is None else self.retry.as_json(),
+            "hash": _hash(hashed),
+        }
+        return {**written, "does_not_travel": list(self.untravelled)} if self.untravelled else written
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """All tasks of a broker and the types that they use, both sorted by name."""
+
+    tasks: tuple[TaskContract, ...]
+    types: tuple[TypeDefinition, ...]
+
+    def as_json(self) -> JsonValue:
+        """Return the contract as data."""
+        types = {definition.id: definition.as_json() for definition in self.types}
+        tasks = {task.name: task.as_json(types) for task in self.tasks}
+        return {"format": FORMAT, "tasks": tasks, "types": types}
+
+    def text(self) -> str:
+        """Return `contract.json`: the same bytes for the same tasks, on every machine and in every process."""
+        return json.dumps(self.as_json(), indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _default(default: Value | None, wire: Value | None) -> dict[str, JsonValue]:
+    if default is None or wire is None:
+        return {}
+    written: dict[str, JsonValue] = {"default": json.loads(wire)}
+    return written if default == wire else {**written, "python_default": json.loads(default)}
+
+
+def _reached(data: JsonValue, types: dict[str, JsonValue]) -> Sequence[str]:
+    found: set[str] = set()
+    waiting = [data]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, str) and one in types and one not in found:
+            found.add(one)
+            waiting.append(types[one])
+    return sorted(found)
+
+
+def _without_doc(definition: JsonValue) -> JsonValue:
+    if not isinstance(definition, dict):
+        return definition
+    return {key: value for key, value in definition.items() if key not in ("doc", "does_not_travel")}
+
+
+def _hash(data: JsonValue) -> str:
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,113 @@
+"""Default values and default factories: what a client can repeat, as data. What it cannot is refused."""
+
+from __future__ import annotations
+
+import builtins
+import collections
+import inspect
+import json
+import types
+import uuid
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, Final, cast
+
+from pydantic import BaseModel
+from pydantic.errors import PydanticUserError
+
+from typedtasks.contract import Misfit
+from typedtasks.contract.codec import Codec
+from typedtasks_codegen.annotations import IdOf
+from typedtasks_codegen.forms import Value, value_of
+from typedtasks_codegen.refusal import Inexpressible
+from typedtasks_codegen.values import encode
+
+__all__ = ["Default", "read_default", "read_factory"]
+
+Default = tuple[Value, Value]
+"""The Python value, and the same as it goes over the wire."""
+
+_EMPTY: Final = (list, dict, set, frozenset, tuple, str, int, float, bool, bytes, collections.OrderedDict)
+_RANDOM: Final = (uuid.uuid1, uuid.uuid4)
+_PURE: Final = frozenset(
+    {
+        *("datetime", "date", "time", "timedelta", "timezone", "utc", "UTC", "fromisoformat", "decimal", "Decimal"),
+        *("uuid", "UUID", "pathlib", "Path", "PurePosixPath", "ipaddress", "IPv4Address", "IPv6Address", "_datetime", "_decimal"),
+        *("_uuid", "_pathlib", "_ipaddress", "_pydantic", "_builtins", "_collections", "HttpUrl", "AnyUrl", "AnyHttpUrl"),
+        *("list", "dict", "set", "frozenset", "tuple", "float", "bytes", "int", "str", "bool"),
+    }
+)
+"""Names that a lambda may use and still give the same value every time."""
+
+
+def read_default(value: object, annotation: object, id_of: IdOf) -> Default:
+    """Return a default value as data. Raises `Inexpressible` where it does not fit its type or cannot be written."""
+    data = value_of(encode(value, id_of))
+    try:
+        wire = Codec(annotation).encode(value)
+    except Misfit as misfit:
+        raise Inexpressible(f"its default {value!r:.80} does not fit its type:{misfit}") from None
+    except (PydanticUserError, TypeError, NameError):
+        return data, data  # a type parameter: what stands for it is not known here
+    return data, value_of(json.loads(wire, parse_constant=str))
+
+
+def read_factory(factory: object, annotation: object, id_of: IdOf) -> Default:
+    """Return what a default factory makes. Raises `Inexpressible` where that may be another value each time."""
+    if any(factory is one for one in _RANDOM):
+        name = f"uuid.{cast('Callable[[], object]', factory).__name__}"
+        return value_of({"$": "made", "by": name}), value_of(None)
+    if not _is_pure(factory):
+        raise Inexpressible(
+            f"its default factory {getattr(factory, '__name__', factory)!r} may give another value each time, and the client does not "
+            "have it; use a lambda of constants, uuid.uuid4, or None as the default and fill it in where the task runs"
+        )
+    return read_default(cast("Callable[[], object]", factory)(), annotation, id_of)
+
+
+def _is_pure(factory: object) -> bool:
+    if any(factory is kind for kind in _EMPTY):
+        return True
+    if isinstance(factory, type) and issubclass(factory, BaseModel):
+        return all(_is_pure(field.default_factory) for field in factory.model_fields.values() if field.default_factory is not None)
+    if isinstance(factory, types.GenericAlias):
+        return _is_pure(factory.__origin__)
+    if not isinstance(factory, types.FunctionType) or inspect.signature(factory).parameters or factory.__closure__:
+        return False
+    code = factory.__code__
+    if any(isinstance(constant, types.CodeType) for constant in code.co_consts):
+        return False
+    return all(_is_known(name, factory.__globals__, code.co_names) for name in code.co_names)
+
+
+def _is_known(name: str, names: Mapping[str, object], others: tuple[str, ...]) -> bool:
+    if name in _PURE and (name not in names or _is_standard(names[name])):
+        return True
+    # Any: whatever the module has under this name.
+    found = cast("Any", names.get(name))
+    if found is None:
+        enums = [names.get(other) for other in others] + [
+            value for other in others for value in vars(names[other]).values() if isinstance(names.get(other), types.ModuleType)
+        ]
+        return any(isinstance(one, type) and (one.__name__ == name or _has_member(one, name)) for one in enums)
+    if isinstance(found, types.ModuleType):
+        return found.__name__.rpartition(".")[2] == "models"
+    return isinstance(found, type) and (issubclass(found, BaseModel | Enum) or hasattr(found, "__dataclass_fields__"))
+
+
+def _has_member(kind: type, name: str) -> bool:
+    return issubclass(kind, Enum) and name in kind.__members__
+
+
+def _is_standard(value: object) -> bool:
+    module = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None) or type(value).__module__
+    return module.partition(".")[0] in {
+        builtins.__name__,
+        "datetime",
+        "decimal",
+        "uuid",
+        "pathlib",
+        "ipaddress",
+        "pydantic",
+        "collections",
+    }

@@ -1,0 +1,254 @@
+"""The source of `models.py`: the service's types again, each from its definition in the contract."""
+
+from __future__ import annotations
+
+import dataclasses
+import keyword
+from collections.abc import Iterator, Mapping
+
+from pydantic import BaseModel
+
+from typedtasks_codegen.contract import Contract, FieldDefinition, TypeDefinition
+from typedtasks_codegen.expressions import Expressions, docstring, text
+from typedtasks_codegen.forms import Constrained, Form, Value, named_in, value_of
+from typedtasks_codegen.refusal import GenerationError, Inexpressible
+
+__all__ = ["ModelsSource"]
+
+_INDENT = "    "
+
+
+class ModelsSource:
+    """Writes the definitions of all types. `modules` and `parameters` are what the file has to begin with."""
+
+    def __init__(self, contract: Contract, names: Mapping[str, str]) -> None:
+        self._names = names
+        self._types = {definition.id: definition for definition in contract.types}
+        self._expressions = Expressions(names, contract.types)
+        self.parameters = sorted({parameter for definition in contract.types for parameter in definition.parameters})
+        self.definitions = [self._written(definition) for definition in _in_order(self._types)]
+        self.table = [(id, names[id]) for id in sorted(self._types)]
+
+    @property
+    def modules(self) -> list[str]:
+        """Return the modules that the definitions need."""
+        always = {"typing", *(["typedtasks"] if any(one.kind == "failure" for one in self._types.values()) else [])}
+        return sorted(self._expressions.modules | always)
+
+    def _written(self, definition: TypeDefinition) -> str:
+        self._expressions.shadowed = frozenset(field.name for field in definition.fields)
+        try:
+            return "".join(_WRITERS[definition.kind](self, definition))
+        except Inexpressible as reason:
+            raise GenerationError(f"{definition.id}: {reason}.") from None
+
+    def _head(self, definition: TypeDefinition, *bases: str) -> str:
+        made_of = [*bases]
+        if definition.parameters:
+            made_of.append(f"{self._known('typing.Generic')}[{', '.join(definition.parameters)}]")
+        return f"class {self._names[definition.id]}{'(' + ', '.join(made_of) + ')' if made_of else ''}:\n"
+
+    def _known(self, name: str) -> str:
+        return self._expressions.known(name)
+
+    def _model(self, definition: TypeDefinition) -> Iterator[str]:
+        yield self._head(definition, self._known("pydantic.BaseModel"))
+        yield docstring(definition.doc, _INDENT)
+        yield f"{_INDENT}model_config = {self._config(definition)}\n"
+        yield from self._fields(definition)
+
+    def _root(self, definition: TypeDefinition) -> Iterator[str]:
+        (root,) = definition.fields
+        inner = self._expressions.form(root.form)
+        shown = text(inner) if any(True for _ in named_in(root.form)) else inner
+        yield self._head(definition, f"{self._known('pydantic.RootModel')}[{shown}]")
+        yield docstring(definition.doc, _INDENT)
+        yield f"{_INDENT}model_config = {self._config(definition)}\n"
+        yield f"{_INDENT}{self._model_field(root)}\n"
+
+    def _failure(self, definition: TypeDefinition) -> Iterator[str]:
+        yield self._head(definition, self._known("typedtasks.TaskError"))
+        yield docstring(definition.doc, _INDENT)
+        if not definition.fields and not definition.doc:
+            yield f"{_INDENT}pass\n"
+        yield from self._fields(definition)
+        if self._names[definition.id] != definition.name:
+            yield f"\n\n{self._names[definition.id]}.__name__ = {text(definition.name)}  # under this name it crosses the wire\n"
+
+    def _dataclass(self, definition: TypeDefinition) -> Iterator[str]:
+        all_by_keyword = bool(definition.fields) and all(field.keyword_only for field in definition.fields)
+        config = dict(definition.config)
+        options = ["frozen=True"] if config.pop("frozen", None) is not None else []
+        options += ["kw_only=True"] if all_by_keyword else []
+        if definition.kind == "pydantic-dataclass":
+            options += [f"config={self._config_of(config)}"] if config else []
+            yield f"@{self._known('pydantic.dataclasses.dataclass')}({', '.join(options)})\n"
+        else:
+            if config:
+                yield f"@{self._known('pydantic.with_config')}({self._config_of(config)})\n"
+            yield f"@{self._known('dataclasses.dataclass')}({', '.join(options)})\n"
+        yield self._head(definition)
+        yield docstring(definition.doc, _INDENT)
+        if not definition.fields:
+            yield f"{_INDENT}pass\n"
+        for field in definition.fields:
+            own = dataclasses.replace(field, keyword_only=field.keyword_only and not all_by_keyword)
+            yield f"{_INDENT}{self._dataclass_field(own)}\n"
+
+    def _typed_dict(self, definition: TypeDefinition) -> Iterator[str]:
+        base = self._known("typing_extensions.TypedDict")
+        if definition.config:
+            yield f"@{self._known('pydantic.with_config')}({self._config_of(dict(definition.config))})\n"
+        if all(_is_name(field.name) for field in definition.fields):
+            yield self._head(definition, base)
+            yield docstring(definition.doc, _INDENT)
+            if not definition.fields and not definition.doc:
+                yield f"{_INDENT}pass\n"
+            for field in definition.fields:
+                yield f"{_INDENT}{field.name}: {self._key(field)}\n"
+            return
+        if definition.doc or definition.config or definition.parameters:
+            raise Inexpressible("a TypedDict with keys that are no Python names cannot have a docstring, options or parameters")
+        name = self._names[definition.id]
+        keys = ", ".join(f"{text(field.name)}: {text(self._key(field))}" for field in definition.fields)
+        yield f"{name} = {base}({text(name)}, {{{keys}}})\n"
+
+    def _named_tuple(self, definition: TypeDefinition) -> Iterator[str]:
+        if definition.parameters:
+            raise Inexpressible("a generic NamedTuple cannot be written into a client yet; use a dataclass")
+        yield self._head(definition, self._known("typing.NamedTuple"))
+        yield docstring(definition.doc, _INDENT)
+        for field in definition.fields:
+            shown = "" if field.default is None else f" = {self._expressions.value(field.default, field.form)}"
+            yield f"{_INDENT}{field.name}: {self._expressions.form(field.form)}{shown}\n"
+
+    def _enum(self, definition: TypeDefinition) -> Iterator[str]:
+        wrong = [name for name, _ in definition.members if not _is_name(name)]
+        if wrong:
+            raise Inexpressible(f"the member {wrong[0]!r} is no Python name")
+        yield self._head(definition, *(self._known(base) for base in definition.bases))
+        yield docstring(definition.doc, _INDENT)
+        for name, value in definition.members:
+            yield f"{_INDENT}{name} = {self._expressions.value(value)}\n"
+        if not definition.members and not definition.doc:
+            yield f"{_INDENT}pass\n"
+
+    def _new_type(self, definition: TypeDefinition) -> Iterator[str]:
+        name = self._names[definition.id]
+        yield f"{name} = {self._known('typing.NewType')}({text(name)}, {self._expressions.form(_form_of(definition))})\n"
+
+    def _alias(self, definition: TypeDefinition) -> Iterator[str]:
+        name, form = self._names[definition.id], _form_of(definition)
+        shown = self._expressions.form(form)
+        shown = text(shown) if any(True for _ in named_in(form)) else shown
+        yield f"{name} = {self._known('typing_extensions.TypeAliasType')}({text(name)}, {shown})\n"
+
+    def _fields(self, definition: TypeDefinition) -> Iterator[str]:
+        for field in definition.fields:
+            yield f"{_INDENT}{self._model_field(field, of_model=definition.kind == 'model')}\n"
+
+    def _model_field(self, field: FieldDefinition, *, of_model: bool = False) -> str:
+        form, alias = _without_alias(field.form)
+        hint = self._expressions.form(form)
+        arguments = [f"alias={self._expressions.value(alias)}"] if alias is not None else []
+        mark = "  # type: ignore  # pyright: ignore" if of_model and hasattr(BaseModel, field.name) else ""
+        if field.name == "__pydantic_extra__":
+            return f"{field.name}: {hint}{mark}"
+        if field.default is not None:
+            if self._expressions.is_plain(field.default, form):
+                shown = self._expressions.value(field.default, form)
+                if not arguments:
+                    return f"{field.name}: {hint} = {shown}{mark}"
+                arguments.insert(0, f"default={shown}")
+            else:
+                arguments.insert(0, f"default_factory={self._factory(field.default, form)}")
+        made = f" = {self._known('pydantic.Field')}({', '.join(arguments)})" if arguments else ""
+        return f"{field.name}: {hint}{made}{mark}"
+
+    def _dataclass_field(self, field: FieldDefinition) -> str:
+        hint = self._expressions.form(field.form)
+        arguments = ["kw_only=True"] if field.keyword_only else []
+        if field.default is not None:
+            if self._expressions.is_plain(field.default, field.form):
+                shown = self._expressions.value(field.default, field.form)
+                if not arguments:
+                    return f"{field.name}: {hint} = {shown}"
+                arguments.insert(0, f"default={shown}")
+            else:
+                arguments.insert(0, f"default_factory={self._factory(field.default, field.form)}")
+        return f"{field.name}: {hint}" + (f" = {self._known('dataclasses.field')}({', '.join(arguments)})" if arguments else "")
+
+    def _factory(self, default: Value, form: Form) -> str:
+        for maker in ("uuid.uuid1", "uuid.uuid4"):
+            if default == value_of({"$": "made", "by": maker}):
+                return self._known(maker)
+        return f"lambda: {self._expressions.value(default, form)}"
+
+    def _key(self, field: FieldDefinition) -> str:
+        hint = self._expressions.form(field.form)
+        return hint if field.required else f"{self._known('typing_extensions.NotRequired')}[{hint}]"
+
+    def _config(self, definition: TypeDefinition) -> str:
+        return self._config_of({**dict(definition.config), "defer_build": value_of(True)})
+
+    def _config_of(self, config: Mapping[str, Value]) -> str:
+        return f"{self._known('pydantic.ConfigDict')}({self._expressions.keywords(sorted(config.items()))})"
+
+
+_WRITERS = {
+    "model": ModelsSource._model,
+    "root": ModelsSource._root,
+    "failure": ModelsSource._failure,
+    "dataclass": ModelsSource._dataclass,
+    "pydantic-dataclass": ModelsSource._dataclass,
+    "typed-dict": ModelsSource._typed_dict,
+    "named-tuple": ModelsSource._named_tuple,
+    "enum": ModelsSource._enum,
+    "new-type": ModelsSource._new_type,
+    "alias": ModelsSource._alias,
+}
+
+
+def _in_order(types: Mapping[str, TypeDefinition]) -> list[TypeDefinition]:
+    """Return the definitions so that what is evaluated at once comes after what it needs: enums first, else by id."""
+    order: dict[str, None] = {}
+    under_way: set[str] = set()
+
+    def place(id: str) -> None:
+        if id in order or id in under_way:
+            return
+        under_way.add(id)
+        definition = types[id]
+        for needed in _needed_at_once(definition):
+            place(needed)
+        order[id] = None
+
+    for id in sorted(types, key=lambda id: (types[id].kind != "enum", types[id].kind in ("new-type", "alias", "root"), id)):
+        place(id)
+    return [types[id] for id in order]
+
+
+def _needed_at_once(definition: TypeDefinition) -> Iterator[str]:
+    if definition.form is not None:
+        yield from named_in(definition.form)
+    if definition.kind in ("root", "named-tuple"):
+        for field in definition.fields:
+            yield from named_in(field.form)
+
+
+def _without_alias(form: Form) -> tuple[Form, Value | None]:
+    """Take the alias out of a field's type: type checkers see it in `= Field(alias=...)` only."""
+    if not isinstance(form, Constrained):
+        return form, None
+    alias = dict(form.constraints).get("alias")
+    rest = tuple(pair for pair in form.constraints if pair[0] != "alias")
+    return (Constrained(form.form, rest) if rest else form.form), alias
+
+
+def _form_of(definition: TypeDefinition) -> Form:
+    assert definition.form is not None
+    return definition.form
+
+
+def _is_name(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name)

@@ -1,0 +1,67 @@
+"""The Python names of a client: of its tasks and of its types. They follow from the contract alone."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from typedtasks.client import AsyncClient, ThreadClient
+from typedtasks_codegen.contract import Contract, TypeDefinition
+from typedtasks_codegen.refusal import GenerationError
+
+__all__ = ["task_names", "type_names"]
+
+_OF_CLIENTS: Final = frozenset({name for kind in (AsyncClient, ThreadClient) for name in dir(kind)} | {"tasks", "loop"})
+_OF_PACKAGES: Final = frozenset({"Client", "BlockingClient", "models", "CONTRACT_TYPES", *dir(builtins)})
+
+
+def task_names(contract: Contract) -> dict[str, str]:
+    """Return each task's attribute of the client: the last part of its name, or all of it where that part is not unique."""
+    names = _distinct((task.name for task in contract.tasks), _attribute)
+    return {task: name + "_" if name in _OF_CLIENTS or keyword.iskeyword(name) else name for task, name in names.items()}
+
+
+def type_names(contract: Contract) -> dict[str, str]:
+    """Return the class name of each type: its own, or with parts of its module where that is not unique."""
+    definitions = {definition.id: definition for definition in contract.types}
+    parameters = {parameter for definition in contract.types for parameter in definition.parameters}
+    taken = _OF_PACKAGES | parameters
+    names = _distinct(definitions, lambda id, parts: _class_name(definitions[id], parts))
+    return {id: name + "_" if name in taken or keyword.iskeyword(name) else name for id, name in names.items()}
+
+
+def _distinct(keys: Iterable[str], name_of: Callable[[str, int], str]) -> dict[str, str]:
+    """Return a name for each key, of as few parts as make it unlike the others."""
+    names: dict[str, str] = {}
+    groups: Mapping[str, list[str]] = {"": sorted(keys)}
+    for parts in range(1, 12):
+        grouped: dict[str, list[str]] = defaultdict(list)
+        for group in groups.values():
+            for key in group:
+                grouped[name_of(key, parts)].append(key)
+        alone = {group[0]: name for name, group in grouped.items() if len(group) == 1 and name not in names.values()}
+        names |= alone
+        groups = {name: rest for name, group in grouped.items() if (rest := [key for key in group if key not in alone])}
+        if not groups:
+            return names
+    clash = next(iter(groups.values()))
+    raise GenerationError(f"{' and '.join(clash)} would have the same name in the client; give one of them another name.")
+
+
+def _attribute(task: str, parts: int) -> str:
+    words = [word for word in re.split(r"[^0-9a-zA-Z_]+", task) if word]
+    name = "_".join(words[-parts:]).lstrip("_")
+    if not name:
+        raise GenerationError(f"{task}: no attribute of a client can be made of this name; pass a name= with letters in it.")
+    return f"task_{name}" if name[0].isdigit() else name
+
+
+def _class_name(definition: TypeDefinition, parts: int) -> str:
+    own = re.sub(r"[^0-9a-zA-Z_]", "_", definition.name).strip("_") or "Type"
+    path = definition.id.split(".")[:-1]
+    before = "".join(part.strip("_").title().replace("_", "") for part in path[len(path) - parts + 1 :]) if parts > 1 else ""
+    return before + own

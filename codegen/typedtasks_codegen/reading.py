@@ -1,0 +1,101 @@
+"""From a broker to its contract."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+from pydantic.errors import PydanticUserError
+
+from typedtasks import Broker, DefinitionError, Retry, Task, TaskError
+from typedtasks.clock import seconds
+from typedtasks.contract.signature import resolve_types
+from typedtasks_codegen.annotations import read_form
+from typedtasks_codegen.contract import Contract, ParameterDefinition, RetryPolicy, TaskContract
+from typedtasks_codegen.defaults import read_default
+from typedtasks_codegen.definitions import Definitions
+from typedtasks_codegen.metadata import Facts
+from typedtasks_codegen.refusal import GenerationError, Inexpressible
+
+__all__ = ["read_contract"]
+
+T = TypeVar("T")
+AnyTask = Task[..., Any, TaskError]  # Any: a registry holds tasks of every signature
+
+
+def read_contract(broker: Broker, names: Mapping[object, str] | None = None) -> Contract:
+    """Return the contract of all tasks of a broker.
+
+    `names` gives types an id other than that of their module and name. Raises `GenerationError`, which names the task, the
+    parameter and the reason, for what no client could have.
+    """
+    definitions = Definitions(names)
+    tasks: list[TaskContract] = []
+    for name, task in sorted(broker.tasks.items()):
+        tasks.append(_read_task(task, definitions))
+        _refusing(f"{name}", definitions.define_all)
+    return Contract(tuple(tasks), definitions.define_all())
+
+
+def _read_task(task: AnyTask, definitions: Definitions) -> TaskContract:
+    try:
+        task.boundary.check()
+        hints = resolve_types(task.function, task.name)
+    except DefinitionError as error:
+        raise GenerationError(str(error)) from None
+    facts, definition = Facts(), task.definition
+    parameters = [
+        _refusing(
+            f"{task.name}: the parameter {name!r}",
+            lambda parameter=parameter, name=name: _read_parameter(parameter, hints[name], definitions, facts),
+        )
+        for name, parameter in inspect.signature(task.function).parameters.items()
+    ]
+    result = _refusing(f"{task.name}: the result", lambda: read_form(hints["return"], definitions.id_of, facts))
+    raises = [_refusing(f"{task.name}: raises", lambda kind=kind: definitions.id_of(kind)) for kind in definition.raises]
+    return TaskContract(
+        name=task.name,
+        doc=inspect.getdoc(task.function) or "",
+        parameters=tuple(parameters),
+        result=result,
+        raises=tuple(raises),
+        queue=definition.queue,
+        priority=definition.priority.name.lower(),
+        timeout=definition.timeout,
+        result_ttl_ms=definition.result_ttl_ms,
+        max_payload=definition.max_payload,
+        max_result=definition.max_result,
+        retry=None if definition.retry is None else _read_retry(definition.retry),
+        untravelled=tuple(sorted(set(facts.untravelled))),
+    )
+
+
+def _read_parameter(parameter: inspect.Parameter, hint: object, definitions: Definitions, facts: Facts) -> ParameterDefinition:
+    form = read_form(hint, definitions.id_of, facts)
+    kind = parameter.kind.name.lower()
+    if parameter.default is parameter.empty:
+        return ParameterDefinition(parameter.name, kind, form)
+    return ParameterDefinition(parameter.name, kind, form, *read_default(parameter.default, hint, definitions.id_of))
+
+
+def _read_retry(retry: Retry) -> RetryPolicy:
+    on = retry.on if retry.on is None or isinstance(retry.on, tuple) else (retry.on,)
+    return RetryPolicy(
+        max_attempts=retry.max_attempts,
+        backoff=seconds(retry.backoff, "Retry.backoff"),
+        factor=float(retry.factor),
+        max_delay=seconds(retry.max_delay, "Retry.max_delay"),
+        jitter=float(retry.jitter),
+        on=None if on is None else tuple(sorted(f"{kind.__module__}.{kind.__qualname__}" for kind in on)),
+        asks_exception=cast("object", retry.when) is not None,
+    )
+
+
+def _refusing(where: str, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except Inexpressible as reason:
+        raise GenerationError(f"{where}: {reason}.") from None
+    except PydanticUserError as error:
+        raise GenerationError(f"{where}: {error.message}") from None
