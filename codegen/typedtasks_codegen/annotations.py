@@ -118,6 +118,8 @@ def _generic(annotation: object, origin: object, id_of: IdOf, facts: Facts) -> F
     if origin in (typing_extensions.Required, typing_extensions.NotRequired, typing_extensions.ReadOnly):
         return read_form(arguments[0], id_of, facts)
     name = _CONTAINERS.get(origin)
+    if name is None and not isinstance(origin, type):
+        raise Inexpressible(f"{annotation!r:.80} is no type that the generator knows")
     if name is None:
         return Named(id_of(origin), tuple(read_form(argument, id_of, facts) for argument in arguments))
     variadic = name == "tuple" and len(arguments) == 2 and arguments[1] is ...

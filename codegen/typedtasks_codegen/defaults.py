@@ -59,8 +59,8 @@ def read_factory(factory: object, annotation: object, id_of: IdOf) -> Default:
         return value_of({"$": "made", "by": name}), value_of(None)
     if not _is_pure(factory):
         raise Inexpressible(
-            f"its default factory {getattr(factory, '__name__', factory)!r} may give another value each time, and the client does not "
-            "have it; use a lambda of constants, uuid.uuid4, or None as the default and fill it in where the task runs"
+            f"its default factory {getattr(factory, '__name__', factory)!r} may give another value each time, and the client "
+            "does not have it; use a lambda of constants, uuid.uuid4, or None as the default and fill it in where the task runs"
         )
     return read_default(cast("Callable[[], object]", factory)(), annotation, id_of)
 

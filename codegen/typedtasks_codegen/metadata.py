@@ -24,6 +24,8 @@ _BOUNDS: Final[Mapping[type, str]] = {
     annotated_types.MultipleOf: "multiple_of",
     annotated_types.MinLen: "min_length",
     annotated_types.MaxLen: "max_length",
+    pydantic.Strict: "strict",
+    pydantic.AllowInfNan: "allow_inf_nan",
 }
 _GENERAL: Final = frozenset(
     {
@@ -112,10 +114,6 @@ def _read_one(item: object, facts: Facts) -> None:
         facts.add(bound, getattr(item, bound))
     elif isinstance(item, FieldInfo):
         field_facts(item, facts)
-    elif isinstance(item, pydantic.Strict):
-        facts.add("strict", item.strict)
-    elif isinstance(item, pydantic.AllowInfNan):
-        facts.add("allow_inf_nan", item.allow_inf_nan)
     elif isinstance(item, pydantic.Discriminator):
         facts.add("discriminator", _discriminator(item))
     elif isinstance(item, _VALIDATORS):

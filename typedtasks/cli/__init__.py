@@ -1,4 +1,4 @@
-"""The command line: `typedtasks worker`, `demo`, and what operators use."""
+"""The command line: `typedtasks worker`, `generate`, `schema`, `demo`, and what operators use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typedtasks.errors import TypedTasksError
 __all__ = ["main"]
 
 _EPILOG: Final = (
-    "Exit codes: 0 success; 1 found what it looks for (failed tasks in a burst, dead letters), or something is not there "
+    "Exit codes: 0 success; 1 found what it looks for (failed tasks in a burst, dead letters, drift), or something is not there "
     "or would fail; 2 bad usage or no backend."
 )
 
@@ -39,6 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_worker(commands.add_parser("worker", help="run tasks", description="Run tasks until SIGTERM or SIGINT."))
     add_operator_commands(commands)
+    _add_generate(commands.add_parser("generate", help="write a client package for services without the tasks' code"))
+    _add_schema(commands.add_parser("schema", help="print the JSON Schemas of the tasks' arguments and results"))
     _add_demo(commands.add_parser("demo", help="see tasks go in and typed results come out, with a real worker"))
     return parser
 
@@ -73,6 +75,19 @@ def _add_worker(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_worker)
 
 
+def _add_generate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", help=TARGET)
+    parser.add_argument("--out", required=True, metavar="DIR", help="the folder that the package is put into")
+    parser.add_argument("--package", required=True, metavar="NAME", help="the name of the package, for example github_tasks")
+    parser.add_argument("--check", action="store_true", help="write nothing; print what would change, and exit 1 if anything would")
+    parser.set_defaults(command=_generate)
+
+
+def _add_schema(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", help=TARGET)
+    parser.set_defaults(command=_schema)
+
+
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", help="where to run it (default: TYPEDTASKS_URL, or an embedded SQLite file)")
     parser.add_argument("--tasks", type=positive, default=200, metavar="N", help="how many tasks go in (default: 200)")
@@ -86,6 +101,18 @@ def _worker(options: argparse.Namespace) -> int:
     from typedtasks.cli.worker import run_worker
 
     return run_worker(options)
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from typedtasks.cli.generate import generate
+
+    return generate(options.target, options.out, options.package, check=options.check)
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from typedtasks.cli.generate import show_schemas
+
+    return show_schemas(options.target)
 
 
 def _demo(options: argparse.Namespace) -> int:

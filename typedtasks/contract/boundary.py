@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from typedtasks.contract.binding import Bind, explain_misfit, make_bind, make_spread, positional_names
 from typedtasks.contract.codec import Codec, Misfit, validator_raised
-from typedtasks.contract.schemas import CONFIG
+from typedtasks.contract.schemas import CONFIG, Node
 from typedtasks.contract.signature import check_function, injected_parameters, resolve_types, signature_text
 from typedtasks.errors import DefinitionError, PayloadInvalid, PayloadTooLarge, describe
 from typedtasks.injection import Need
@@ -147,6 +147,11 @@ class Boundary(Generic[R]):
         """Build the validators now. Raises `DefinitionError` where a type cannot be found or cannot make the round trip."""
         if self._built is None:
             self._build()
+
+    def core_schemas(self) -> tuple[Node, Node]:
+        """Return the arguments (an object by parameter name) and the result as pydantic's core schemas."""
+        built = self._built or self._build()
+        return built.arguments.core, built.result.core
 
     def _read_signature(self) -> dict[str, object]:
         """Tell what is injected from what is sent, and return the types of the latter."""

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError
 
 from typedtasks.contract.roundtrip import has_validators, holds_secret, needs_lax_json, obstacle
-from typedtasks.contract.schemas import Schemas
+from typedtasks.contract.schemas import Node, Schemas
 from typedtasks.errors import describe, error_details, printable
 
 __all__ = ["Codec", "Misfit", "validator_raised"]
@@ -28,6 +28,11 @@ class Codec:
         self._strict = None if needs_lax_json(self._schemas.core) else True
         self.holds_secret = holds_secret(self._schemas.core)
         """Whether a secret is in there: then no error shows what was given."""
+
+    @property
+    def core(self) -> Node:
+        """The type as pydantic's core schema."""
+        return self._schemas.core
 
     @property
     def obstacle(self) -> str | None:

@@ -1,0 +1,94 @@
+"""The signatures of a client's tasks as source, for its stub and for its loader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from typedtasks_codegen.contract import Contract, ParameterDefinition, TaskContract
+from typedtasks_codegen.expressions import Expressions, docstring, text
+
+__all__ = ["ClientSource", "TaskRow"]
+
+_WIDTH = 100
+_INDENT = "    "
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """What a template needs of one task. Texts are Python source."""
+
+    attribute: str
+    name: str
+    signature: str
+    doc: str
+    queue: str
+    priority: str
+    result_ttl_ms: int
+    raises: Sequence[str]
+    failures: str
+
+
+class ClientSource:
+    """Writes each task as a row of a template; `stub` for the `.pyi`, otherwise for the loader."""
+
+    def __init__(self, contract: Contract, types: Mapping[str, str], attributes: Mapping[str, str], *, stub: bool) -> None:
+        self._stub = stub
+        self._expressions = Expressions(types, contract.types, "_models.")
+        self._expressions.shadowed = frozenset(attributes.values())
+        self._expressions.known("typedtasks.client.RemoteTask")
+        self.rows = [self._row(task, attributes[task.name]) for task in contract.tasks]
+
+    @property
+    def modules(self) -> list[str]:
+        """Return the modules that the rows need."""
+        return sorted(self._expressions.modules)
+
+    def _row(self, task: TaskContract, attribute: str) -> TaskRow:
+        raises = [self._expressions.own(id) for id in task.raises]
+        return TaskRow(
+            attribute=attribute,
+            name=text(task.name),
+            signature=self._signature(task, attribute),
+            doc=task.doc,
+            queue=task.queue,
+            priority=task.priority,
+            result_ttl_ms=task.result_ttl_ms,
+            raises=raises,
+            failures=" | ".join(raises) if raises else self._expressions.known("typing.Never"),
+        )
+
+    def _signature(self, task: TaskContract, attribute: str) -> str:
+        parameters = self._parameters(task.parameters)
+        result = self._expressions.form(task.result)
+        head, tail = f"{_INDENT}async def {attribute}(", f") -> {result}:"
+        line = head + ", ".join(parameters) + tail
+        if len(line) > _WIDTH:
+            line = head + "".join(f"\n{_INDENT * 2}{parameter}," for parameter in parameters) + f"\n{_INDENT}{tail}"
+        return f"{line}\n{docstring(task.doc, _INDENT * 2)}"
+
+    def _parameters(self, parameters: Sequence[ParameterDefinition]) -> list[str]:
+        shown: list[str] = []
+        if self._stub:
+            shown.append("self_" if any(parameter.name == "self" for parameter in parameters) else "self")
+        kinds = [parameter.kind for parameter in parameters]
+        star = "var_positional" in kinds
+        for place, parameter in enumerate(parameters):
+            if parameter.kind == "keyword_only" and not star:
+                shown.append("*")
+                star = True
+            shown.append(self._parameter(parameter))
+            if parameter.kind == "positional_only" and "positional_only" not in kinds[place + 1 :]:
+                shown.append("/")
+        if self._stub and "positional_only" not in kinds:
+            shown.insert(1, "/")
+        return shown
+
+    def _parameter(self, parameter: ParameterDefinition) -> str:
+        stars = {"var_positional": "*", "var_keyword": "**"}.get(parameter.kind, "")
+        shown = f"{stars}{parameter.name}: {self._expressions.form(parameter.form)}"
+        if parameter.default is None:
+            return shown
+        if self._stub and not self._expressions.is_plain(parameter.default, parameter.form):
+            return f"{shown} = ..."
+        return f"{shown} = {self._expressions.value(parameter.default, parameter.form)}"

@@ -1,0 +1,61 @@
+"""The JSON Schemas (2020-12) of what goes over the wire: each task's arguments and its result."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, cast
+
+from pydantic import JsonValue
+from pydantic.errors import PydanticUserError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, JsonSchemaWarningKind
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import override
+
+from typedtasks import Broker, DefinitionError, Task, TaskError
+from typedtasks_codegen.refusal import GenerationError
+
+__all__ = ["json_schemas"]
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schemas(broker: Broker) -> dict[str, dict[str, JsonValue]]:
+    """Return the schemas of each task under `arguments` and `result`, the tasks sorted by name. Raises `GenerationError`."""
+    return {name: _of_task(task) for name, task in sorted(broker.tasks.items())}
+
+
+# Any: a registry holds tasks of every signature.
+def _of_task(task: Task[..., Any, TaskError]) -> dict[str, JsonValue]:
+    try:
+        arguments, result = task.boundary.core_schemas()
+    except DefinitionError as error:
+        raise GenerationError(str(error)) from None
+    return {
+        "arguments": _schema(task.name, "arguments", arguments, "validation"),
+        "result": _schema(task.name, "result", result, "serialization"),
+    }
+
+
+def _schema(task: str, what: str, core: object, mode: JsonSchemaMode) -> JsonValue:
+    try:
+        made = _Generator().generate(cast("CoreSchema", core), mode)
+    except PydanticUserError as error:
+        raise GenerationError(f"{task}: the {what} cannot be described as JSON Schema: {error.message}") from None
+    return {"$schema": _DIALECT, **cast("dict[str, JsonValue]", made), "title": f"{task} {what}"}
+
+
+class _Generator(GenerateJsonSchema):
+    """Writes what typedtasks sends: bytes are base64 everywhere, and nothing depends on the process."""
+
+    ignored_warning_kinds: ClassVar[set[JsonSchemaWarningKind]] = {"skipped-choice", "non-serializable-default", "skipped-discriminator"}
+
+    @override
+    def bytes_schema(self, schema: core_schema.BytesSchema) -> JsonSchemaValue:
+        # A bound on the length counts bytes, and JSON Schema would count letters.
+        return {"type": "string", "contentEncoding": "base64"}
+
+    @override
+    # Any: pydantic's own signature.
+    def encode_default(self, dft: Any) -> Any:
+        if isinstance(dft, set | frozenset):
+            return sorted(super().encode_default(list(cast("set[object]", dft))), key=repr)
+        return super().encode_default(dft)

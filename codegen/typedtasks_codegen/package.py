@@ -1,0 +1,104 @@
+"""The files of a client package, from a broker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import keyword
+import re
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import JsonValue
+
+from typedtasks import Broker
+from typedtasks_codegen.client_source import ClientSource
+from typedtasks_codegen.contract import Contract
+from typedtasks_codegen.json_schemas import json_schemas
+from typedtasks_codegen.models_source import ModelsSource
+from typedtasks_codegen.naming import task_names, type_names
+from typedtasks_codegen.reading import read_contract
+from typedtasks_codegen.refusal import GenerationError
+
+__all__ = ["LIST", "check_package_name", "package_files"]
+
+LIST: Final = "generated-files.txt"
+"""The file that names all files of the package: nothing else in its folder is ever deleted."""
+
+_TAKEN: Final = frozenset({"typedtasks", "typedtasks_codegen", "pydantic", "pydantic_core", "redis", "typing_extensions"})
+_LONGEST: Final = 100
+
+
+def check_package_name(package: str) -> None:
+    """Raise `GenerationError` for a name that no package can have, or that would hide another one."""
+    if not package.isidentifier() or keyword.iskeyword(package) or not package.isascii():
+        raise GenerationError(f"--package {package!r} is not the name of a package: letters, digits and '_', no digit first.")
+    if package in sys.stdlib_module_names or package in _TAKEN:
+        raise GenerationError(
+            f"--package {package!r} would hide the module {package!r}, which is there already; choose another name."
+        )
+
+
+def package_files(broker: Broker, target: str, package: str) -> dict[str, str]:
+    """Return the text of every file by its path in the package. Raises `GenerationError` for what no client could have."""
+    check_package_name(package)
+    contract = read_contract(broker)
+    if not contract.tasks:
+        raise GenerationError(f"{target} has no task, so there is nothing to generate. Is the module that defines them imported?")
+    files = {
+        **_sources(contract, target, package),
+        "contract.json": contract.text(),
+        "py.typed": "",
+        **_schema_files(json_schemas(broker)),
+    }
+    return {**files, LIST: "".join(f"{name}\n" for name in sorted([*files, LIST]))}
+
+
+def _sources(contract: Contract, target: str, package: str) -> dict[str, str]:
+    types, attributes = type_names(contract), task_names(contract)
+    environment = Environment(
+        loader=PackageLoader("typedtasks_codegen"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # this is Python source, no HTML
+    )
+    shared = {
+        "command": f"typedtasks generate {target} --package {package}",
+        "target": target,
+        "types": sorted(types.values()),
+        "max_payload": contract.tasks[0].max_payload,
+        "max_result": contract.tasks[0].max_result,
+    }
+    models = ModelsSource(contract, types)
+    of_models = {
+        "modules": models.modules,
+        "parameters": models.parameters,
+        "definitions": [definition.rstrip("\n") for definition in models.definitions],
+        "table": models.table,
+    }
+    stub, loader = (ClientSource(contract, types, attributes, stub=stub) for stub in (True, False))
+    return {
+        "models.py": environment.get_template("models.py.jinja").render({**shared, **of_models}),
+        "__init__.py": environment.get_template("client.py.jinja").render(
+            {**shared, "modules": loader.modules, "tasks": loader.rows}
+        ),
+        "__init__.pyi": environment.get_template("client.pyi.jinja").render(
+            {**shared, "modules": stub.modules, "tasks": stub.rows}
+        ),
+    }
+
+
+def _schema_files(schemas: Mapping[str, Mapping[str, JsonValue]]) -> dict[str, str]:
+    files: dict[str, str] = {}
+    stems: set[str] = set()
+    for task, of_task in schemas.items():
+        stem = re.sub(r"[^0-9A-Za-z_.-]", "_", task).lstrip(".")[:_LONGEST]
+        if stem != task or stem.lower() in stems:
+            stem += "-" + hashlib.sha256(task.encode()).hexdigest()[:8]
+        stems.add(stem.lower())
+        for suffix, what in (("args", "arguments"), ("result", "result")):
+            files[f"schemas/{stem}.{suffix}.json"] = json.dumps(of_task[what], indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    return files

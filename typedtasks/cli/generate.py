@@ -1,0 +1,48 @@
+"""`typedtasks generate` and `typedtasks schema`: what other services need to know of the tasks."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from typedtasks.cli.loading import UsageError, load_broker
+
+try:
+    from typedtasks_codegen import GenerationError, difference, json_schemas, package_files, write_folder
+except ModuleNotFoundError as error:
+    if error.name != "jinja2":
+        raise
+    raise UsageError('This needs what the extra "codegen" installs: pip install "typedtasks[codegen]".') from None
+
+__all__ = ["generate", "show_schemas"]
+
+
+def generate(target: str, out: str, package: str, *, check: bool) -> int:
+    """Write the client package of a broker's tasks, or with `check` print how it differs from what is there.
+
+    Returns 1 when it differs. Raises `UsageError` for what cannot be generated; then nothing was written.
+    """
+    folder = Path(out, package)
+    try:
+        files = package_files(load_broker(target), target, package)
+        if not check:
+            changed = write_folder(folder, files)
+            print(f"{folder}: {len(files)} files{'' if changed else ', all of them as they were'}.")
+            return 0
+        found = difference(folder, files)
+    except GenerationError as error:
+        raise UsageError(str(error)) from None
+    sys.stdout.write(found)
+    if found:
+        print(f"{folder} is not what {target} says: run typedtasks generate without --check.", file=sys.stderr)
+    return 1 if found else 0
+
+
+def show_schemas(target: str) -> int:
+    """Print the JSON Schemas of every task's arguments and result."""
+    try:
+        print(json.dumps(json_schemas(load_broker(target)), indent=2, ensure_ascii=False))
+    except GenerationError as error:
+        raise UsageError(str(error)) from None
+    return 0
