@@ -10,7 +10,7 @@ import types
 import uuid
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Final, cast
+from typing import Final, NewType, cast
 
 from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
@@ -62,7 +62,11 @@ def read_factory(factory: object, annotation: object, id_of: IdOf) -> Default:
             f"its default factory {getattr(factory, '__name__', factory)!r} may give another value each time, and the client "
             "does not have it; use a lambda of constants, uuid.uuid4, or None as the default and fill it in where the task runs"
         )
-    return read_default(cast("Callable[[], object]", factory)(), annotation, id_of)
+    make = cast("Callable[[], object]", factory)
+    first, again = (read_default(make(), annotation, id_of) for _ in range(2))
+    if first != again:
+        raise Inexpressible("its default factory gives another value each time; use None and fill it in where the task runs")
+    return first
 
 
 def _is_pure(factory: object) -> bool:
@@ -83,20 +87,18 @@ def _is_pure(factory: object) -> bool:
 def _is_known(name: str, names: Mapping[str, object], others: tuple[str, ...]) -> bool:
     if name in _PURE and (name not in names or _is_standard(names[name])):
         return True
-    # Any: whatever the module has under this name.
-    found = cast("Any", names.get(name))
+    found = names.get(name)
     if found is None:
-        enums = [names.get(other) for other in others] + [
-            value for other in others for value in vars(names[other]).values() if isinstance(names.get(other), types.ModuleType)
-        ]
-        return any(isinstance(one, type) and (one.__name__ == name or _has_member(one, name)) for one in enums)
-    if isinstance(found, types.ModuleType):
-        return found.__name__.rpartition(".")[2] == "models"
-    return isinstance(found, type) and (issubclass(found, BaseModel | Enum) or hasattr(found, "__dataclass_fields__"))
+        return any(_has_member(names.get(other), name) for other in others)
+    if isinstance(found, NewType):
+        return True
+    return isinstance(found, type) and (
+        issubclass(found, BaseModel | Enum) or hasattr(found, "__dataclass_fields__") or hasattr(found, "_field_defaults")
+    )
 
 
-def _has_member(kind: type, name: str) -> bool:
-    return issubclass(kind, Enum) and name in kind.__members__
+def _has_member(kind: object, name: str) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Enum) and name in kind.__members__
 
 
 def _is_standard(value: object) -> bool:

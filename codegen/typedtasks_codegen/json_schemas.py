@@ -46,7 +46,11 @@ def _schema(task: str, what: str, core: object, mode: JsonSchemaMode) -> JsonVal
 class _Generator(GenerateJsonSchema):
     """Writes what typedtasks sends: bytes are base64 everywhere, and nothing depends on the process."""
 
-    ignored_warning_kinds: ClassVar[set[JsonSchemaWarningKind]] = {"skipped-choice", "non-serializable-default", "skipped-discriminator"}
+    ignored_warning_kinds: ClassVar[set[JsonSchemaWarningKind]] = {
+        "skipped-choice",
+        "non-serializable-default",
+        "skipped-discriminator",
+    }
 
     @override
     def bytes_schema(self, schema: core_schema.BytesSchema) -> JsonSchemaValue:

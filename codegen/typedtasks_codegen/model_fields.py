@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, NotRequired, Required, cast, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from typing_extensions import get_annotations, get_type_hints
+from typing_extensions import ReadOnly, get_annotations, get_type_hints
 
 from typedtasks import TaskError
 from typedtasks.errors import fields_model
@@ -91,7 +91,7 @@ def hinted_fields(cls: type, id_of: IdOf, facts: Facts) -> list[FieldDefinition]
     """Return the fields of a TypedDict or a NamedTuple."""
     hints = _hints(cls)
     defaults = cast("Mapping[str, object]", getattr(cls, "_field_defaults", {}))
-    required = cast("Iterable[str]", getattr(cls, "__required_keys__", hints))
+    required = {name for name, hint in hints.items() if _is_required(cls, name, hint)}
     if getattr(cls, "__closed__", None) or getattr(cls, "__extra_items__", None) not in (None, _no_extra_items()):
         raise Inexpressible("a TypedDict that is closed or has extra_items cannot be written into a client yet")
     fields: list[FieldDefinition] = []
@@ -170,6 +170,17 @@ def _hints(cls: type) -> dict[str, object]:
     if any(isinstance(hint, dataclasses.InitVar) for owner in cls.__mro__ for hint in get_annotations(owner).values()):
         raise Inexpressible("an InitVar is no field, so it cannot be sent; use a field")
     return dict(hints)
+
+
+def _is_required(cls: type, name: str, hint: object) -> bool:
+    """Return whether a key of a TypedDict has to be there; where its types are written as text, only the hint knows."""
+    origin = get_origin(hint)
+    while origin is ReadOnly or origin is Annotated:
+        hint = get_args(hint)[0]
+        origin = get_origin(hint)
+    if origin in (Required, NotRequired):
+        return origin is Required
+    return name in cast("Iterable[str]", getattr(cls, "__required_keys__", (name,)))
 
 
 def _no_extra_items() -> object:

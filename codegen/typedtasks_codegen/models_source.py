@@ -26,7 +26,10 @@ class ModelsSource:
         self._types = {definition.id: definition for definition in contract.types}
         self._expressions = Expressions(names, contract.types)
         self.parameters = sorted({parameter for definition in contract.types for parameter in definition.parameters})
-        self.definitions = [self._written(definition) for definition in _in_order(self._types)]
+        order, early = _in_order(self._types)
+        self.definitions = [self._written(definition) for definition in order]
+        self.early = [names[id] for id in early]
+        """Models that refer to others that are defined after them."""
         self.table = [(id, names[id]) for id in sorted(self._types)]
 
     @property
@@ -53,7 +56,7 @@ class ModelsSource:
 
     def _model(self, definition: TypeDefinition) -> Iterator[str]:
         yield self._head(definition, self._known("pydantic.BaseModel"))
-        yield docstring(definition.doc, _INDENT)
+        yield _class_doc(definition)
         yield f"{_INDENT}model_config = {self._config(definition)}\n"
         yield from self._fields(definition)
 
@@ -62,13 +65,13 @@ class ModelsSource:
         inner = self._expressions.form(root.form)
         shown = text(inner) if any(True for _ in named_in(root.form)) else inner
         yield self._head(definition, f"{self._known('pydantic.RootModel')}[{shown}]")
-        yield docstring(definition.doc, _INDENT)
+        yield _class_doc(definition)
         yield f"{_INDENT}model_config = {self._config(definition)}\n"
         yield f"{_INDENT}{self._model_field(root)}\n"
 
     def _failure(self, definition: TypeDefinition) -> Iterator[str]:
         yield self._head(definition, self._known("typedtasks.TaskError"))
-        yield docstring(definition.doc, _INDENT)
+        yield _class_doc(definition)
         if not definition.fields and not definition.doc:
             yield f"{_INDENT}pass\n"
         yield from self._fields(definition)
@@ -88,7 +91,7 @@ class ModelsSource:
                 yield f"@{self._known('pydantic.with_config')}({self._config_of(config)})\n"
             yield f"@{self._known('dataclasses.dataclass')}({', '.join(options)})\n"
         yield self._head(definition)
-        yield docstring(definition.doc, _INDENT)
+        yield _class_doc(definition)
         if not definition.fields:
             yield f"{_INDENT}pass\n"
         for field in definition.fields:
@@ -101,7 +104,7 @@ class ModelsSource:
             yield f"@{self._known('pydantic.with_config')}({self._config_of(dict(definition.config))})\n"
         if all(_is_name(field.name) for field in definition.fields):
             yield self._head(definition, base)
-            yield docstring(definition.doc, _INDENT)
+            yield _class_doc(definition)
             if not definition.fields and not definition.doc:
                 yield f"{_INDENT}pass\n"
             for field in definition.fields:
@@ -117,7 +120,7 @@ class ModelsSource:
         if definition.parameters:
             raise Inexpressible("a generic NamedTuple cannot be written into a client yet; use a dataclass")
         yield self._head(definition, self._known("typing.NamedTuple"))
-        yield docstring(definition.doc, _INDENT)
+        yield _class_doc(definition)
         for field in definition.fields:
             shown = "" if field.default is None else f" = {self._expressions.value(field.default, field.form)}"
             yield f"{_INDENT}{field.name}: {self._expressions.form(field.form)}{shown}\n"
@@ -127,7 +130,7 @@ class ModelsSource:
         if wrong:
             raise Inexpressible(f"the member {wrong[0]!r} is no Python name")
         yield self._head(definition, *(self._known(base) for base in definition.bases))
-        yield docstring(definition.doc, _INDENT)
+        yield _class_doc(definition)
         for name, value in definition.members:
             yield f"{_INDENT}{name} = {self._expressions.value(value)}\n"
         if not definition.members and not definition.doc:
@@ -209,31 +212,33 @@ _WRITERS = {
 }
 
 
-def _in_order(types: Mapping[str, TypeDefinition]) -> list[TypeDefinition]:
-    """Return the definitions so that what is evaluated at once comes after what it needs: enums first, else by id."""
+def _in_order(types: Mapping[str, TypeDefinition]) -> tuple[list[TypeDefinition], list[str]]:
+    """Return the definitions so that each comes after what it needs, and the models for which a cycle makes that impossible."""
     order: dict[str, None] = {}
-    under_way: set[str] = set()
+    under_way: list[str] = []
+    early: set[str] = set()
 
     def place(id: str) -> None:
         if id in order or id in under_way:
             return
-        under_way.add(id)
-        definition = types[id]
-        for needed in _needed_at_once(definition):
-            place(needed)
-        order[id] = None
+        under_way.append(id)
+        needed = sorted(set(_needed(types[id])) - {id})
+        for other in needed:
+            place(other)
+        if any(other not in order for other in needed):
+            early.add(id)
+        order[under_way.pop()] = None
 
-    for id in sorted(types, key=lambda id: (types[id].kind != "enum", types[id].kind in ("new-type", "alias", "root"), id)):
+    for id in sorted(types, key=lambda id: (types[id].kind != "enum", id)):
         place(id)
-    return [types[id] for id in order]
+    return [types[id] for id in order], [id for id in order if id in early and types[id].kind in ("model", "root")]
 
 
-def _needed_at_once(definition: TypeDefinition) -> Iterator[str]:
+def _needed(definition: TypeDefinition) -> Iterator[str]:
     if definition.form is not None:
         yield from named_in(definition.form)
-    if definition.kind in ("root", "named-tuple"):
-        for field in definition.fields:
-            yield from named_in(field.form)
+    for field in definition.fields:
+        yield from named_in(field.form)
 
 
 def _without_alias(form: Form) -> tuple[Form, Value | None]:
@@ -243,6 +248,11 @@ def _without_alias(form: Form) -> tuple[Form, Value | None]:
     alias = dict(form.constraints).get("alias")
     rest = tuple(pair for pair in form.constraints if pair[0] != "alias")
     return (Constrained(form.form, rest) if rest else form.form), alias
+
+
+def _class_doc(definition: TypeDefinition) -> str:
+    doc = docstring(definition.doc, _INDENT)
+    return f"{doc}\n" if doc and (definition.fields or definition.members or definition.kind in ("model", "root")) else doc
 
 
 def _form_of(definition: TypeDefinition) -> Form:

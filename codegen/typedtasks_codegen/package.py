@@ -76,7 +76,8 @@ def _sources(contract: Contract, target: str, package: str) -> dict[str, str]:
     of_models = {
         "modules": models.modules,
         "parameters": models.parameters,
-        "definitions": [definition.rstrip("\n") for definition in models.definitions],
+        "definitions": "\n\n\n".join(definition.rstrip("\n") for definition in models.definitions),
+        "early": models.early,
         "table": models.table,
     }
     stub, loader = (ClientSource(contract, types, attributes, stub=stub) for stub in (True, False))

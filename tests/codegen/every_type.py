@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, Flag, IntEnum, IntFlag, StrEnum
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Generic, Literal, NamedTuple, NewType, Optional, TypeVar
+from typing import Annotated, Generic, Literal, NamedTuple, NewType, NotRequired, TypeVar
 from uuid import UUID, uuid4
 
 import pydantic
@@ -31,11 +31,11 @@ from pydantic import (
     field_validator,
 )
 from pydantic.alias_generators import to_camel
-from typing_extensions import NotRequired, TypeAliasType, TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
-from typedtasks import Broker, Secret, TaskError
 from tests.codegen.other_types import Config as OtherConfig
 from tests.codegen.other_types import OutOfStock as OtherOutOfStock
+from typedtasks import Broker, Secret, TaskError
 
 broker = Broker("memory://")
 
@@ -139,7 +139,7 @@ class Defaults(BaseModel):
     order: OrderId = OrderId(7)
     orders: list[OrderId] = [OrderId(1)]
     note: str | None = None
-    text: str = "it's \"quoted\" \\ ü\n"
+    text: str = 'it\'s "quoted" \\ ü\n'
     raw: bytes = b"\x00\xff"
     ratio: float = 0.1
     on: bool = True
@@ -289,7 +289,7 @@ def enums(
     raise NotImplementedError
 
 
-@broker.task(name="types.models", raises=(OutOfStock, OtherOutOfStock, Silent))
+@broker.task(name="types.models", raises=(OtherOutOfStock, Silent))
 async def models(
     tree: Tree,
     /,
@@ -311,7 +311,7 @@ async def models(
 @broker.task(name="types.generics")
 async def generics(
     page: Page[int], nested: Page[Page[OrderId]], both: Both[int, list[Color]], box: Box[Point], open: Open
-) -> Both[Page[Tree], Optional[str]]:
+) -> Both[Page[Tree], str | None]:
     raise NotImplementedError
 
 
