@@ -22,7 +22,7 @@ from typedtasks_codegen.forms import Value, value_of
 from typedtasks_codegen.refusal import Inexpressible
 from typedtasks_codegen.values import encode
 
-__all__ = ["Default", "read_default", "read_factory"]
+__all__ = ["Default", "is_repeatable", "read_default", "read_factory"]
 
 Default = tuple[Value, Value]
 """The Python value, and the same as it goes over the wire."""
@@ -67,6 +67,11 @@ def read_factory(factory: object, annotation: object, id_of: IdOf) -> Default:
     if first != again:
         raise Inexpressible("its default factory gives another value each time; use None and fill it in where the task runs")
     return first
+
+
+def is_repeatable(factory: object) -> bool:
+    """Return whether a factory is known to give an equal value every time, or a random UUID, which a client can make as well."""
+    return any(factory is one for one in _RANDOM) or _is_pure(factory)
 
 
 def _is_pure(factory: object) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, NotRequired, Required, cast, get_args,
 from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from typing_extensions import ReadOnly, get_annotations, get_type_hints
+from typing_extensions import ReadOnly, get_type_hints
 
 from typedtasks import TaskError
 from typedtasks.errors import fields_model
@@ -167,7 +167,9 @@ def _hints(cls: type) -> dict[str, object]:
         hints = get_type_hints(cls, include_extras=True)
     except NameError as error:
         raise Inexpressible(f"a type cannot be found ({error}); define it at the top of its module") from None
-    if any(isinstance(hint, dataclasses.InitVar) for owner in cls.__mro__ for hint in get_annotations(owner).values()):
+    # Any: dataclasses say only in private what is an InitVar once the types are text.
+    declared = cast("Mapping[str, Any]", getattr(cls, "__dataclass_fields__", {}))
+    if any(str(field._field_type) == "_FIELD_INITVAR" for field in declared.values()):
         raise Inexpressible("an InitVar is no field, so it cannot be sent; use a field")
     return dict(hints)
 

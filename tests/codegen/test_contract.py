@@ -1,0 +1,117 @@
+"""The contract: what it says, that it says it in the same bytes everywhere, and that a client's own classes say the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, Field
+
+from examples.github_users.tasks import broker as github
+from tests.codegen.every_type import broker as every_type
+from tests.codegen.generated import Data, comparable, contract_of_client, imported
+from tests.processes import ROOT
+from typedtasks import Broker
+from typedtasks_codegen import read_contract
+
+
+class Item(BaseModel):
+    """One thing."""
+
+    name: str = Field(description="What it is called.")
+
+
+def contract_of(broker: Broker) -> Data:
+    return read_contract(broker).as_json()
+
+
+def test_a_contract_says_all_that_a_caller_needs() -> None:
+    """Name, doc, parameters with types and constraints, result, failures, queue, retry and timeout."""
+    task = contract_of(github)["tasks"]["github.fetch_user"]
+    assert task["doc"] == "Fetch one user. A rate limit is waited for by the queue, not by a worker."
+    (login,) = task["parameters"]
+    assert login["name"] == "login"
+    assert login["kind"] == "positional_or_keyword"
+    assert login["type"]["type"] == "str"
+    assert list(login["type"]["constraints"]) == ["pattern"]
+    assert task["result"] == {"ref": "examples.github_users.tasks.GithubUser"}
+    assert task["raises"] == ["examples.github_users.tasks.UserNotFound", "examples.github_users.tasks.RateLimited"]
+    assert (task["queue"], task["timeout"], task["retry"]["max_attempts"]) == ("default", 30.0, 5)
+    assert task["hash"].startswith("sha256:")
+
+
+def test_what_cannot_travel_is_listed() -> None:
+    """Validators and computed fields stay with the service, and the contract says so."""
+    checked = contract_of(every_type)["types"]["tests.codegen.every_type.Checked"]
+    assert checked["does_not_travel"] == ["AfterValidator strip", "computed field double", "validator _check"]
+
+
+def test_two_types_of_one_name_do_not_collide() -> None:
+    """An id is that of the module and the class, whatever else there is."""
+    types = contract_of(every_type)["types"]
+    assert {"tests.codegen.every_type.Config", "tests.codegen.other_types.Config"} <= set(types)
+
+
+def test_the_hash_follows_the_wire_and_not_the_words() -> None:
+    """Another docstring, queue or retry leaves it; another type, default or name of a parameter changes it."""
+
+    def hash_of(doc: str, annotation: object, default: object, name: str = "a", queue: str = "default") -> str:
+        broker = Broker("memory://")
+        namespace: dict[str, object] = {"kind": annotation, "given": default}
+        exec(f"def f({name}: kind = given) -> None: pass", namespace)  # noqa: S102
+        function: Data = namespace["f"]
+        function.__doc__ = doc
+        broker.task(name="t", queue=queue)(function)
+        return str(contract_of(broker)["tasks"]["t"]["hash"])
+
+    same = hash_of("One.", int, 1)
+    assert hash_of("Two.", int, 1, queue="other") == same
+    assert len({same, hash_of("", int, 2), hash_of("", str, "1"), hash_of("", int, 1, name="b")}) == 4
+
+
+def test_the_hash_follows_the_types_that_a_task_reaches() -> None:
+    """A field of a model in a list counts as well as the parameter."""
+    hashes = set[str]()
+    for kind in (int, str):
+        broker = Broker("memory://")
+        inner = type("Inner", (BaseModel,), {"__annotations__": {"x": kind}, "__module__": __name__})
+
+        def task(items: Data) -> None:
+            """Take items."""
+
+        task.__annotations__["items"] = list[inner]  # type: ignore[valid-type]  # made for this test
+        broker.task(name="t")(task)
+        hashes.add(str(contract_of(broker)["tasks"]["t"]["hash"]))
+    assert len(hashes) == 2
+
+
+@pytest.mark.parametrize("package", ["github_client", "every_client"])
+def test_the_contract_of_a_clients_own_classes_is_the_one_that_it_was_made_from(package: str, tmp_path: Path) -> None:
+    """The fixpoint: nothing is lost or changed on the way into source and back."""
+    broker = github if package == "github_client" else every_type
+    with imported(broker, tmp_path, package) as client:
+        assert comparable(contract_of_client(client)) == comparable(contract_of(broker))
+
+
+def test_all_files_are_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+    """Whatever the seed of hashes is, and without paths of this machine."""
+    program = (
+        "import hashlib, json; from typedtasks_codegen import package_files; from tests.codegen.every_type import broker; "
+        "files = package_files(broker, 'a:b', 'client'); text = json.dumps(files); "
+        f"assert {str(ROOT)!r} not in text; print(hashlib.sha256(text.encode()).hexdigest())"
+    )
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for seed in ("0", "1", "4711")
+    ]
+    hashes = [run.communicate(timeout=60)[0] for run in runs]
+    assert len(set(hashes)) == 1
+    assert len(hashes[0]) == 65
