@@ -1,0 +1,145 @@
+"""A generated client at work: another module than the service, the same queue."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.codegen import service
+from tests.codegen.every_type import broker as every_type
+from tests.codegen.generated import imported
+from typedtasks import Broker, BrokerClosed, DefinitionError, Failure, PayloadInvalid, Success, Worker
+from typedtasks_codegen import package_files, write_folder
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    """The generated client of `tests/codegen/service.py`."""
+    with imported(service.broker, tmp_path_factory.mktemp("generated"), "library") as client:
+        yield client
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the service and its client meet."""
+    place = f"sqlite:///{tmp_path}/tasks.db" if request.param == "sqlite" else str(request.getfixturevalue("redis_url"))
+    monkeypatch.setenv("TYPEDTASKS_URL", place)
+    return place
+
+
+def broker_of(url: str) -> Broker:
+    """Return a broker of the service's functions at another place."""
+    broker = Broker(url)
+    for task in service.broker.tasks.values():
+        broker.task(name=task.name, raises=task.definition.raises)(task.function)
+    return broker
+
+
+async def test_calls_of_a_client_give_typed_results(library: ModuleType, url: str) -> None:
+    """The result is of the client's class; a declared failure is the client's own exception."""
+    broker = broker_of(url)
+    async with broker, Worker(broker), library.Client(url) as client:
+        handle = await client.lend.enqueue(library.Reader(name="ada", born=date(1815, 12, 10)), "Emma", "Ivanhoe", days=2)
+        loan = await handle.result(timeout=10)
+        assert loan == library.Loan(reader=library.Reader(name="ada", born=date(1815, 12, 10)), books=["Emma", "Ivanhoe"])
+        assert type(loan) is library.Loan
+
+        late = await client.lend.options(priority="high").enqueue(library.Reader(name="late"))
+        match await late.outcome(timeout=10):
+            case Failure(library.Overdue() as error):
+                assert error.days == 14  # the default that the service has
+            case other:
+                pytest.fail(repr(other))
+
+        many = await client.enqueue_many([client.count.call({date(2026, 1, day): ["a", "b"]}) for day in (1, 2, 3)])
+        assert [await one.result(timeout=10) for one in many] == [2, 2, 2]
+        again = client.handle(client.lend, handle.id)
+        assert await again.result(timeout=10) == loan
+
+
+async def test_the_blocking_form_waits(library: ModuleType, url: str) -> None:
+    """The same calls for code without an event loop; the worker runs on another one."""
+
+    def use() -> None:
+        with library.BlockingClient(url) as client:
+            handle = client.lend.enqueue(library.Reader(name="ada"), "Emma", days=1)
+            assert handle.result(timeout=10) == library.Loan(reader=library.Reader(name="ada"), books=["Emma"])
+            assert isinstance(handle.peek(), Success)
+            late = client.lend.options(labels={"a": "b"}).enqueue(library.Reader(name="late"))
+            with pytest.raises(library.Overdue):
+                late.result(timeout=10)
+            (counted,) = client.enqueue_many([client.count.call({})])
+            assert counted.result(timeout=10) == 0
+            assert client.handle(client.count, counted.id).outcome(timeout=10) == Success(0)
+        with pytest.raises(BrokerClosed, match="is not open: use it inside `with client:`"):
+            client.count.enqueue({})
+
+    broker = broker_of(url)
+    async with broker, Worker(broker):
+        await asyncio.wait_for(asyncio.to_thread(use), 40)
+
+
+def test_arguments_are_validated_offline(library: ModuleType) -> None:
+    """Nothing is opened, nothing is sent: pydantic refuses what does not fit the service's constraints."""
+    client = library.Client("redis://nowhere.invalid:1/0")
+    blocking = library.BlockingClient("redis://nowhere.invalid:1/0")
+    for lend in (client.lend, blocking.lend):
+        with pytest.raises(PayloadInvalid) as caught:
+            lend.call(library.Reader(name="ada"), "Emma", days=29)
+        assert [error["loc"] for error in caught.value.errors] == [("days",)]
+        with pytest.raises(PayloadInvalid):
+            lend.call("ada")
+    with pytest.raises(PayloadInvalid):
+        blocking.lend.enqueue(library.Reader(name="ada"), 7)
+    with pytest.raises(BrokerClosed):
+        blocking.lend.enqueue(library.Reader(name="ada"))
+
+
+async def test_a_task_of_a_client_says_what_it_is(library: ModuleType) -> None:
+    """Its docstring and signature are those of the service; calling it here is refused, because the function is not here."""
+    client = library.Client("memory://")
+    assert client.lend.__doc__ == "Lend books to a reader."
+    assert client.lend is client.lend
+    assert repr(client.lend).startswith("<Task library.lend(reader: _models.Reader, *books: str, days:")
+    with pytest.raises(DefinitionError, match=r"library.lend runs where its service runs, and this is a client"):
+        await client.lend(library.Reader(name="ada"))
+
+
+def test_the_service_is_not_imported_by_its_client(tmp_path: Path) -> None:
+    """Only typedtasks and what it needs itself."""
+    write_folder(tmp_path / "library", package_files(service.broker, "tests.codegen.service:broker", "library"))
+    program = (
+        "import library, sys; library.Client('memory://').lend; "
+        "print([name for name in sys.modules if name.partition('.')[0] in ('tests', 'typedtasks_codegen', 'jinja2')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_a_client_sends_is_what_the_service_sends(tmp_path: Path) -> None:
+    """The defaults of a model that the client fills in are those that the service would."""
+    with imported(every_type, tmp_path, "exchanged") as client:
+        for name in ("Tree", "Cat", "Page", "Box", "Aliased", "Forest", "Odd", "Coordinates", "Point"):
+            assert hasattr(client, name)
+        task = client.Client("memory://").structures
+        given = (
+            client.Point(x=1),
+            client.Sized(width=2),
+            {"street": "Main"},
+            {},
+            {"content-type": "text/plain"},
+            client.Coordinates(1.0),
+            {"a": [1, None]},
+            [client.OrderId(1)],
+        )
+        payload = task.boundary.encode_arguments(given, {"sku": client.Sku("x")})
+        service_side = every_type.tasks["types.structures"].boundary
+        args, kwargs = service_side.decode_arguments(payload)
+        assert service_side.encode_arguments(args, kwargs) == payload
