@@ -125,6 +125,8 @@ def untravelled_of_model(cls: type[BaseModel]) -> list[str]:
     found += [f"computed field {name}" for name in decorators.computed_fields]
     if cls.__pydantic_custom_init__:
         found.append("__init__")
+    if any(getattr(owner.__dict__.get("model_post_init"), "__name__", "") == "model_post_init" for owner in cls.__mro__[:-1]):
+        found.append("model_post_init")
     return found
 
 

@@ -124,6 +124,8 @@ class ModelsSource:
         for field in definition.fields:
             shown = "" if field.default is None else f" = {self._expressions.value(field.default, field.form)}"
             yield f"{_INDENT}{field.name}: {self._expressions.form(field.form)}{shown}\n"
+        if not definition.fields:
+            yield f"{_INDENT}pass\n"
 
     def _enum(self, definition: TypeDefinition) -> Iterator[str]:
         wrong = [name for name, _ in definition.members if not _is_name(name)]

@@ -54,6 +54,18 @@ def test_the_programs_of_a_page_print_what_the_page_says(
         assert worker.stop() == 0
 
 
+def test_the_client_of_the_page_on_clients_works_and_is_typed(tmp_path: Path) -> None:
+    """Generated from the tasks of the README, and used by the program of the page."""
+    files_of("README.md", tmp_path)
+    files_of("docs/generate.md", tmp_path)
+    run(tmp_path, "-m", "typedtasks", "generate", "app.tasks:broker", "--out", ".", "--package", "invoice_tasks")
+    with started("-m", "typedtasks", "worker", "app.tasks:broker", folder=tmp_path) as worker:
+        worker.wait_for_output("Worker started")
+        assert run(tmp_path, "other_service.py") in (ROOT / "docs/generate.md").read_text()
+        assert worker.stop() == 0
+    assert "Success" in run(tmp_path, "-m", "mypy", "--strict", "other_service.py")
+
+
 @pytest.mark.parametrize(("page", "file"), [("docs/tutorial.md", "test_shop.py"), ("docs/injection.md", "test_mailer.py")])
 def test_the_tests_of_a_page_pass(page: str, file: str, tmp_path: Path) -> None:
     """With pytest alone, as a reader has it."""
