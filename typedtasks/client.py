@@ -111,7 +111,8 @@ class RemoteTasks:
             result_ttl=timedelta(milliseconds=remote.result_ttl_ms),
             raises=remote.raises,
         )
-        made = self._made[remote.name] = decorate(remote.function)
+        made: AnyTask = decorate(remote.function)
+        self._made[remote.name] = made
         return made
 
 

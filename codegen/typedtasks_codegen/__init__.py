@@ -2,9 +2,9 @@
 
 from typedtasks_codegen.contract import Contract
 from typedtasks_codegen.folder import difference, write_folder
-from typedtasks_codegen.json_schemas import json_schemas
 from typedtasks_codegen.package import package_files
 from typedtasks_codegen.reading import read_contract
 from typedtasks_codegen.refusal import GenerationError
+from typedtasks_codegen.wire_schemas import json_schemas
 
 __all__ = ["Contract", "GenerationError", "difference", "json_schemas", "package_files", "read_contract", "write_folder"]

@@ -69,6 +69,7 @@ _CONTAINERS: Final[Mapping[object, str]] = {
     collections.abc.MutableSet: "collections.abc.MutableSet",
     Secret: "typedtasks.Secret",
 }
+_QUALIFIERS: Final[tuple[object, ...]] = (typing_extensions.Required, typing_extensions.NotRequired, typing_extensions.ReadOnly)
 _REFUSED: Final[Mapping[object, str]] = {
     Any: "Any says nothing that a client could hold; name the type, or use pydantic.JsonValue",
     object: "object says nothing that a client could hold; name the type, or use pydantic.JsonValue",
@@ -115,7 +116,7 @@ def _generic(annotation: object, origin: object, id_of: IdOf, facts: Facts) -> F
     arguments = get_args(annotation)
     if origin is type:
         raise Inexpressible("a class cannot be sent; send a Literal or an Enum that stands for it")
-    if origin in (typing_extensions.Required, typing_extensions.NotRequired, typing_extensions.ReadOnly):
+    if any(origin is one for one in _QUALIFIERS):
         return read_form(arguments[0], id_of, facts)
     name = _CONTAINERS.get(origin)
     if name is None and not isinstance(origin, type):

@@ -46,7 +46,7 @@ def read_default(value: object, annotation: object, id_of: IdOf) -> Default:
     try:
         wire = Codec(annotation).encode(value)
     except Misfit as misfit:
-        raise Inexpressible(f"its default {value!r:.80} does not fit its type:{misfit}") from None
+        raise Inexpressible(f"its default {value!r:.80} does not fit its type: {' '.join(str(misfit).split())}") from None
     except (PydanticUserError, TypeError, NameError):
         return data, data  # a type parameter: what stands for it is not known here
     return data, value_of(json.loads(wire, parse_constant=str))
@@ -97,9 +97,9 @@ def _is_known(name: str, names: Mapping[str, object], others: tuple[str, ...]) -
         return any(_has_member(names.get(other), name) for other in others)
     if isinstance(found, NewType):
         return True
-    return isinstance(found, type) and (
-        issubclass(found, BaseModel | Enum) or hasattr(found, "__dataclass_fields__") or hasattr(found, "_field_defaults")
-    )
+    marks = ("__dataclass_fields__", "_field_defaults")
+    cls = cast("type[object]", found)
+    return isinstance(found, type) and (issubclass(cls, BaseModel | Enum) or any(hasattr(cls, mark) for mark in marks))
 
 
 def _has_member(kind: object, name: str) -> bool:

@@ -80,14 +80,17 @@ class Definitions:
             return self._model(id, kind)
         if issubclass(kind, TaskError):
             return TypeDefinition(id, "failure", kind.__name__, own_doc(kind), tuple(failure_fields(kind, self.id_of)))
-        facts = Facts()
-        if dataclasses.is_dataclass(kind):
-            own = "pydantic-dataclass" if "__pydantic_fields__" in kind.__dict__ else "dataclass"
-            return self._fielded(id, own, kind, dataclass_fields(kind, self.id_of, facts), facts)
-        if is_typeddict(kind) or typing_extensions.is_typeddict(kind):
-            return self._fielded(id, "typed-dict", kind, hinted_fields(kind, self.id_of, facts), facts)
-        if issubclass(kind, tuple) and hasattr(kind, "_field_defaults"):
-            return self._fielded(id, "named-tuple", kind, hinted_fields(kind, self.id_of, facts), facts)
+        return self._record(id, self._types[id])
+
+    def _record(self, id: str, kind: object) -> TypeDefinition:
+        cls, facts = cast("type[object]", kind), Facts()
+        if dataclasses.is_dataclass(cls):
+            own: Kind = "pydantic-dataclass" if "__pydantic_fields__" in cls.__dict__ else "dataclass"
+            return self._fielded(id, own, cls, dataclass_fields(cls, self.id_of, facts), facts)
+        if is_typeddict(cls) or typing_extensions.is_typeddict(cls):
+            return self._fielded(id, "typed-dict", cls, hinted_fields(cls, self.id_of, facts), facts)
+        if tuple in cls.__mro__ and hasattr(cls, "_field_defaults"):
+            return self._fielded(id, "named-tuple", cls, hinted_fields(cls, self.id_of, facts), facts)
         raise Inexpressible("the generator does not know such a class; use a pydantic model, a dataclass or a standard type")
 
     def _fielded(self, id: str, kind: Kind, cls: type, fields: list[FieldDefinition], facts: Facts) -> TypeDefinition:
@@ -121,7 +124,7 @@ class Definitions:
         config = {key: value_of(encode(value, self.id_of)) for key, value in model_config(cls.model_config).items()}
         return TypeDefinition(
             id,
-            "root" if issubclass(cls, RootModel) else "model",
+            "root" if RootModel in cls.__mro__ else "model",
             cls.__name__,
             own_doc(cls),
             fields,

@@ -72,8 +72,8 @@ class Expressions:
             case Constrained(inner, constraints):
                 return f"{self.known('typing.Annotated')}[{', '.join([self.form(inner), *self._marks(constraints)])}]"
             case Named(id, arguments):
-                shown = ", ".join(self.form(argument) for argument in arguments)
-                return f"{self.own(id)}[{shown}]" if arguments else self.own(id)
+                given = ", ".join(self.form(argument) for argument in arguments)
+                return f"{self.own(id)}[{given}]" if arguments else self.own(id)
             case Parameter(name):
                 return name
 
@@ -128,8 +128,8 @@ class Expressions:
             pairs = cast("list[list[JsonValue]]", items)
             return "{" + ", ".join(f"{self._data(k, kinds[0])}: {self._data(v, kinds[1])}" for k, v in pairs) + "}"
         if tag == "tuple":
-            kinds = arguments if len(arguments) == len(items) else [arguments[0] if arguments else None] * len(items)
-            shown = ", ".join(self._data(item, kind) for item, kind in zip(items, kinds, strict=True))
+            each = arguments if len(arguments) == len(items) else [arguments[0] if arguments else None] * len(items)
+            shown = ", ".join(self._data(item, kind) for item, kind in zip(items, each, strict=True))
             return f"({shown},)" if len(items) == 1 else f"({shown})"
         if tag in ("set", "frozenset"):
             shown = ", ".join(self._data(item, arguments[0] if arguments else None) for item in items)

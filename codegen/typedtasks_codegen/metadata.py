@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, cast
 
 import annotated_types
@@ -45,7 +45,7 @@ _GENERAL: Final = frozenset(
 )
 _TEXTS: Final = ("title", "description", "deprecated", "frozen", "examples", "validate_default")
 _VALIDATORS: Final = (pydantic.BeforeValidator, pydantic.AfterValidator, pydantic.WrapValidator)
-_REFUSED: Final[Mapping[type, str]] = {
+_REFUSED: Final[Mapping[object, str]] = {
     pydantic.PlainValidator: "a plain validator takes the place of the type, so a client cannot know what fits",
     pydantic.PlainSerializer: "a serializer of the service decides what goes over the wire; use a type that writes itself",
     pydantic.WrapSerializer: "a serializer of the service decides what goes over the wire; use a type that writes itself",
@@ -128,7 +128,7 @@ def _read_one(item: object, facts: Facts) -> None:
     elif type(item) in _REFUSED:
         raise Inexpressible(_REFUSED[type(item)])
     elif isinstance(item, annotated_types.GroupedMetadata):
-        read_metadata(cast("Iterator[object]", iter(item)), facts)
+        read_metadata(iter(item), facts)
     elif type(item).__name__ == "_PydanticGeneralMetadata":
         _read_general(vars(item), facts)
     else:

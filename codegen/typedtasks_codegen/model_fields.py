@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Final, NotRequired, Required, cast, get_args, get_origin
+from functools import partial
+from typing import Annotated, Any, Final, NotRequired, Required, TypeVar, cast, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
@@ -27,6 +28,8 @@ __all__ = [
     "model_fields",
     "untravelled_of_model",
 ]
+
+T = TypeVar("T")
 
 _KEPT: Final = frozenset(
     {
@@ -96,7 +99,7 @@ def hinted_fields(cls: type, id_of: IdOf, facts: Facts) -> list[FieldDefinition]
         raise Inexpressible("a TypedDict that is closed or has extra_items cannot be written into a client yet")
     fields: list[FieldDefinition] = []
     for name, hint in hints.items():
-        default = _named(name, lambda hint=hint, name=name: read_default(defaults[name], hint, id_of)) if name in defaults else None
+        default = _named(name, partial(read_default, defaults[name], hint, id_of)) if name in defaults else None
         field = _field(name, hint, Facts(), default, id_of, facts)
         fields.append(dataclasses.replace(field, required=default is None and name in required))
     return fields
@@ -125,16 +128,16 @@ def untravelled_of_model(cls: type[BaseModel]) -> list[str]:
     found += [f"computed field {name}" for name in decorators.computed_fields]
     if cls.__pydantic_custom_init__:
         found.append("__init__")
-    if any(getattr(owner.__dict__.get("model_post_init"), "__name__", "") == "model_post_init" for owner in cls.__mro__[:-1]):
+    hooks = (owner.__dict__.get("model_post_init") for owner in cls.__mro__ if owner is not BaseModel)
+    if any(getattr(hook, "__name__", "") == "model_post_init" for hook in hooks):
         found.append("model_post_init")
     return found
 
 
 def _described(fields: Mapping[str, FieldInfo], id_of: IdOf, facts: Facts) -> Iterator[FieldDefinition]:
     for name, field in fields.items():
-        # A mutable binding in a loop: the function below is called before the next turn.
-        own = _named(name, lambda field=field: field_facts(field, Facts(untravelled=facts.untravelled)))
-        default = _named(name, lambda field=field: _field_default(field, id_of))
+        own = _named(name, partial(field_facts, field, Facts(untravelled=facts.untravelled)))
+        default = _named(name, partial(_field_default, field, id_of))
         yield _field(name, field.annotation, own, default, id_of, facts)
 
 
@@ -158,9 +161,9 @@ def _default_of(field: dataclasses.Field[Any], hint: object, id_of: IdOf, name: 
     if isinstance(field.default, FieldInfo):
         raise Inexpressible(f"the field {name!r} has Field(...) as its default in a plain dataclass; use pydantic.dataclasses")
     if field.default_factory is not dataclasses.MISSING:
-        return _named(name, lambda: read_factory(field.default_factory, hint, id_of))
+        return _named(name, partial(read_factory, field.default_factory, hint, id_of))
     if field.default is not dataclasses.MISSING:
-        return _named(name, lambda: read_default(field.default, hint, id_of))
+        return _named(name, partial(read_default, field.default, hint, id_of))
     return None
 
 
@@ -193,8 +196,8 @@ def _no_extra_items() -> object:
     return getattr(typing_extensions, "NoExtraItems", None)
 
 
-def _named(name: str, read: Callable[[], Any]) -> Any:
-    # Any: whatever is read is returned, with the field's name added to a refusal.
+def _named(name: str, read: Callable[[], T]) -> T:
+    """Return what is read, with the field's name added to a refusal."""
     try:
         return read()
     except Inexpressible as reason:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import keyword
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from pydantic import BaseModel
 
-from typedtasks_codegen.contract import Contract, FieldDefinition, TypeDefinition
+from typedtasks_codegen.contract import Contract, FieldDefinition, Kind, TypeDefinition
 from typedtasks_codegen.expressions import Expressions, docstring, text
 from typedtasks_codegen.forms import Constrained, Form, Value, named_in, value_of
 from typedtasks_codegen.refusal import GenerationError, Inexpressible
@@ -41,9 +41,24 @@ class ModelsSource:
     def _written(self, definition: TypeDefinition) -> str:
         self._expressions.shadowed = frozenset(field.name for field in definition.fields)
         try:
-            return "".join(_WRITERS[definition.kind](self, definition))
+            return "".join(self._lines(definition))
         except Inexpressible as reason:
             raise GenerationError(f"{definition.id}: {reason}.") from None
+
+    def _lines(self, definition: TypeDefinition) -> Iterator[str]:
+        writers: Mapping[Kind, Callable[[TypeDefinition], Iterator[str]]] = {
+            "model": self._model,
+            "root": self._root,
+            "failure": self._failure,
+            "dataclass": self._dataclass,
+            "pydantic-dataclass": self._dataclass,
+            "typed-dict": self._typed_dict,
+            "named-tuple": self._named_tuple,
+            "enum": self._enum,
+            "new-type": self._new_type,
+            "alias": self._alias,
+        }
+        return writers[definition.kind](definition)
 
     def _head(self, definition: TypeDefinition, *bases: str) -> str:
         made_of = [*bases]
@@ -156,9 +171,9 @@ class ModelsSource:
         form, alias = _without_alias(field.form)
         hint = self._expressions.form(form)
         arguments = [f"alias={self._expressions.value(alias)}"] if alias is not None else []
-        mark = "  # type: ignore  # pyright: ignore" if of_model and hasattr(BaseModel, field.name) else ""
         if field.name == "__pydantic_extra__":
-            return f"{field.name}: {hint}{mark}"
+            return f"{field.name}: {hint}  # pyright: ignore"
+        mark = "  # type: ignore  # pyright: ignore" if of_model and hasattr(BaseModel, field.name) else ""
         if field.default is not None:
             if self._expressions.is_plain(field.default, form):
                 shown = self._expressions.value(field.default, form)
@@ -198,20 +213,6 @@ class ModelsSource:
 
     def _config_of(self, config: Mapping[str, Value]) -> str:
         return f"{self._known('pydantic.ConfigDict')}({self._expressions.keywords(sorted(config.items()))})"
-
-
-_WRITERS = {
-    "model": ModelsSource._model,
-    "root": ModelsSource._root,
-    "failure": ModelsSource._failure,
-    "dataclass": ModelsSource._dataclass,
-    "pydantic-dataclass": ModelsSource._dataclass,
-    "typed-dict": ModelsSource._typed_dict,
-    "named-tuple": ModelsSource._named_tuple,
-    "enum": ModelsSource._enum,
-    "new-type": ModelsSource._new_type,
-    "alias": ModelsSource._alias,
-}
 
 
 def _in_order(types: Mapping[str, TypeDefinition]) -> tuple[list[TypeDefinition], list[str]]:

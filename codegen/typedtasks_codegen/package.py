@@ -16,11 +16,11 @@ from pydantic import JsonValue
 from typedtasks import Broker
 from typedtasks_codegen.client_source import ClientSource
 from typedtasks_codegen.contract import Contract
-from typedtasks_codegen.json_schemas import json_schemas
 from typedtasks_codegen.models_source import ModelsSource
 from typedtasks_codegen.naming import task_names, type_names
 from typedtasks_codegen.reading import read_contract
 from typedtasks_codegen.refusal import GenerationError
+from typedtasks_codegen.wire_schemas import json_schemas
 
 __all__ = ["LIST", "check_package_name", "package_files"]
 

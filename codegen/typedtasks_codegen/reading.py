@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from pydantic.errors import PydanticUserError
@@ -48,12 +49,12 @@ def _read_task(task: AnyTask, definitions: Definitions) -> TaskContract:
     parameters = [
         _refusing(
             f"{task.name}: the parameter {name!r}",
-            lambda parameter=parameter, name=name: _read_parameter(parameter, hints[name], definitions, facts),
+            partial(_read_parameter, parameter, hints[name], definitions, facts),
         )
         for name, parameter in inspect.signature(task.function).parameters.items()
     ]
-    result = _refusing(f"{task.name}: the result", lambda: read_form(hints["return"], definitions.id_of, facts))
-    raises = [_refusing(f"{task.name}: raises", lambda kind=kind: definitions.id_of(kind)) for kind in definition.raises]
+    result = _refusing(f"{task.name}: the result", partial(read_form, hints["return"], definitions.id_of, facts))
+    raises = [_refusing(f"{task.name}: raises", partial(definitions.id_of, kind)) for kind in definition.raises]
     return TaskContract(
         name=task.name,
         doc=inspect.getdoc(task.function) or "",

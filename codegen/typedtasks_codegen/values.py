@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final, cast
+from typing import Final, cast
 from uuid import UUID
 
 from pydantic import AnyUrl, BaseModel, JsonValue
@@ -53,12 +53,14 @@ def _enum(member: Enum, id_of: Callable[[type], str]) -> JsonValue:
 
 def _standard(value: object) -> JsonValue:
     kind = type(value)
-    name, arguments = _BY_TEXT.get(kind), list[JsonValue]([str(value)])
+    name = _BY_TEXT.get(kind)
+    arguments: list[JsonValue] = [str(value)]
     if isinstance(value, datetime | date | time):
         name = f"datetime.{'datetime' if isinstance(value, datetime) else kind.__name__}.fromisoformat"
         arguments = [value.isoformat()]
     elif isinstance(value, timedelta):
-        name, arguments = "datetime.timedelta", [value.days, value.seconds, value.microseconds]
+        name = "datetime.timedelta"
+        arguments = [value.days, value.seconds, value.microseconds]
     elif isinstance(value, AnyUrl) and kind.__module__.startswith("pydantic."):
         name = f"pydantic.{kind.__name__}"
     return None if name is None else {"$": "call", "name": name, "arguments": arguments}
@@ -76,6 +78,10 @@ def _composed(value: object, id_of: Callable[[type], str]) -> JsonValue:
     if kind in (set, frozenset):
         items = [encode(item, id_of) for item in cast("set[object]", value)]
         return {"$": kind.__name__, "items": sorted(items, key=repr)}
+    if isinstance(value, BaseModel) and type(value).__pydantic_generic_metadata__["origin"] is not None:
+        raise Inexpressible(
+            f"the value {value!r:.80} of a generic model cannot be written into a client yet; use None as the default"
+        )
     fields = _fields(value)
     if fields is None:
         raise Inexpressible(f"the value {value!r:.80} of the class {kind.__name__} cannot be written into a client")
@@ -91,6 +97,7 @@ def _fields(value: object) -> dict[str, object] | None:
         return {known[name].alias or name: getattr(value, name) for name in known if name in value.model_fields_set}
     if dataclasses.is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return cast("dict[str, object]", cast("Any", value)._asdict())  # Any: a NamedTuple, whose fields its class knows
+    as_dict = cast("Callable[[], dict[str, object]] | None", getattr(value, "_asdict", None))
+    if isinstance(value, tuple) and as_dict is not None:
+        return as_dict()
     return None

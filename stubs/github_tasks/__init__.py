@@ -20,6 +20,7 @@ __all__ = ["Client", "BlockingClient", "models", "GithubUser", "RateLimited", "U
 
 
 class _Signatures:
+    @staticmethod
     async def fetch_user(
         login: _typing.Annotated[str, _pydantic.Field(pattern="^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})$")],
     ) -> _models.GithubUser:

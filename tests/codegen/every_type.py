@@ -173,7 +173,7 @@ class Checked(BaseModel):
     def _check(cls, value: str) -> str:
         return value
 
-    @computed_field
+    @computed_field  # type: ignore[prop-decorator]  # as pydantic has it
     @property
     def double(self) -> str:
         return self.value * 2

@@ -129,7 +129,7 @@ def test_what_a_client_sends_is_what_the_service_sends(tmp_path: Path) -> None:
         for name in ("Tree", "Cat", "Page", "Box", "Aliased", "Forest", "Odd", "Coordinates", "Point"):
             assert hasattr(client, name)
         task = client.Client("memory://").structures
-        given = (
+        given: tuple[object, ...] = (
             client.Point(x=1),
             client.Sized(width=2),
             {"street": "Main"},

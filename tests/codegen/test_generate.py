@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.codegen.every_type import broker as every_type
+from tests.codegen.odd_shapes import broker as odd_shapes
 from tests.codegen.service import Reader
 from tests.codegen.service import broker as service
 from typedtasks.cli import main
@@ -177,7 +178,7 @@ def test_a_generated_package_may_be_moved(tmp_path: Path) -> None:
 
 def test_every_schema_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
     """By an implementation that is not ours; the command prints the same."""
-    for broker in (every_type, service):
+    for broker in (every_type, odd_shapes, service):
         for of_task in json_schemas(broker).values():
             for schema in of_task.values():
                 assert isinstance(schema, dict)
@@ -193,5 +194,6 @@ def test_a_schema_accepts_what_is_sent_and_refuses_what_is_not() -> None:
     validator = Draft202012Validator(schema)
     sent = json.loads(service.tasks["library.lend"].call(Reader(name="ada"), "Emma", days=2).payload)
     assert list(validator.iter_errors(sent)) == []
-    for wrong in ({**sent, "days": 29}, {**sent, "other": 1}, {"books": []}, {**sent, "reader": "ada"}):
+    wrongs: list[object] = [{**sent, "days": 29}, {**sent, "other": 1}, {"books": []}, {**sent, "reader": "ada"}]
+    for wrong in wrongs:
         assert not validator.is_valid(wrong)

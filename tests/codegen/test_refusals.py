@@ -164,7 +164,7 @@ def test_a_type_that_no_client_can_have_is_refused(annotation: object, reason: s
         (lambda: datetime(2020, 1, 1, tzinfo=UTC), True),
         (lambda: datetime.now(), False),
         (lambda: Path.cwd(), False),
-        (lambda: [item + 1 for item in ()], False),
+        (lambda: [item + 1 for item in (1, 2)], False),
         (datetime.now, False),
         (object, False),
     ],

@@ -12,6 +12,7 @@ import pytest
 
 from examples.github_users.tasks import broker as github
 from tests.codegen.every_type import broker as every_type
+from tests.codegen.odd_shapes import broker as odd_shapes
 from tests.codegen.service import broker as service
 from tests.processes import ROOT
 from typedtasks_codegen import difference, package_files, write_folder
@@ -52,9 +53,10 @@ def test_the_committed_stub_is_what_the_generator_writes() -> None:
 def test_generated_packages_are_strictly_typed_and_wrong_calls_are_refused(
     checker: Callable[[Path], Errors], tmp_path: Path
 ) -> None:
-    """One run over a program that uses a client, that client, and the client of every type."""
+    """One run over a program that uses a client, that client, and the clients of every type and of odd shapes."""
     write_folder(tmp_path / "library", package_files(service, "app:broker", "library"))
     write_folder(tmp_path / "every_client", package_files(every_type, "app:broker", "every_client"))
+    write_folder(tmp_path / "odd_client", package_files(odd_shapes, "app:broker", "odd_client"))
     write_folder(tmp_path / "github_tasks", package_files(github, "app:broker", "github_tasks"))
     (tmp_path / "usage.py").write_text(USAGE)
     refused = {("usage.py", number) for number, line in enumerate(USAGE.splitlines(), 1) if line.endswith("# refused")}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, cast
+import math
+from typing import Any, Final, cast
 
 from pydantic import JsonValue
 from pydantic.errors import PydanticUserError
@@ -40,13 +41,23 @@ def _schema(task: str, what: str, core: object, mode: JsonSchemaMode) -> JsonVal
         made = _Generator().generate(cast("CoreSchema", core), mode)
     except PydanticUserError as error:
         raise GenerationError(f"{task}: the {what} cannot be described as JSON Schema: {error.message}") from None
-    return {"$schema": _DIALECT, **cast("dict[str, JsonValue]", made), "title": f"{task} {what}"}
+    return {"$schema": _DIALECT, **cast("dict[str, JsonValue]", _finite(made)), "title": f"{task} {what}"}
+
+
+def _finite(data: object) -> object:
+    """Return a schema without bounds and defaults that JSON has no numbers for."""
+    if isinstance(data, list):
+        return [_finite(item) for item in cast("list[object]", data)]
+    if not isinstance(data, dict):
+        return data
+    pairs = cast("dict[str, object]", data).items()
+    return {key: _finite(value) for key, value in pairs if not (isinstance(value, float) and not math.isfinite(value))}
 
 
 class _Generator(GenerateJsonSchema):
     """Writes what typedtasks sends: bytes are base64 everywhere, and nothing depends on the process."""
 
-    ignored_warning_kinds: ClassVar[set[JsonSchemaWarningKind]] = {
+    ignored_warning_kinds: set[JsonSchemaWarningKind] = {  # noqa: RUF012 - so pydantic declares it
         "skipped-choice",
         "non-serializable-default",
         "skipped-discriminator",
