@@ -35,7 +35,7 @@ class ClientSource:
     def __init__(self, contract: Contract, types: Mapping[str, str], attributes: Mapping[str, str], *, stub: bool) -> None:
         self._stub = stub
         self._expressions = Expressions(types, contract.types, "_models.")
-        self._expressions.shadowed = frozenset(attributes.values())
+        self._expressions.shadowed = frozenset(attributes.values()) if stub else frozenset()
         self._expressions.known("typedtasks.client.RemoteTask")
         self.rows = [self._row(task, attributes[task.name]) for task in contract.tasks]
 
@@ -61,11 +61,12 @@ class ClientSource:
     def _signature(self, task: TaskContract, attribute: str) -> str:
         parameters = self._parameters(task.parameters)
         result = self._expressions.form(task.result)
-        head, tail = f"{_INDENT}async def {attribute}(", f") -> {result}:"
+        indent, name = (_INDENT, attribute) if self._stub else ("", f"_call_{attribute}")
+        head, tail = f"{indent}async def {name}(", f") -> {result}:"
         line = head + ", ".join(parameters) + tail
         if len(line) > _WIDTH:
-            line = head + "".join(f"\n{_INDENT * 2}{parameter}," for parameter in parameters) + f"\n{_INDENT}{tail}"
-        return f"{line}\n{docstring(task.doc, _INDENT * 2)}"
+            line = head + "".join(f"\n{indent}{_INDENT}{parameter}," for parameter in parameters) + f"\n{indent}{tail}"
+        return f"{line}\n{docstring(task.doc, indent + _INDENT)}"
 
     def _parameters(self, parameters: Sequence[ParameterDefinition]) -> list[str]:
         shown: list[str] = []

@@ -19,23 +19,21 @@ from .models import UserNotFound
 __all__ = ["Client", "BlockingClient", "models", "GithubUser", "RateLimited", "UserNotFound"]
 
 
-class _Signatures:
-    @staticmethod
-    async def fetch_user(
-        login: _typing.Annotated[str, _pydantic.Field(pattern="^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})$")],
-    ) -> _models.GithubUser:
-        """Fetch one user. A rate limit is waited for by the queue, not by a worker."""
-        raise _typedtasks_client.not_here("github.fetch_user")
+async def _call_fetch_user(
+    login: _typing.Annotated[str, _pydantic.Field(pattern="^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})$")],
+) -> _models.GithubUser:
+    """Fetch one user. A rate limit is waited for by the queue, not by a worker."""
+    raise _typedtasks_client.not_here("github.fetch_user")
 
 
 class _Tasks:
     fetch_user = _typedtasks_client.RemoteTask(
-        _Signatures.fetch_user,
+        _call_fetch_user,
         name="github.fetch_user",
         queue="default",
         priority="normal",
         result_ttl_ms=86400000,
-        raises=(_models.UserNotFound, _models.RateLimited,),
+        raises=(_models.UserNotFound, _models.RateLimited),
     )
 
 
