@@ -16,6 +16,8 @@ from typedtasks_codegen.refusal import GenerationError, Inexpressible
 __all__ = ["ModelsSource"]
 
 _INDENT = "    "
+_IGNORED = "  # pyright: ignore  # pyrefly: ignore  # ty: ignore"
+"""After what pydantic allows, and type checkers do not: a field in the place of an attribute that every model has."""
 
 
 class ModelsSource:
@@ -172,8 +174,8 @@ class ModelsSource:
         hint = self._expressions.form(form)
         arguments = [f"alias={self._expressions.value(alias)}"] if alias is not None else []
         if field.name == "__pydantic_extra__":
-            return f"{field.name}: {hint}  # pyright: ignore"
-        mark = "  # type: ignore  # pyright: ignore" if of_model and hasattr(BaseModel, field.name) else ""
+            return f"{field.name}: {hint}{_IGNORED}"
+        mark = f"  # type: ignore{_IGNORED}" if of_model and hasattr(BaseModel, field.name) else ""
         if field.default is not None:
             if self._expressions.is_plain(field.default, form):
                 shown = self._expressions.value(field.default, form)
