@@ -174,7 +174,7 @@ class ModelsSource:
         hint = self._expressions.form(form)
         arguments = [f"alias={self._expressions.value(alias)}"] if alias is not None else []
         if field.name == "__pydantic_extra__":
-            return f"{field.name}: {hint}{_IGNORED}"
+            return f"{field.name}: {hint} = {self._known('pydantic.Field')}(init=False){_IGNORED}"
         mark = f"  # type: ignore{_IGNORED}" if of_model and hasattr(BaseModel, field.name) else ""
         if field.default is not None:
             if self._expressions.is_plain(field.default, form):

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias, cast
 
-from pydantic import AliasChoices, AliasPath, ConfigDict, TypeAdapter
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreConfig, CoreSchema, PydanticCustomError, SchemaSerializer, SchemaValidator, from_json
 
@@ -126,6 +126,12 @@ def _rewritten(node: Any, *, check_instances: bool) -> Any:
     if kind in ("model", "dataclass") and check_instances:
         ref = made.pop("ref", None)
         check = {"type": "no-info", "function": _instance_check(made["cls"], drops_extra=_drops_extra(node))}
+        if kind == "model" and "extras_schema" in _fields_schema(node):
+            made = {
+                "type": "function-before",
+                "function": {"type": "no-info", "function": _taken_apart(made["cls"])},
+                "schema": made,
+            }
         made = {"type": "function-before", "function": check, "schema": made}
         if ref is not None:
             made["ref"] = ref
@@ -136,10 +142,26 @@ def _config_of(cls: object) -> Mapping[str, object]:
     return cast("Mapping[str, object]", getattr(cls, "__pydantic_config__", None) or {})
 
 
-def _drops_extra(model: Node) -> bool:
+def _fields_schema(model: Node) -> Node:
     inner = cast("Node", model["schema"])
     while inner.get("type") != "model-fields" and isinstance(inner.get("schema"), dict):
         inner = cast("Node", inner["schema"])
+    return inner
+
+
+def _taken_apart(cls: type) -> Callable[[object], object]:
+    """Return what gives an instance as a dictionary: pydantic cannot validate one again whose extra fields have a type."""
+
+    def take_apart(value: object) -> object:
+        if not isinstance(value, BaseModel) or not isinstance(value, cls):
+            return value
+        return {name: getattr(value, name) for name in value.model_fields_set}
+
+    return take_apart
+
+
+def _drops_extra(model: Node) -> bool:
+    inner = _fields_schema(model)
     config = cast("Node", model.get("config") or {})
     extra = inner.get("extra_behavior") or config.get("extra_fields_behavior") or "ignore"
     return inner.get("type") == "model-fields" and extra == "ignore"
