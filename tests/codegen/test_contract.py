@@ -47,7 +47,7 @@ def test_a_contract_says_all_that_a_caller_needs() -> None:
 def test_what_cannot_travel_is_listed() -> None:
     """Validators and computed fields stay with the service, and the contract says so."""
     checked = contract_of(every_type)["types"]["tests.codegen.every_type.Checked"]
-    assert checked["does_not_travel"] == ["AfterValidator strip", "computed field double", "validator _check"]
+    assert checked["does_not_travel"] == ["AfterValidator looked_at", "computed field double", "validator _check"]
 
 
 def test_two_types_of_one_name_do_not_collide() -> None:

@@ -19,7 +19,7 @@ from typedtasks.contract.codec import Codec
 from typedtasks.contract.signature import resolve_types
 from typedtasks_codegen import read_contract
 
-EXAMPLES = int(os.environ.get("TYPEDTASKS_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("TYPEDTASKS_EXAMPLES", "5"))
 """Of each parameter and result; a run with 1,000 takes some minutes."""
 
 SERVICES = {"every_type_client": every_type, "odd_shapes_client": odd_shapes}

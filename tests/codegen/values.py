@@ -125,7 +125,8 @@ class ClientValues:
 
     def _constrained(self, base: Strategy, form: Form, given: Mapping[str, Any]) -> Strategy:
         if "pattern" in given:
-            return st.from_regex(given["pattern"]).filter(lambda one: len(one) <= given.get("max_length", 99) and one.isascii())
+            regex = st.from_regex(given["pattern"], fullmatch=True, alphabet=st.characters(codec="ascii"))
+            return regex.filter(lambda one: len(one) <= given.get("max_length", 99) and "\n" not in one)
         low, high = given.get("ge", given.get("gt", None)), given.get("le", given.get("lt", None))
         if form == Atom("int"):
             return st.integers(None if low is None else low + 1, None if high is None else high - 1)
