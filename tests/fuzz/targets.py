@@ -33,8 +33,8 @@ from typedtasks.errors import BackendUnsupported, ResultInvalid, TaskFailed
 from typedtasks.outcome import ended_without_value, read_outcome, success_prefix, write_outcome
 from typedtasks.testing import RecordingListener
 from typedtasks.worker.execution import Execution, Prepared
-from typedtasks.worker.injecting import Injector
 from typedtasks.worker.frames import read_delivery, read_settlement, write_delivery, write_settlement
+from typedtasks.worker.injecting import Injector
 
 __all__ = ["TARGETS"]
 
