@@ -35,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     libraries = [library for library in LIBRARIES if options.library is None or library.name in options.library]
     environments, problems = _environments(libraries)
     run = Run(_circumstances(options, environments), problems=problems)
+    if options.keep is not None:
+        earlier = Run.from_json((options.keep / "results.json").read_text())
+        run.take_over(earlier, {measure.name: [metric.name for metric in measure.metrics] for measure in measures})
+    told = ALL if options.keep is not None else measures
     whole = options.only is None and options.library is None and not options.quick
     folder: Path = options.out or (ROOT / "benchmarks" if whole else ROOT / ".benchmarks" / "partial")
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,12 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"[{done}/{len(plan)}] round {round}  {measure.name:12} {library.name:14}", end=" ", flush=True)
             _take(run, round, measure, library, environments[library], options.quick)
             (folder / "results.json").write_text(run.to_json())
-            (folder / "RESULTS.md").write_text(report(run, measures))
+            (folder / "RESULTS.md").write_text(report(run, told))
     except KeyboardInterrupt:
         print("\nInterrupted: what has been measured is written.")
         code = 130
-    (folder / "RESULTS.md").write_text(report(run, measures))
-    (folder / "results.svg").write_text(plot(run, measures))
+    (folder / "RESULTS.md").write_text(report(run, told))
+    (folder / "results.svg").write_text(plot(run, told))
     print(f"Written: {folder / 'RESULTS.md'}, results.json and results.svg beside it.")
     for problem in run.problems:
         print(f"Not measured: {problem.library} {problem.measure}: {problem.text}")
@@ -70,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--library", type=_Chosen([x.name for x in LIBRARIES]), metavar="NAME[,..]", help="measure these libraries only (see below)"
+    )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="keep what this folder's results.json says of all but the measures that --only names; the page tells both commands",
     )
     parser.add_argument(
         "--out",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 __all__ = ["Circumstances", "Problem", "Run", "Sample", "Spread"]
@@ -82,6 +82,15 @@ class Run:
         """Return the spread of `above` divided by `below`, over the rounds that have both; None when none has."""
         upper, lower = self.values(metric, above), self.values(metric, below)
         return Spread.of(upper[round] / lower[round] for round in upper if lower.get(round))
+
+    def take_over(self, earlier: Run, measures: Mapping[str, Iterable[str]]) -> None:
+        """Keep what an earlier run has measured, but for some measures (by name, with their metrics): these are taken again."""
+        again = {metric for metrics in measures.values() for metric in metrics}
+        self.samples += [sample for sample in earlier.samples if sample.metric not in again]
+        self.problems += [problem for problem in earlier.problems if problem.measure not in measures]
+        command = f"{earlier.circumstances.command}, then {self.circumstances.command}"
+        versions = {**earlier.circumstances.versions, **self.circumstances.versions}
+        self.circumstances = replace(self.circumstances, command=command, versions=versions)
 
     def to_json(self) -> str:
         """Return the run as JSON."""

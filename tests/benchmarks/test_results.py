@@ -192,3 +192,14 @@ def test_every_rival_has_pinned_requirements() -> None:
         lines = library.requirements.read_text().splitlines()
         assert lines, library.name
         assert all(line.count("==") == 1 and "/" not in line and " " not in line for line in lines), library.name
+
+
+def test_a_measure_can_be_taken_again_while_the_others_are_kept() -> None:
+    """The page tells both commands; what went wrong with that measure is forgotten."""
+    earlier = run_with(("process", "huey", [1.0, 2.0]), ("bulk", "huey", [3.0]))
+    earlier.problems = [Problem("huey", "process", 1, "late"), Problem("huey", "bulk", 1, "late")]
+    again = run_with(("process", "huey", [5.0]))
+    again.take_over(earlier, {"process": ["process"]})
+    assert (again.values("process", "huey"), again.values("bulk", "huey")) == ({1: 5.0}, {1: 3.0})
+    assert [problem.measure for problem in again.problems] == ["bulk"]
+    assert again.circumstances.command == "make bench, then make bench"
