@@ -15,7 +15,7 @@ from tests.docs.test_documents import BLOCK
 from tests.processes import ROOT, started
 
 PAGE = ROOT / "docs/operating.md"
-ID = re.compile(r"default\.[\w-]{20}\b")
+ID = re.compile(r"default\.[\w-]{20}(?![\w-])")
 PATIENCE = 10.0
 
 _OWN = (
