@@ -106,8 +106,6 @@ def constrained(form: Form, facts: Facts, id_of: IdOf) -> Form:
 
 
 def _annotated(inner: object, metadata: list[object], id_of: IdOf, outer: Facts) -> Form:
-    if hasattr(pydantic, "OnErrorOmit") and any(type(item).__name__ == "_OnErrorOmit" for item in metadata):
-        raise Inexpressible("OnErrorOmit drops what does not fit; write the plain type")
     facts = Facts(untravelled=outer.untravelled)
     return constrained(read_form(inner, id_of, outer), read_metadata(metadata, facts), id_of)
 

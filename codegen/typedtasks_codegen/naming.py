@@ -53,7 +53,7 @@ def _distinct(keys: Iterable[str], name_of: Callable[[str, int], str]) -> dict[s
 
 
 def _attribute(task: str, parts: int) -> str:
-    words = [word for word in re.split(r"[^0-9a-zA-Z_]+", task) if word]
+    words = [word for word in re.split(r"\W+", task) if word]
     name = "_".join(words[-parts:]).lstrip("_")
     if not name:
         raise GenerationError(f"{task}: no attribute of a client can be made of this name; pass a name= with letters in it.")
@@ -61,7 +61,7 @@ def _attribute(task: str, parts: int) -> str:
 
 
 def _class_name(definition: TypeDefinition, parts: int) -> str:
-    own = re.sub(r"[^0-9a-zA-Z_]", "_", definition.name).strip("_") or "Type"
+    own = re.sub(r"\W", "_", definition.name).strip("_") or "Type"
     path = definition.id.split(".")[:-1]
     before = "".join(part.strip("_").title().replace("_", "") for part in path[len(path) - parts + 1 :]) if parts > 1 else ""
     return before + own

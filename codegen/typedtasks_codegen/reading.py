@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from pydantic.errors import PydanticUserError
 
-from typedtasks import Broker, DefinitionError, Retry, Task, TaskError
+from typedtasks import Broker, DefinitionError, Retry
 from typedtasks.clock import seconds
 from typedtasks.contract.signature import resolve_types
+from typedtasks.task import AnyTask
 from typedtasks_codegen.annotations import read_form
 from typedtasks_codegen.contract import Contract, ParameterDefinition, RetryPolicy, TaskContract
 from typedtasks_codegen.defaults import read_default
@@ -22,7 +23,6 @@ from typedtasks_codegen.refusal import GenerationError, Inexpressible
 __all__ = ["read_contract"]
 
 T = TypeVar("T")
-AnyTask = Task[..., Any, TaskError]  # Any: a registry holds tasks of every signature
 
 
 def read_contract(broker: Broker, names: Mapping[object, str] | None = None) -> Contract:

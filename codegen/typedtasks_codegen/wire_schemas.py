@@ -11,7 +11,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import override
 
-from typedtasks import Broker, DefinitionError, Task, TaskError
+from typedtasks import Broker, DefinitionError
+from typedtasks.task import AnyTask
 from typedtasks_codegen.refusal import GenerationError
 
 __all__ = ["json_schemas"]
@@ -24,8 +25,7 @@ def json_schemas(broker: Broker) -> dict[str, dict[str, JsonValue]]:
     return {name: _of_task(task) for name, task in sorted(broker.tasks.items())}
 
 
-# Any: a registry holds tasks of every signature.
-def _of_task(task: Task[..., Any, TaskError]) -> dict[str, JsonValue]:
+def _of_task(task: AnyTask) -> dict[str, JsonValue]:
     try:
         arguments, result = task.boundary.core_schemas()
     except DefinitionError as error:

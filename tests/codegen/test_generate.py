@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.codegen.every_type import broker as every_type
 from tests.codegen.odd_shapes import broker as odd_shapes
 from tests.codegen.service import Reader
 from tests.codegen.service import broker as service
+from tests.processes import ROOT
 from typedtasks.cli import main
 from typedtasks_codegen import json_schemas
 
@@ -197,3 +199,14 @@ def test_a_schema_accepts_what_is_sent_and_refuses_what_is_not() -> None:
     wrongs: list[object] = [{**sent, "days": 29}, {**sent, "other": 1}, {"books": []}, {**sent, "reader": "ada"}]
     for wrong in wrongs:
         assert not validator.is_valid(wrong)
+
+
+def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> None:
+    """The generator's dependency is no dependency of workers."""
+    program = (
+        "import sys; sys.modules['jinja2'] = None; from typedtasks.cli import main; "
+        f"sys.exit(main(['generate', {TARGET!r}, '--out', {str(tmp_path)!r}, '--package', 'library']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr == 'typedtasks: This needs what the extra "codegen" installs: pip install "typedtasks[codegen]".\n'
