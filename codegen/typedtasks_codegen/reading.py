@@ -51,7 +51,7 @@ def _read_task(task: AnyTask, definitions: Definitions) -> TaskContract:
             f"{task.name}: the parameter {name!r}",
             partial(_read_parameter, parameter, hints[name], definitions, facts),
         )
-        for name, parameter in inspect.signature(task.function).parameters.items()
+        for name, parameter in task.boundary.signature.parameters.items()
     ]
     result = _refusing(f"{task.name}: the result", partial(read_form, hints["return"], definitions.id_of, facts))
     raises = [_refusing(f"{task.name}: raises", partial(definitions.id_of, kind)) for kind in definition.raises]

@@ -15,8 +15,8 @@ from tests.codegen.every_type import broker as every_type
 from tests.codegen.generated import Data, comparable, contract_of_client, imported
 from tests.codegen.odd_shapes import broker as odd_shapes
 from tests.processes import ROOT
-from typedtasks import Broker
-from typedtasks_codegen import read_contract
+from typedtasks import Broker, Context, Depends
+from typedtasks_codegen import json_schemas, read_contract
 
 
 class Item(BaseModel):
@@ -42,6 +42,19 @@ def test_a_contract_says_all_that_a_caller_needs() -> None:
     assert task["raises"] == ["examples.github_users.tasks.UserNotFound", "examples.github_users.tasks.RateLimited"]
     assert (task["queue"], task["timeout"], task["retry"]["max_attempts"]) == ("default", 30.0, 5)
     assert task["hash"].startswith("sha256:")
+
+
+def test_what_the_worker_injects_is_no_part_of_the_contract() -> None:
+    """Neither in the parameters nor in the schemas: a client knows nothing of it."""
+    broker = Broker("memory://")
+
+    @broker.task(name="t")
+    async def task(first: str, context: Context = Depends(), *, second: int = 1, session: object = Depends(object)) -> None:
+        """Take two arguments."""
+
+    assert [parameter["name"] for parameter in contract_of(broker)["tasks"]["t"]["parameters"]] == ["first", "second"]
+    schema: Data = json_schemas(broker)["t"]["arguments"]
+    assert list(schema["properties"]) == ["first", "second"]
 
 
 def test_what_cannot_travel_is_listed() -> None:

@@ -148,6 +148,11 @@ class Boundary(Generic[R]):
         if self._built is None:
             self._build()
 
+    @property
+    def signature(self) -> inspect.Signature:
+        """What is sent: the function's signature without the injected parameters. Known for sure after `check`."""
+        return self._signature
+
     def core_schemas(self) -> tuple[Node, Node]:
         """Return the arguments (an object by parameter name) and the result as pydantic's core schemas."""
         built = self._built or self._build()
