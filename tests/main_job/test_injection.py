@@ -202,6 +202,41 @@ async def test_an_error_in_a_teardown_is_logged_and_loses_no_result(
     assert "has yielded again" in caplog.text
 
 
+async def test_a_cancellation_that_comes_out_of_a_dependency_is_what_the_dependency_says(stage: Stage) -> None:
+    """A TaskGroup cancels whoever is in it when one of its tasks fails."""
+    broker = stage.broker()
+
+    async def group(cursor: str = Depends(cursor)) -> AsyncIterator[asyncio.TaskGroup]:
+        async with asyncio.TaskGroup() as group:
+            yield group
+
+    async def limited(cursor: str = Depends(cursor)) -> AsyncIterator[None]:
+        async with asyncio.timeout(0.05):
+            yield
+
+    async def fail() -> None:
+        raise LookupError("it failed beside")
+
+    @broker.task(name="beside", retry=Retry(max_attempts=2, backoff=0))
+    async def beside(group: asyncio.TaskGroup = Depends(group), context: Context = Depends()) -> int:
+        if context.attempt == 1:
+            group.create_task(fail())
+            await asyncio.sleep(60)
+        return context.attempt
+
+    @broker.task(name="late")
+    async def late(limit: None = Depends(limited)) -> None:
+        await asyncio.sleep(60)
+
+    async with broker, Worker(broker), asyncio.timeout(20):
+        assert await (await beside.enqueue()).result() == 2
+        assert "connection saw ExceptionGroup" in events
+        outcome = await (await late.enqueue()).outcome()
+        assert isinstance(outcome, Crashed)
+        assert outcome.type == "TimeoutError"
+        assert events[-2:] == ["connection saw TimeoutError", "close connection"]
+
+
 async def test_a_dependency_that_fails_is_the_tasks_failure(stage: Stage) -> None:
     """What was made before it is taken down."""
     broker = stage.broker()

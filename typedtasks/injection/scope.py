@@ -83,11 +83,12 @@ class Scope:
             return await cast("Coroutine[object, object, object]", value)
         return value
 
-    async def close(self, error: BaseException | None) -> None:
-        """Take down what was made, the last first, telling each how the task ended. It never raises.
+    async def close(self, error: BaseException | None, *, is_decided: bool = True) -> BaseException | None:
+        """Take down what was made, the last first, telling each how the task ended, and return how. It never raises.
 
         What goes wrong is logged: it changes nothing about how the task has ended. A cancellation that comes meanwhile cuts one
-        teardown short, not those that remain.
+        teardown short, not those that remain. Unless it `is_decided`, a cancellation that nobody outside has asked for becomes
+        what the dependency that asked for it makes of it: the TimeoutError of its timeout, the failures in its TaskGroup.
         """
         while self._open and not (self._place is not None and self._place.is_busy):
             generator = self._open.pop()
@@ -98,7 +99,11 @@ class Scope:
                     else:
                         await self._here(partial(_finish, generator, error))
             except BaseException as raised:  # noqa: BLE001 - whatever it is, the others have to be taken down, too
-                self._report(generator, raised)
+                if not is_decided and isinstance(error, asyncio.CancelledError) and _explains_cancellation(raised):
+                    error = raised
+                else:
+                    self._report(generator, raised)
+        return error
 
     def close_in_thread(self, error: BaseException | None, loop: asyncio.AbstractEventLoop) -> None:
         """Do the same from a thread that was given up and has come to its end later."""
@@ -165,6 +170,12 @@ async def _finish_async(generator: AsyncGenerator[object, None], error: BaseExce
         raise
     await generator.aclose()
     raise RuntimeError("A dependency has to yield once; this one has yielded again.")
+
+
+def _explains_cancellation(raised: BaseException) -> bool:
+    """Return whether a dependency has taken back the cancellation that it had asked for, and says why it had."""
+    task = asyncio.current_task()
+    return isinstance(raised, Exception) and task is not None and not task.cancelling()
 
 
 def _is_the_same(raised: BaseException, error: BaseException | None) -> bool:

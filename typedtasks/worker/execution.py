@@ -150,15 +150,25 @@ class Execution:
             return self.failed(received, error)
 
     async def _run_injected(self, prepared: Prepared, timeout: float) -> Settlement:
-        """Run it in a scope of its own. What follows from it is decided before its dependencies are taken down."""
+        """Run it in a scope of its own. What follows from it is decided before its dependencies are taken down.
+
+        One thing is left to them: a cancellation that came out of a dependency (its TaskGroup, its timeout) it may explain.
+        """
         injection = self._injector.begin(prepared.received, timeout, self._threads)
         try:
-            return await self.run(prepared._replace(injection=injection))
-        finally:
-            thread = await injection.close()
-            if thread is not None:
-                self._injector.keep(thread)
-                self._abandon(thread)
+            settlement = await self.run(prepared._replace(injection=injection))
+        except asyncio.CancelledError:
+            self._leave(await injection.close(is_decided=False))
+            if isinstance(injection.error, Exception):
+                return self.failed(prepared.received, injection.error)
+            raise
+        self._leave(await injection.close(is_decided=True))
+        return settlement
+
+    def _leave(self, thread: asyncio.Future[None] | None) -> None:
+        if thread is not None:
+            self._injector.keep(thread)
+            self._abandon(thread)
 
     async def _run_in_child(self, received: Received, pool: ChildPool, timeout: float) -> Settlement:
         delivery, is_process_task = received.delivery, received.task.definition.executor == "process"

@@ -115,9 +115,9 @@ class Injection:
                 self._context.cancel()
             raise
 
-    async def close(self) -> asyncio.Future[None] | None:
+    async def close(self, *, is_decided: bool) -> asyncio.Future[None] | None:
         """Take down what was made. A thread that still runs the function does that later: then its end is returned."""
-        await self._scope.close(self.error)
+        self.error = await self._scope.close(self.error, is_decided=is_decided)
         self._context.run_by(None)
         if self._lane is None:
             return None
