@@ -70,7 +70,9 @@ class Heartbeat:
             while not self.stopped.wait(min(_BLOCKED_AFTER, max(0.0, due - time.monotonic()))):
                 self._look_at_loop()
                 if time.monotonic() >= due:
-                    due = time.monotonic() + self.beat()
+                    begun = time.monotonic()
+                    due = self.beat() + time.monotonic()
+                    self._last_turn += time.monotonic() - begun  # nobody has asked the loop meanwhile: that says nothing about it
         finally:
             self.keeper.close()
 
