@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.redis_server import redis_server
+from tests.redis_server import RedisServer, SentinelSite, make_user, redis_cluster, redis_server, sentinel_site
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +14,21 @@ def redis_url() -> Iterator[str]:
     """The URL of a Redis that this test run started; a test that wants it empty flushes it."""
     with redis_server() as server:
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def sentinels() -> Iterator[SentinelSite]:
+    """A primary, a replica and one Sentinel that this test run started, with the user that `typedtasks redis acl` makes."""
+    with sentinel_site() as site:
+        for server in (site.primary, site.replica):
+            make_user(server)
+        yield site
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[list[RedisServer]]:
+    """The three nodes of a cluster that this test run started, with the user that `typedtasks redis acl` makes."""
+    with redis_cluster() as nodes:
+        for node in nodes:
+            make_user(node)
+        yield nodes

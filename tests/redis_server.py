@@ -6,14 +6,40 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
 
-__all__ = ["RedisServer", "free_port", "redis_server"]
+from typedtasks.backends.redis.access import acl_line
+
+__all__ = [
+    "DOWN_AFTER",
+    "SERVICE",
+    "USER",
+    "RedisServer",
+    "Sentinel",
+    "SentinelSite",
+    "ask",
+    "cluster_url",
+    "free_port",
+    "make_user",
+    "redis_cluster",
+    "redis_server",
+    "sentinel_site",
+    "until",
+]
+
+SERVICE = "orders"
+USER = "typedtasks:s3cret@"
+"""The credentials of the user with the least rights, as they stand in a URL."""
+DOWN_AFTER = 1.0
+"""Seconds without an answer until a Sentinel takes a primary for dead."""
 
 
 def free_port() -> int:
@@ -21,6 +47,25 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Return when a condition holds. A server that does not answer yet is one that does not hold."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if condition():
+                return
+        except RedisError:
+            pass
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the Redis servers of a test are not ready after {seconds:g} s")
+        time.sleep(0.01)  # until they say that they are, within the deadline
+
+
+def ask(redis: Redis, *arguments: object) -> Any:
+    """Return the reply to a command for which redis-py has no typed method. (Any: each has one of its own.)"""
+    return cast("Any", redis).execute_command(*arguments)
 
 
 class RedisServer:
@@ -33,23 +78,36 @@ class RedisServer:
         self._options = tuple(options) or ("--save", "", "--appendonly", "no")
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The id of the process, which has been started."""
+        assert self._process is not None, "start() makes it"
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, and return when it answers."""
+        self._folder.mkdir(exist_ok=True)
         self._process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), *self._options],
+            ["redis-server", *self._arguments()],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 20
-        with Redis(port=self.port) as redis:
+        with self.client() as redis:
             while True:
                 try:
                     redis.ping()
+                    return
+                except AuthenticationError:
                     return
                 except RedisError:
                     if time.monotonic() > deadline or self._process.poll() is not None:
                         raise
                     time.sleep(0.01)  # until the port answers, within the deadline
+
+    def client(self) -> Redis:
+        """Return a client of this server. It does not try again by itself: redis-py would sleep for a second before it does."""
+        return Redis(port=self.port, retry=Retry(NoBackoff(), 0))
 
     def kill(self) -> None:
         """End it without a chance to save anything."""
@@ -57,6 +115,77 @@ class RedisServer:
             self._process.kill()
             self._process.wait(10)
             self._process = None
+
+    def _arguments(self) -> list[str]:
+        return ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), *self._options]
+
+
+class Sentinel(RedisServer):
+    """One Sentinel process. `primary` is the port of whom it watches."""
+
+    def __init__(self, folder: Path, primary: int, quorum: int, lines: Sequence[str] = ()) -> None:
+        super().__init__(folder)
+        self._lines = tuple(lines)
+        self._primary = primary
+        self._quorum = quorum
+
+    def _arguments(self) -> list[str]:
+        lines = (
+            f"port {self.port}",
+            "bind 127.0.0.1",
+            f"dir {self._folder}",
+            f"sentinel monitor {SERVICE} 127.0.0.1 {self._primary} {self._quorum}",
+            f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER * 1000:.0f}",
+            f"sentinel failover-timeout {SERVICE} 3000",
+            *self._lines,
+        )
+        path = self._folder / "sentinel.conf"
+        path.write_text("\n".join(lines) + "\n")
+        return [str(path), "--sentinel"]
+
+
+class SentinelSite:
+    """A primary, a replica, and Sentinels that watch them."""
+
+    def __init__(self, folder: Path, sentinels: int, options: Sequence[str] = ()) -> None:
+        quick = ("--save", "", "--repl-diskless-sync-delay", "0", *options)
+        self.primary = RedisServer(folder / "primary", quick)
+        self.replica = RedisServer(folder / "replica", (*quick, "--replicaof", "127.0.0.1", str(self.primary.port)))
+        self.sentinels = [Sentinel(folder / f"sentinel{n}", self.primary.port, sentinels // 2 + 1) for n in range(sentinels)]
+
+    @property
+    def url(self) -> str:
+        """The broker's URL."""
+        return self.url_of(SERVICE)
+
+    def url_of(self, service: str, credentials: str = "", options: str = "") -> str:
+        """Return the URL of a service."""
+        hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        return f"redis+sentinel://{credentials}{hosts}/{service}/0{options}"
+
+    def start(self) -> None:
+        """Start everything, and return when a fail-over could be done."""
+        self.primary.start()
+        self.replica.start()
+        with self.replica.client() as redis:
+            until(lambda: redis.info("replication")["master_link_status"] == "up")
+        for sentinel in self.sentinels:
+            sentinel.start()
+        for sentinel in self.sentinels:
+            with sentinel.client() as redis:
+                until(lambda: self._is_ready(redis))
+
+    def kill(self) -> None:
+        """End everything."""
+        for server in (*self.sentinels, self.replica, self.primary):
+            server.kill()
+
+    def _is_ready(self, redis: Redis) -> bool:
+        # Any: redis-py does not type the answers of Sentinels.
+        states: Any = redis.sentinel_masters()
+        replicas: Any = redis.sentinel_slaves(SERVICE)
+        known = states[SERVICE]["num-other-sentinels"] == len(self.sentinels) - 1
+        return known and len(replicas) == 1 and replicas[0]["master-link-status"] == "ok"
 
 
 @contextmanager
@@ -69,3 +198,57 @@ def redis_server(*options: str) -> Iterator[RedisServer]:
             yield server
         finally:
             server.kill()
+
+
+@contextmanager
+def sentinel_site(sentinels: int = 1, options: Sequence[str] = ()) -> Iterator[SentinelSite]:
+    """Yield a primary, a replica and Sentinels; they are gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        site = SentinelSite(Path(folder), sentinels, options)
+        try:
+            site.start()
+            yield site
+        finally:
+            site.kill()
+
+
+@contextmanager
+def redis_cluster(primaries: int = 3, options: Sequence[str] = ()) -> Iterator[list[RedisServer]]:
+    """Yield the nodes of a running cluster, all of them primaries; they are gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        buses = [free_port() for _ in range(primaries)]
+        own = ("--save", "", "--cluster-enabled", "yes", "--cluster-node-timeout", "2000", *options)
+        nodes = [RedisServer(Path(folder) / str(bus), (*own, "--cluster-port", str(bus))) for bus in buses]
+        try:
+            for number, node in enumerate(nodes):
+                node.start()
+                with node.client() as redis:
+                    first, last = (16384 * place // primaries for place in (number, number + 1))
+                    ask(redis, "CLUSTER", "ADDSLOTSRANGE", first, last - 1)
+                    ask(redis, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+                    ask(redis, "CLUSTER", "MEET", "127.0.0.1", nodes[0].port, buses[0])
+            for node in nodes:
+                with node.client() as redis:
+                    until(lambda: _is_whole(redis, primaries))
+            yield nodes
+        finally:
+            for node in nodes:
+                node.kill()
+
+
+def _is_whole(redis: Redis, nodes: int) -> bool:
+    info: bytes = ask(redis, "CLUSTER", "INFO")
+    facts = dict(line.split(":") for line in info.decode().split())
+    return facts["cluster_state"] == "ok" and int(facts["cluster_known_nodes"]) == nodes
+
+
+def make_user(server: RedisServer) -> None:
+    """Make the user with the least rights."""
+    with server.client() as redis:
+        ask(redis, *acl_line("typedtasks").split())
+        ask(redis, "ACL", "SETUSER", "typedtasks", ">s3cret")
+
+
+def cluster_url(nodes: list[RedisServer], credentials: str = USER) -> str:
+    """Return the broker's URL of a cluster."""
+    return f"redis+cluster://{credentials}{','.join(f'127.0.0.1:{node.port}' for node in nodes)}"

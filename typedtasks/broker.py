@@ -51,9 +51,10 @@ _log = logging.getLogger("typedtasks.broker")
 class Broker(Operating):
     """Knows tasks, sends their calls, and gives out handles of their results. What it offers to operators is in `Operating`.
 
-    `url` says where the tasks are kept: `redis://…`, `sqlite:///file.db` or `memory://`. Without it the environment variable
-    `TYPEDTASKS_URL` does, and without that it is an embedded SQLite file, `.typedtasks/tasks.db` in the working directory. A
-    `Backend` of your own may be passed instead. Nothing is opened before `async with broker:` (or `await broker.open()`).
+    `url` says where the tasks are kept: `redis://…` (docs/redis.md has more), `sqlite:///file.db` or `memory://`. Without it the
+    environment variable `TYPEDTASKS_URL` does, and without that it is an embedded SQLite file, `.typedtasks/tasks.db` in the
+    working directory. A `Backend` of your own may be passed instead. Nothing is opened before `async with broker:` (or
+    `await broker.open()`).
 
     `default_queue` takes the calls of tasks that name no queue. `max_payload` is the largest size of a call's arguments as
     JSON, in bytes, and `max_result` that of a result. `result_ttl` is how long outcomes are kept. Raises `BackendUnsupported`

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from tests.redis_server import USER, RedisServer, SentinelSite, cluster_url
 from typedtasks.backends.memory import MemoryBackend
 from typedtasks.backends.redis import RedisBackend
 from typedtasks.backends.sqlite import SQLiteBackend
@@ -52,5 +53,30 @@ class TestRedis(BackendConformance):
         with Redis.from_url(redis_url) as redis:
             redis.flushall()
         harness = BackendHarness(lambda: RedisBackend(redis_url), asyncio.sleep)
+        yield harness
+        await harness.close()
+
+
+class TestRedisBehindSentinels(BackendConformance):
+    """The primary that a Sentinel names, as a user with the least rights."""
+
+    @pytest.fixture
+    async def harness(self, sentinels: SentinelSite) -> AsyncIterator[BackendHarness]:
+        with sentinels.primary.client() as redis:
+            redis.flushall()
+        harness = BackendHarness(lambda: RedisBackend(sentinels.url_of("orders", USER)), asyncio.sleep)
+        yield harness
+        await harness.close()
+
+
+class TestRedisCluster(BackendConformance):
+    """Three nodes, as a user with the least rights: queues are wherever their names put them."""
+
+    @pytest.fixture
+    async def harness(self, cluster: list[RedisServer]) -> AsyncIterator[BackendHarness]:
+        for node in cluster:
+            with node.client() as redis:
+                redis.flushall()
+        harness = BackendHarness(lambda: RedisBackend(cluster_url(cluster)), asyncio.sleep)
         yield harness
         await harness.close()

@@ -9,15 +9,16 @@ from typing import Any, cast
 
 import hiredis
 import pytest
-import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 
-from tests.redis_server import RedisServer, free_port, redis_server
+from tests.redis_server import redis_server
 from typedtasks import BackendUnavailable, BackendUnsupported, Broker
+from typedtasks.backends.redis.address import Address
 from typedtasks.backends.redis.connection import Commands
-from typedtasks.backends.redis.protocol import Address, PlainReader, ReplyError, connect, pack_plainly
+from typedtasks.backends.redis.protocol import PlainReader, ReplyError, connect, pack_plainly
+from typedtasks.backends.redis.standalone import Standalone
 
 REPLIES = st.recursive(
     st.none() | st.integers(-(2**63), 2**63 - 1) | st.binary(max_size=20), lambda children: st.lists(children, max_size=4)
@@ -129,12 +130,12 @@ async def test_what_is_no_reply_closes_the_connection(garbage: bytes) -> None:
 async def test_a_lost_connection_is_opened_again_for_the_next_command() -> None:
     """The command that lost it is not repeated: it may have been done."""
     with redis_server() as server, Redis.from_url(server.url) as redis:
-        commands = Commands(server.url)
-        assert await commands.command("Asking", "PING") == b"PONG"
+        commands = Commands(Standalone(Address.of(server.url), server.url))
+        assert await commands.command("", "Asking", "PING") == b"PONG"
         redis.client_kill_filter(_type="normal", skipme=True)
         with pytest.raises(BackendUnavailable, match="Asking: Redis at redis://127"):
-            await commands.command("Asking", "PING")
-        assert await commands.command("Asking", "PING") == b"PONG"
+            await commands.command("", "Asking", "PING")
+        assert await commands.command("", "Asking", "PING") == b"PONG"
         await commands.close()
 
 
@@ -183,10 +184,10 @@ async def test_what_is_no_redis_is_refused() -> None:
 async def test_a_read_whose_connection_is_lost_is_sent_once_more() -> None:
     """It changes nothing, so that does no harm."""
     with redis_server() as server, Redis.from_url(server.url) as redis:
-        commands = Commands(server.url)
-        await commands.command("Asking", "PING")
+        commands = Commands(Standalone(Address.of(server.url), server.url))
+        await commands.command("", "Asking", "PING")
         redis.client_kill_filter(_type="normal", skipme=True)
-        assert await commands.read("Reading", "MGET", "a") == [None]
+        assert await commands.read("", "Reading", "MGET", "a") == [None]
         await commands.close()
 
 
@@ -194,43 +195,7 @@ async def test_a_read_that_the_server_cannot_do_now_is_backend_unavailable() -> 
     """A server that has just been started again loads its data: a state that passes."""
     server, address = await served(lambda data, writer: writer.write(b"-LOADING Redis is loading the dataset in memory\r\n"))
     async with server:
-        commands = Commands(f"redis://{address.host}:{address.port}")
+        commands = Commands(Standalone(address, "there"))
         with pytest.raises(BackendUnavailable, match="LOADING"):
-            await commands.read("Reading", "MGET", "a")
+            await commands.read("", "Reading", "MGET", "a")
         await commands.close()
-
-
-async def test_rediss_checks_the_certificate(tmp_path: Path) -> None:
-    """With the authority that signed it, the broker opens; without, it says so."""
-    authority = trustme.CA()
-    signed = authority.issue_cert("127.0.0.1", "localhost")
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    signed.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
-    signed.private_key_pem.write_to_path(tmp_path / "key.pem")
-    port = free_port()
-    files = [str(tmp_path / name) for name in ("cert.pem", "key.pem", "ca.pem")]
-    tls = ("--tls-port", str(port), "--tls-cert-file", files[0], "--tls-key-file", files[1], "--tls-ca-cert-file", files[2])
-    server = RedisServer(tmp_path, (*tls, "--tls-auth-clients", "no", "--save", ""))
-    server.start()
-    try:
-        async with Broker(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={files[2]}"):
-            pass
-        with pytest.raises(BackendUnavailable, match="(?i)certificate"):
-            await Broker(f"rediss://127.0.0.1:{port}/0").open()
-    finally:
-        server.kill()
-
-
-@pytest.mark.parametrize(
-    ("url", "text"),
-    [
-        ("redis://localhost:port/0", "cannot be used"),
-        ("redis://localhost/0?dbb=3", "unknown option 'dbb'. Known are db, username, password"),
-        ("redis://a..b/0", "cannot be used"),
-        ("rediss://localhost/0?ssl_cert_reqs=sometimes", "cannot be used"),
-    ],
-)
-async def test_an_address_that_is_none_is_refused(url: str, text: str) -> None:
-    """With what is wrong about it."""
-    with pytest.raises(BackendUnsupported, match=text):
-        await Broker(url).open()

@@ -14,6 +14,18 @@ from typedtasks.backends import redacted
         ("redis://:pass@host/0", "redis://:***@host/0"),
         ("redis://host/0?password=pass&db=1", "redis://host/0?password=***&db=1"),
         ("redis://:pa[ss@host/0", "redis://***@host/0"),
+        ("redis://:pa/ss@host/0", "redis://***@host/0"),
+        ("redis://:pa?ss@host/0", "redis://***@host/0"),
+        ("redis://:pa#ss@host/0", "redis://***@host/0"),
+        ("redis://:pa@ss@host/0", "redis://:***@host/0"),
+        ("redis+sentinel://user:pass@one:1,two:2/orders/0", "redis+sentinel://user:***@one:1,two:2/orders/0"),
+        (
+            "rediss+sentinel://one/orders?sentinel_username=u&sentinel_password=pass&ssl_password=pass",
+            "rediss+sentinel://one/orders?sentinel_username=u&sentinel_password=***&ssl_password=***",
+        ),
+        ("redis://host?pass%77ord=pass", "redis://host?pass%77ord=***"),
+        ("redis+cluster://:pass@one,two:7001", "redis+cluster://:***@one,two:7001"),
+        ("sqlite:///a@b/tasks.db", "sqlite:///a@b/tasks.db"),
         ("sqlite:///tasks.db", "sqlite:///tasks.db"),
     ],
 )

@@ -21,10 +21,11 @@ from typedtasks.backend import Delivery, Reschedule, TaskId, created_ms
 from typedtasks.backends import backend_from_url
 from typedtasks.backends.redis import RedisBackend
 from typedtasks.backends.redis.client import _check_server
-from typedtasks.backends.redis.connection import Messages
+from typedtasks.backends.redis.codec import delivery_of, settlement_rows
+from typedtasks.backends.redis.deployment import deployment_of
 from typedtasks.backends.redis.operator import _unpack
-from typedtasks.backends.redis.protocol import Address, Connection, PlainReader, pack
-from typedtasks.backends.redis.session import RedisSession, SessionScripts, _delivery, _settlement
+from typedtasks.backends.redis.protocol import Connection, PlainReader, pack
+from typedtasks.backends.redis.session import RedisSession, SessionScripts
 from typedtasks.backends.sqlite.store import Store
 from typedtasks.clock import SystemClock
 from typedtasks.contract import Misfit
@@ -39,6 +40,7 @@ from typedtasks.worker.injecting import Injector
 __all__ = ["TARGETS"]
 
 _URL: Final = "redis://127.0.0.1:1/0"
+_DEPLOYMENT = deployment_of(_URL)
 _BROKER: Final = Broker("memory://")
 
 
@@ -128,7 +130,7 @@ def _prepare(chance: random.Random) -> Case:
         prepared = _EXECUTION.prepare(delivery)
         if not isinstance(prepared, Prepared):
             assert isinstance(prepared, Reschedule) or b"while it was prepared" not in prepared.outcome, prepared
-            pack(("EVALSHA", *_settlement(prepared)))
+            pack(("EVALSHA", *settlement_rows(prepared)))
             assert read_settlement(write_settlement(prepared)) == prepared
 
     return case
@@ -224,7 +226,7 @@ def _connection(chance: random.Random) -> Case:
         connection.connection_made(transport)
         futures: list[asyncio.Future[Any]] = [] if listens else [connection.call(("PING",)) for _ in range(waiting)]
         if listens:
-            messages = Messages(_URL, {"c": _backend()._on_outcomes}, lambda: None)
+            messages = deployment_of(_URL).messages({"c": _backend()._on_outcomes}, lambda: None)
             cast("Any", messages)._subscribed = asyncio.get_running_loop().create_future()  # Any: what open() would make
             connection.listen([b"c"], messages._take)
         for piece in pieces:
@@ -270,7 +272,7 @@ def _outcome_message(chance: random.Random) -> Case:
 
 def _control_message(chance: random.Random) -> Case:
     message = chance.choice([b"c", b"p", b"l", b"d", b"", b"?"]) + mutated(chance, b"default.abc")
-    return lambda: RedisSession(_URL, _SCRIPTS, cast("Any", "s"), ["default"], 1.0, RecordingListener())._on_control(message)
+    return lambda: RedisSession(_DEPLOYMENT, _SCRIPTS, cast("Any", "s"), ["default"], 1.0, RecordingListener())._on_control(message)
 
 
 def _stream_entry(chance: random.Random) -> Case:
@@ -278,7 +280,7 @@ def _stream_entry(chance: random.Random) -> Case:
     fields = {name: chance.choice([noise(chance), b"1", b"9" * 400, b"-1", b"\xd9\xa1"]) for name in names}
 
     def case() -> None:
-        delivery = _delivery("default", 1, b"1-1", fields)
+        delivery = delivery_of("default", 1, b"1-1", fields)
         assert 1 <= delivery.deliveries <= 10**9
         delivery.id.encode()
 
@@ -320,13 +322,15 @@ def _url(chance: random.Random) -> Case:
         b"redis://me:pass@host:6379/0",
         b"rediss://h/1?ssl_cert_reqs=none",
         b"unix:///a?db=3",
+        b"redis+sentinel://me:pass@host:26379,other/service/0?sentinel_username=me&sentinel_password=pass",
+        b"rediss+cluster://:pass@host:7000,[::1]:7001",
         b"sqlite:///a.db",
     ]
     url = mutated(chance, chance.choice(urls)).decode("utf-8", "surrogateescape") if chance.random() < 0.8 else text(chance)
 
     def case() -> None:
         if url.startswith(("redis", "unix")):
-            Address.of(url)  # a whole backend would read its scripts as well
+            deployment_of(url)  # a whole backend would read its scripts as well
         else:
             backend_from_url(url)
 

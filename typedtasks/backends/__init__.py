@@ -14,7 +14,11 @@ __all__ = ["DEFAULT_URL", "backend_from_url", "redacted"]
 
 DEFAULT_URL: Final = "sqlite:///.typedtasks/tasks.db"
 
-_KNOWN: Final = "redis://host:6379/0, rediss://… (TLS), unix://…, sqlite:///relative.db, sqlite:////absolute.db, memory://"
+_KNOWN: Final = (
+    "redis://host:6379/0, redis+sentinel://host:26379/service, redis+cluster://host:6379 (each with rediss for TLS), unix://…, "
+    "sqlite:///relative.db, sqlite:////absolute.db, memory://"
+)
+_REDIS: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 
 
 def backend_from_url(url: str) -> Backend:
@@ -28,7 +32,7 @@ def backend_from_url(url: str) -> Backend:
         from typedtasks.backends.sqlite import SQLiteBackend
 
         return SQLiteBackend(_sqlite_path(url))
-    if colon and scheme in ("redis", "rediss", "unix"):
+    if colon and scheme in _REDIS:
         from typedtasks.backends.redis import RedisBackend
 
         return RedisBackend(url)

@@ -23,9 +23,11 @@ from typedtasks.backend import (
     Waiting,
     queue_of,
 )
-from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Messages, Script, prefix_of, translated
+from typedtasks.backends.redis.codec import values_of
+from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Executor, Messages, Script, prefix_of, translated
+from typedtasks.backends.redis.deployment import Deployment, deployment_of
 from typedtasks.backends.redis.operator import Operator
-from typedtasks.backends.redis.session import RedisSession, SessionScripts, values_of
+from typedtasks.backends.redis.session import RedisSession, SessionScripts
 from typedtasks.backends.urls import redacted
 from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported, BrokerClosed, representation
 
@@ -44,7 +46,10 @@ _log = logging.getLogger("typedtasks.redis")
 
 
 class RedisBackend:
-    """Tasks and outcomes on a Redis server. Implements `typedtasks.backend.Backend`; keys are described in docs/wire-format.md."""
+    """Tasks and outcomes on Redis: a server, the primary behind Sentinels, or a cluster. Implements `typedtasks.backend.Backend`.
+
+    Its keys are described in docs/wire-format.md.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -54,7 +59,8 @@ class RedisBackend:
         self._batches = 0
         self._unanswered: dict[int, None] = {}
         """The numbers of the batches that are being sent, the lowest first."""
-        self._commands: Commands | None = None
+        self._deployment: Deployment | None = None
+        self._commands: Executor | None = None
         self._messages: Messages | None = None
         self._listener: OutcomeListener | None = None
         self._pid = os.getpid()
@@ -68,20 +74,21 @@ class RedisBackend:
         """Connect, look at the server, and subscribe to this client's outcomes."""
         self._listener = listener
         self._pid = os.getpid()
-        commands = Commands(self._url)
-        messages = Messages(self._url, {f"tt:done:{self._reply_to}": self._on_outcomes}, listener.interrupted)
+        deployment = deployment_of(self._url)
+        commands = deployment.commands()
+        messages = deployment.messages({f"tt:done:{self._reply_to}": self._on_outcomes}, listener.interrupted)
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT + 0.5):
-                durability = _check_server(self._url, await _server_facts(commands))
+                durability = _check_servers(await commands.everywhere("Opening the broker", "INFO"))
                 await messages.open()
         except BaseException as error:
             await messages.close()
             await commands.close()
             if isinstance(error, TimeoutError):
-                raise translated(self._url, "Opening the broker", error) from error
+                raise translated(deployment.shown, "Opening the broker", error) from error
             raise
-        self._commands, self._messages = commands, messages
-        return durability
+        self._deployment, self._commands, self._messages = deployment, commands, messages
+        return f"{durability} {deployment.durability}".rstrip()
 
     async def close(self) -> None:
         """Release the connections."""
@@ -144,26 +151,27 @@ class RedisBackend:
 
     async def watch(self, ids: Sequence[TaskId]) -> None:
         """Add this client to those that are told of the outcomes of `ids`."""
-        commands: list[tuple[object, ...]] = []
         for queue, named in _by_queue_of_id(ids).items():
             prefix = prefix_of(queue)
+            commands: list[tuple[object, ...]] = []
             for id in named:
                 commands.append(("SADD", f"{prefix}watch:{id}", self._reply_to))
                 commands.append(("PEXPIRE", f"{prefix}watch:{id}", _WATCH_MS))
             commands.append(("SET", f"{prefix}watched", 1, "PX", _WATCH_MS))
-        await self._open_commands.all_of("Watching tasks", commands)
+            await self._open_commands.all_of(queue, "Watching tasks", commands)
 
     async def unwatch(self, ids: Sequence[TaskId]) -> None:
         """Remove this client from those that are told of the outcomes of `ids`."""
-        commands = [("SREM", f"{prefix_of(queue_of(id))}watch:{id}", self._reply_to) for id in ids]
-        await self._open_commands.all_of("Unwatching tasks", commands)
+        for queue, named in _by_queue_of_id(ids).items():
+            commands = [("SREM", f"{prefix_of(queue)}watch:{id}", self._reply_to) for id in named]
+            await self._open_commands.all_of(queue, "Unwatching tasks", commands)
 
     async def read_outcomes(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
         """Return the outcomes that exist: one MGET for each queue."""
         outcomes: dict[TaskId, bytes] = {}
         for queue, named in _by_queue_of_id(ids).items():
             keys = [f"{prefix_of(queue)}r:{id}" for id in named]
-            found = cast("list[bytes | None]", await self._open_commands.read("Reading outcomes", "MGET", *keys))
+            found = cast("list[bytes | None]", await self._open_commands.read(queue, "Reading outcomes", "MGET", *keys))
             outcomes.update({id: body for id, body in zip(named, found, strict=True) if body is not None})
         return outcomes
 
@@ -177,7 +185,8 @@ class RedisBackend:
 
     async def join(self, session: SessionId, queues: Sequence[str], lease: float, listener: SessionListener) -> RedisSession:
         """Begin a session."""
-        joined = RedisSession(self._url, self._session_scripts, session, queues, lease, listener)
+        assert self._deployment is not None, "open() has made it"
+        joined = RedisSession(self._deployment, self._session_scripts, session, queues, lease, listener)
         await joined.open()
         return joined
 
@@ -185,7 +194,8 @@ class RedisBackend:
         """End the lease of a session."""
         for queue in queues:
             prefix = prefix_of(queue)
-            await self._open_commands.all_of("Ending a lease", [("ZREM", f"{prefix}w", session), ("PUBLISH", f"{prefix}ctl", "l")])
+            end = [("ZREM", f"{prefix}w", session), ("PUBLISH", f"{prefix}ctl", "l")]
+            await self._open_commands.all_of(queue, "Ending a lease", end)
 
     async def counts(self, queue: str) -> Counts:
         """Return how many tasks of the queue are in each state."""
@@ -228,7 +238,7 @@ class RedisBackend:
         return Operator(self._open_commands)
 
     @property
-    def _open_commands(self) -> Commands:
+    def _open_commands(self) -> Executor:
         if self._commands is None:
             raise BrokerClosed(f"The Redis backend for {redacted(self._url)} is not open.")
         if self._pid != os.getpid():
@@ -242,12 +252,13 @@ class RedisBackend:
         for key in ("db", "deadb"):
             names = list(wanted - found)
             if names:
-                held = await commands.command("Looking for tasks", "HMGET", prefix + key, *names)
+                held = await commands.command(queue, "Looking for tasks", "HMGET", prefix + key, *names)
                 found |= {id for id, value in zip(names, held, strict=True) if value is not None}
         for priority in range(3):
             last = b"-"
             while found < wanted:
-                entries = await commands.command("Looking for tasks", "XRANGE", f"{prefix}s{priority}", last, "+", "COUNT", _SCAN)
+                stream = f"{prefix}s{priority}"
+                entries = await commands.command(queue, "Looking for tasks", "XRANGE", stream, last, "+", "COUNT", _SCAN)
                 if not entries:
                     break
                 found |= {TaskId(fields[1].decode("utf-8", "replace")) for _, fields in entries} & wanted
@@ -271,33 +282,37 @@ class RedisBackend:
             listener.settled(id, message[length_end + 1 : at] if length >= 0 else None)
 
 
-async def _server_facts(commands: Commands) -> Mapping[str, str]:
-    reply: object = await commands.command("Opening the broker", "INFO")
+def _check_servers(answers: Sequence[tuple[str, object]]) -> str:
+    """Return a sentence about persistence. `answers` are the servers' names and replies to INFO.
+
+    Raises `BackendUnsupported` for a server that will not do.
+    """
+    durabilities = [_check_server(shown, _facts(shown, reply)) for shown, reply in answers]
+    return next((text for is_durable, text in durabilities if not is_durable), durabilities[0][1])
+
+
+def _facts(shown: str, reply: object) -> Mapping[str, str]:
     if not isinstance(reply, bytes):
-        raise BackendUnsupported(
-            f"What answers at {redacted(commands.url)} is no Redis: it said {representation(reply)} when asked for INFO."
-        )
+        raise BackendUnsupported(f"What answers at {shown} is no Redis: it said {representation(reply)} when asked for INFO.")
     lines = reply.decode("utf-8", "replace").splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)
 
 
-def _check_server(url: str, facts: Mapping[str, str]) -> str:
-    """Return a sentence about the server's persistence. Raises `BackendUnsupported` for a server that will not do."""
+def _check_server(shown: str, facts: Mapping[str, str]) -> tuple[bool, str]:
+    """Return whether what a server acknowledges outlives a restart, and that as a sentence."""
     version = facts.get("redis_version", "0")
     numbers = re.match(r"(\d{1,9})\.(\d{1,9})", version)
     if numbers is None or (int(numbers[1]), int(numbers[2])) < _OLDEST:
-        raise BackendUnsupported(
-            f"Redis at {redacted(url)} is version {version}; typedtasks needs 7.0 or later. Upgrade the server."
-        )
+        raise BackendUnsupported(f"Redis at {shown} is version {version}; typedtasks needs 7.0 or later. Upgrade the server.")
     policy = facts.get("maxmemory_policy", "noeviction")
     if policy != "noeviction" and facts.get("maxmemory", "0") != "0":
         raise BackendUnsupported(
-            f"Redis at {redacted(url)} evicts keys when it is full (maxmemory-policy {policy}), which would lose tasks: "
+            f"Redis at {shown} evicts keys when it is full (maxmemory-policy {policy}), which would lose tasks: "
             "set maxmemory-policy to noeviction."
         )
     if facts.get("aof_enabled") == "1":
-        return f"Redis {version} with an append-only file: what was acknowledged outlives a restart."
-    return f"Redis {version} without an append-only file: a restart may lose tasks. Set appendonly yes to keep them."
+        return True, f"Redis {version} with an append-only file: what was acknowledged outlives a restart."
+    return False, f"Redis {version} without an append-only file: a restart may lose tasks. Set appendonly yes to keep them."
 
 
 def _by_queue(batch: Sequence[Publication]) -> dict[str, list[Publication]]:

@@ -8,14 +8,13 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
-from typedtasks.backends.redis.protocol import Address, Connection, ReplyError, connect
-from typedtasks.backends.urls import redacted
+from typedtasks.backends.redis.protocol import Connection, ReplyError
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendFull, BackendUnavailable, representation
 
-__all__ = ["COMMAND_TIMEOUT", "Commands", "Messages", "Script", "prefix_of", "translated"]
+__all__ = ["COMMAND_TIMEOUT", "Commands", "Executor", "Messages", "Script", "Server", "prefix_of", "translated"]
 
 COMMAND_TIMEOUT: Final = 4.0
 """Seconds that one command may take, connecting included: whoever calls is told within five."""
@@ -23,6 +22,8 @@ _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 5.0
 
 _MESSAGE_WAIT: Final = 15.0
+_WARY_MESSAGE_WAIT: Final = 2.0
+"""Seconds of silence until the server of a subscription is asked whether it is there; fewer where another may take its place."""
 _SHARED: Final = "-- common.lua\n"
 
 _log = logging.getLogger("typedtasks.redis")
@@ -43,32 +44,87 @@ def prefix_of(queue: str) -> str:
     return f"tt:{{{queue}}}:"
 
 
-def translated(url: str, what: str, error: Exception) -> Exception:
-    """Return our error for one of the connection or the server. `what` says what was tried; a mistake of ours stays what it is."""
+def translated(shown: str, what: str, error: Exception) -> Exception:
+    """Return our error for one of the connection or the server. `what` says what was tried; a mistake of ours stays what it is.
+
+    `shown` names the server, without a password.
+    """
     if not isinstance(error, ReplyError):
         reason = str(error) or f"no answer within {COMMAND_TIMEOUT:g} s"
         return BackendUnavailable(
-            f"{what}: Redis at {redacted(url)} is not available ({reason}). Start it, or correct the broker's URL (TYPEDTASKS_URL)."
+            f"{what}: Redis at {shown} is not available ({reason}). Start it, or correct the broker's URL (TYPEDTASKS_URL)."
         )
     code, text = error.code, str(error)
     if code in _REFUSALS or (code == "ERR" and "AUTH" in text):
-        return BackendUnavailable(f"{what}: Redis at {redacted(url)} refused the user or password: {text}.")
+        return BackendUnavailable(f"{what}: Redis at {shown} refused the user or password: {text}.")
     if code == "NOPERM":
-        return BackendUnavailable(f"{what}: the Redis user of {redacted(url)} may not do this: {text}.")
+        return BackendUnavailable(
+            f"{what}: the Redis user of {shown} may not do this: {text}. `typedtasks redis acl` says what it needs."
+        )
     if "OOM" in text:
         return BackendFull(
-            f"{what}: Redis at {redacted(url)} has reached its maxmemory ({text}). Nothing was sent. "
+            f"{what}: Redis at {shown} has reached its maxmemory ({text}). Nothing was sent. "
             "Let workers catch up, or give it more memory."
         )
     if code == "READONLY":
-        return BackendUnavailable(f"{what}: Redis at {redacted(url)} is read-only ({text}): it is a replica. Name its primary.")
+        return BackendUnavailable(
+            f"{what}: Redis at {shown} is read-only ({text}): it is a replica. Name its primary, or its Sentinels."
+        )
     if code.isupper() and code not in _MISTAKES:  # NOREPLICAS, MISCONF, BUSY, UNBLOCKED, LOADING ...: a state that may pass
-        return BackendUnavailable(f"{what}: Redis at {redacted(url)} cannot do this now: {text.rstrip('.')}.")
+        return BackendUnavailable(f"{what}: Redis at {shown} cannot do this now: {text.rstrip('.')}.")
     return error
 
 
 _REFUSALS: Final = ("NOAUTH", "WRONGPASS")
 _MISTAKES: Final = ("ERR", "WRONGTYPE", "NOGROUP", "NOSCRIPT", "CROSSSLOT", "EXECABORT", "BUSYGROUP")
+_NO_PRIMARY: Final = ("READONLY", "UNBLOCKED", "MASTERDOWN", "NOREPLICAS")
+"""Errors of a server that another one may have replaced: what is sent next goes over a new connection."""
+
+
+class Server(Protocol):
+    """What connections are opened to."""
+
+    @property
+    def shown(self) -> str:
+        """How it is named in errors and logs: without a password."""
+        ...
+
+    @property
+    def may_move(self) -> bool:
+        """Whether another server may take its place."""
+        ...
+
+    async def connect(self, timeout: float, patience: float) -> Connection:
+        """Return an open connection whose commands take at most `timeout` seconds each; opening it takes at most `patience`."""
+        ...
+
+
+class Executor(Protocol):
+    """Runs commands and scripts where the keys of a queue are. Errors are those of typedtasks. (Any: as with `Commands`.)"""
+
+    async def run(self, script: Script, queue: str, what: str, *arguments: object) -> Any:
+        """Return a script's reply."""
+        ...
+
+    async def command(self, queue: str, what: str, *arguments: object) -> Any:
+        """Return a command's reply."""
+        ...
+
+    async def read(self, queue: str, what: str, *arguments: object) -> Any:
+        """Return the reply of a command that changes nothing: it is sent again where its connection is lost."""
+        ...
+
+    async def all_of(self, queue: str, what: str, commands: Sequence[Sequence[object]]) -> None:
+        """Send several commands at once, and return when all have been answered."""
+        ...
+
+    async def everywhere(self, what: str, *arguments: object) -> list[tuple[str, Any]]:
+        """Return the name of each server that holds queues, and its reply to a command."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
 
 
 class Commands:
@@ -78,9 +134,8 @@ class Commands:
     `exclusive`, a command that is given up closes the connection, so that nothing is handed out to it afterwards.
     """
 
-    def __init__(self, url: str, *, timeout: float = COMMAND_TIMEOUT, exclusive: bool = False) -> None:
-        self.url = url
-        self._address = Address.of(url)
+    def __init__(self, server: Server, *, timeout: float = COMMAND_TIMEOUT, exclusive: bool = False) -> None:
+        self._server = server
         self._timeout = timeout
         self._exclusive = exclusive
         self._connection: Connection | None = None
@@ -94,38 +149,42 @@ class Commands:
             try:
                 connection = self._connection
                 if connection is None or connection.lost.done():
-                    connection = await self._connect()
+                    connection = await self.connected()
                 return await connection.call(("EVALSHA", script.sha, 1, prefix + "w", prefix, *arguments))
             except ReplyError as error:
                 if error.code != "NOSCRIPT":
                     raise
                 return await self._call(("EVAL", script.text, 1, prefix + "w", prefix, *arguments))
         except (ReplyError, OSError) as error:
-            raise translated(self.url, what, error) from error
+            raise self._failure(what, error) from error
 
-    async def command(self, what: str, *arguments: object) -> Any:
+    async def command(self, queue: str, what: str, *arguments: object) -> Any:
         """Return a command's reply. (Any: as with `run`.)"""
         try:
             return await self._call(arguments)
         except (ReplyError, OSError) as error:
-            raise translated(self.url, what, error) from error
+            raise self._failure(what, error) from error
 
-    async def read(self, what: str, *arguments: object) -> Any:
+    async def read(self, queue: str, what: str, *arguments: object) -> Any:
         """Return the reply of a command that changes nothing: it is sent again where its connection is lost. (Any: see `run`.)"""
         try:
             return await self._call(arguments)
         except ConnectionError as error:
             _log.debug("%s again: %s", what, error)
         except (ReplyError, OSError) as error:
-            raise translated(self.url, what, error) from error
-        return await self.command(what, *arguments)
+            raise self._failure(what, error) from error
+        return await self.command(queue, what, *arguments)
 
-    async def all_of(self, what: str, commands: Sequence[Sequence[object]]) -> None:
+    async def all_of(self, queue: str, what: str, commands: Sequence[Sequence[object]]) -> None:
         """Send several commands at once, and return when all have been answered."""
         try:
             await asyncio.gather(*[self._call(arguments) for arguments in commands])
         except (ReplyError, OSError) as error:
-            raise translated(self.url, what, error) from error
+            raise self._failure(what, error) from error
+
+    async def everywhere(self, what: str, *arguments: object) -> list[tuple[str, Any]]:
+        """Return the server's name and its reply to a command, in a list. (Any: as with `run`.)"""
+        return [(self._server.shown, await self.command("", what, *arguments))]
 
     async def close(self) -> None:
         """Close the connection."""
@@ -137,7 +196,7 @@ class Commands:
     async def _call(self, arguments: Sequence[object]) -> Any:
         connection = self._connection
         if connection is None or connection.lost.done():
-            connection = await self._connect()
+            connection = await self.connected()
         try:
             return await connection.call(arguments)
         except asyncio.CancelledError:
@@ -145,15 +204,21 @@ class Commands:
                 connection.close()
             raise
 
-    async def _connect(self) -> Connection:
+    async def connected(self) -> Connection:
+        """Return the connection, opened if it is not there."""
         async with self._opening:
             connection = self._connection
             if connection is None or connection.lost.done():
                 if self._closed:
                     raise ConnectionError("the connection was closed")
-                connection = await connect(self._address, timeout=self._timeout, patience=COMMAND_TIMEOUT)
+                connection = await self._server.connect(self._timeout, COMMAND_TIMEOUT)
                 self._connection = connection
             return connection
+
+    def _failure(self, what: str, error: Exception) -> Exception:
+        if isinstance(error, ReplyError) and error.code in _NO_PRIMARY and self._connection is not None:
+            self._connection.close(ConnectionError(f"the server has given up its part: {error}"))
+        return translated(self._server.shown, what, error)
 
 
 class Messages:
@@ -162,11 +227,11 @@ class Messages:
     `interrupted` is called after a gap, in which messages may have been lost.
     """
 
-    def __init__(self, url: str, channels: Mapping[str, Callable[[bytes], None]], interrupted: Callable[[], None]) -> None:
+    def __init__(self, server: Server, channels: Mapping[str, Callable[[bytes], None]], interrupted: Callable[[], None]) -> None:
         self._channels = {name.encode(): function for name, function in channels.items()}
         self._interrupted = interrupted
-        self._url = url
-        self._address = Address.of(url)
+        self._server = server
+        self._longest_silence = _WARY_MESSAGE_WAIT if server.may_move else _MESSAGE_WAIT
         self._confirmed = 0
         self._heard = False
         self._subscribed: asyncio.Future[None] | None = None
@@ -180,7 +245,7 @@ class Messages:
             async with asyncio.timeout(COMMAND_TIMEOUT):
                 await subscribed
         except (ReplyError, OSError) as error:
-            raise translated(self._url, "Subscribing", error) from error
+            raise translated(self._server.shown, "Subscribing", error) from error
 
     async def close(self) -> None:
         """End the subscription."""
@@ -205,13 +270,13 @@ class Messages:
 
     async def _listen(self) -> None:
         """Listen until the connection is lost, or says nothing though it was asked to."""
-        connection = await connect(self._address, timeout=COMMAND_TIMEOUT, patience=COMMAND_TIMEOUT)
+        connection = await self._server.connect(COMMAND_TIMEOUT, COMMAND_TIMEOUT)
         try:
             self._confirmed = 0
             connection.listen(list(self._channels), self._take)
             while True:
                 self._heard = False
-                await asyncio.wait([connection.lost], timeout=_MESSAGE_WAIT)
+                await asyncio.wait([connection.lost], timeout=self._longest_silence)
                 if connection.cause is not None:
                     raise connection.cause
                 if not self._heard:  # a connection that died without a word is found out

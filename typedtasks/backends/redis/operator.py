@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from typedtasks.backend import Buried, Counts, SessionState, TaskId, Waiting, session_states
-from typedtasks.backends.redis.connection import Commands, Script, prefix_of
+from typedtasks.backends.redis.connection import Executor, Script, prefix_of
 
 __all__ = ["Operator"]
 
@@ -18,7 +18,7 @@ _CHUNK: Final = 500
 class Operator:
     """Looks into the queues and mends them."""
 
-    def __init__(self, commands: Commands) -> None:
+    def __init__(self, commands: Executor) -> None:
         self._commands = commands
 
     async def counts(self, queue: str) -> Counts:
@@ -35,8 +35,8 @@ class Operator:
         running: list[Waiting] = []
         for priority in range(3):
             stream = f"{prefix}s{priority}"
-            held = await self._pending(stream)
-            entries = await self._commands.command("Looking into a queue", "XRANGE", stream, "-", "+", "COUNT", limit + len(held))
+            held = await self._pending(queue, stream)
+            entries = await self._look(queue, "XRANGE", stream, "-", "+", "COUNT", limit + len(held))
             for entry, fields in entries:
                 values = dict(zip(fields[::2], fields[1::2], strict=False))
                 state: Literal["ready", "running"] = "running" if entry in held else "ready"
@@ -45,15 +45,14 @@ class Operator:
                 (running if entry in held else ready).append(waiting)
         found = ready + running
         if len(found) < limit:
-            rows = await self._scored(f"{prefix}delay", f"{prefix}db", limit - len(found))
+            rows = await self._scored(queue, "delay", "db", limit - len(found))
             found += [_waiting(queue, *row) for row in rows]
         return found[:limit]
 
     async def parked(self, queue: str, limit: int) -> list[Waiting]:
         """Return parked tasks, the one first that is tried again first."""
-        prefix = prefix_of(queue)
-        names: list[bytes] = await self._commands.command("Looking into a queue", "HKEYS", f"{prefix}parked")
-        rows = await self._named(f"{prefix}delay", f"{prefix}db", names)
+        names: list[bytes] = await self._look(queue, "HKEYS", f"{prefix_of(queue)}parked")
+        rows = await self._named(queue, "delay", "db", names)
         rows.sort(key=lambda row: row[1])
         return [_waiting(queue, *row) for row in rows[:limit]]
 
@@ -64,14 +63,12 @@ class Operator:
 
     async def dead_letters(self, queue: str, limit: int, offset: int) -> list[Buried]:
         """Return dead letters, the oldest first."""
-        prefix = prefix_of(queue)
-        rows = await self._scored(f"{prefix}dead", f"{prefix}deadb", limit, offset)
+        rows = await self._scored(queue, "dead", "deadb", limit, offset)
         return [_buried(queue, *row) for row in rows]
 
     async def find_dead_letters(self, queue: str, ids: Sequence[TaskId]) -> list[Buried]:
         """Return the dead letters that are named and there."""
-        prefix = prefix_of(queue)
-        rows = await self._named(f"{prefix}dead", f"{prefix}deadb", [id.encode() for id in dict.fromkeys(ids)])
+        rows = await self._named(queue, "dead", "deadb", [id.encode() for id in dict.fromkeys(ids)])
         return [_buried(queue, *row) for row in rows]
 
     async def replay(self, queue: str, ids: Sequence[TaskId]) -> set[TaskId]:
@@ -86,13 +83,13 @@ class Operator:
         """Delete what waits, or the dead letters."""
         return cast("int", await self._commands.run(Script("purge"), queue, "Purging a queue", int(dead)))
 
-    async def _pending(self, stream: str) -> set[bytes]:
-        if not await self._commands.command("Looking into a queue", "EXISTS", stream):
+    async def _pending(self, queue: str, stream: str) -> set[bytes]:
+        if not await self._look(queue, "EXISTS", stream):
             return set()
-        groups = await self._commands.command("Looking into a queue", "XINFO", "GROUPS", stream)
+        groups = await self._look(queue, "XINFO", "GROUPS", stream)
         if not groups:
             return set()
-        rows = await self._commands.command("Looking into a queue", "XPENDING", stream, "g", "-", "+", 100_000)
+        rows = await self._look(queue, "XPENDING", stream, "g", "-", "+", 100_000)
         return {row[0] for row in rows}
 
     async def _found(self, script: str, queue: str, what: str, ids: Sequence[TaskId]) -> set[TaskId]:
@@ -104,22 +101,26 @@ class Operator:
             found |= {TaskId(id.decode()) for id in reply}
         return found
 
-    async def _scored(self, index: str, bodies: str, limit: int, offset: int = 0) -> list[tuple[TaskId, int, bytes]]:
+    async def _scored(self, queue: str, index: str, bodies: str, limit: int, offset: int = 0) -> list[tuple[TaskId, int, bytes]]:
         """Return id, score and packed body of entries of a sorted set whose bodies are in a hash, from the first on."""
-        names = await self._commands.command("Looking into a queue", "ZRANGE", index, offset, offset + limit - 1)
-        return await self._named(index, bodies, names)
+        names = await self._look(queue, "ZRANGE", prefix_of(queue) + index, offset, offset + limit - 1)
+        return await self._named(queue, index, bodies, names)
 
-    async def _named(self, index: str, bodies: str, names: Sequence[bytes]) -> list[tuple[TaskId, int, bytes]]:
+    async def _named(self, queue: str, index: str, bodies: str, names: Sequence[bytes]) -> list[tuple[TaskId, int, bytes]]:
         """Return id, score and packed body of those entries of a sorted set that are named and there."""
         rows: list[tuple[TaskId, int, bytes]] = []
         for start in range(0, len(names), _CHUNK):
             chunk = names[start : start + _CHUNK]
-            scores = await self._commands.command("Looking into a queue", "ZMSCORE", index, *chunk)
-            packed = await self._commands.command("Looking into a queue", "HMGET", bodies, *chunk)
+            scores = await self._look(queue, "ZMSCORE", prefix_of(queue) + index, *chunk)
+            packed = await self._look(queue, "HMGET", prefix_of(queue) + bodies, *chunk)
             for name, score, body in zip(chunk, scores, packed, strict=True):
                 if score is not None and body is not None:
                     rows.append((TaskId(name.decode()), int(float(score)), body))
         return rows
+
+    async def _look(self, queue: str, *arguments: object) -> Any:
+        """Return a command's reply. (Any: as with `Commands.run`.)"""
+        return await self._commands.command(queue, "Looking into a queue", *arguments)
 
 
 def _waiting(queue: str, id: TaskId, due_ms: int, packed: bytes) -> Waiting:

@@ -1,7 +1,7 @@
 """The Redis protocol on one connection: commands leave at once, and replies come back in the order of their commands.
 
 redis-py's own client costs about as much time per command as everything else that a task needs; here a command is one write, and
-its reply one future. Addresses, passwords and TLS are still redis-py's (`parse_url`, `SSLConnection`).
+its reply one future.
 """
 
 from __future__ import annotations
@@ -9,18 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from ssl import SSLContext
 from typing import Any, Final, Protocol, cast
-from urllib.parse import urlsplit
 
-from redis.asyncio.connection import SSLConnection, parse_url
-from redis.exceptions import RedisError
+from typedtasks.backends.redis.address import Address
+from typedtasks.errors import representation
 
-from typedtasks.backends.urls import redacted
-from typedtasks.errors import BackendUnsupported, representation
-
-__all__ = ["Address", "Connection", "PlainReader", "ReplyError", "connect", "pack", "pack_plainly"]
+__all__ = ["Connection", "PlainReader", "ReplyError", "connect", "pack", "pack_plainly"]
 
 _INCOMPLETE: Final = object()
 _BEGUN: Final = object()
@@ -28,8 +22,6 @@ _DEEPEST: Final = 100
 """Lists inside lists. Redis sends five at most."""
 _LAST_LOOK: Final = 0.02
 """Seconds that a late reply has to be read when the event loop was blocked: timers may come before the socket's turn."""
-_TLS: Final = "ssl_"
-_OPTIONS: Final = ("host", "port", "path", "db", "username", "password", "connection_class")
 
 
 class ReplyError(Exception):
@@ -150,53 +142,6 @@ else:
         return cast("ReplyReader", hiredis.Reader(notEnoughData=_INCOMPLETE, replyError=ReplyError, protocolError=ConnectionError))
 
     pack, new_reader = _pack_fast, _new_fast_reader
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a Redis is, and who asks."""
-
-    host: str
-    port: int
-    path: str
-    """Of a Unix socket; empty for TCP."""
-    greeting: tuple[tuple[object, ...], ...]
-    """The commands that make a new connection usable: authentication, and the choice of a database."""
-    tls: SSLContext | None
-
-    @classmethod
-    def of(cls, url: str) -> Address:
-        """Return the address that a URL names. Raises `BackendUnsupported` for a URL that is none."""
-        try:
-            options = cast("dict[str, Any]", parse_url(url))  # Any: its values have types by name
-            tls = _tls(options)
-            if not options.get("path") and urlsplit(url).path[1:] not in ("", str(options.get("db"))):
-                raise ValueError("its path is not the number of a database, such as /0")
-            host = str(options.get("host") or "localhost")
-            host.encode("idna")
-        except (ValueError, TypeError, OSError, RedisError) as error:
-            raise BackendUnsupported(f"The broker's URL {redacted(url)!r} cannot be used: {error}.") from error
-        unknown = [name for name in options if name not in _OPTIONS and not name.startswith(_TLS)]
-        if unknown:
-            raise BackendUnsupported(
-                f"The broker's URL {redacted(url)!r} has the unknown option {unknown[0]!r}. Known are db, username, password "
-                "and, with rediss://, redis-py's ssl_ options such as ssl_ca_certs."
-            )
-        username, password, db = options.get("username"), options.get("password"), options.get("db", 0)
-        greeting: list[tuple[object, ...]] = []
-        if password or username:
-            greeting.append(("AUTH", username, password or "") if username else ("AUTH", password))
-        if db:
-            greeting.append(("SELECT", db))
-        return cls(host, int(options.get("port", 6379)), options.get("path", ""), tuple(greeting), tls)
-
-
-def _tls(options: dict[str, Any]) -> SSLContext | None:
-    if options.get("connection_class") is not SSLConnection:
-        return None
-    known = {name: value for name, value in options.items() if name.startswith(_TLS)}
-    # Any: redis-py does not type what it returns.
-    return cast("SSLContext", cast("Any", SSLConnection(**known).ssl_context).get())
 
 
 class Connection(asyncio.Protocol):

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, cast
 
 from typedtasks.backend import (
-    Bury,
     Delivery,
-    Publication,
     Recovered,
-    Reschedule,
     SessionId,
     SessionListener,
     SessionLost,
@@ -20,15 +17,17 @@ from typedtasks.backend import (
     TaskId,
     read_plan,
 )
-from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Messages, Script, prefix_of
+from typedtasks.backends.redis.codec import delivery_of, entry_of, settlement_rows, unpacked
+from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Script, prefix_of
+from typedtasks.backends.redis.deployment import Deployment
 from typedtasks.backends.redis.lease import RedisLeaseKeeper
 from typedtasks.backends.redis.protocol import ReplyError
+from typedtasks.backends.redis.readers import Readers
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendUnavailable
 
-__all__ = ["RedisSession", "SessionScripts", "values_of"]
+__all__ = ["RedisSession", "SessionScripts"]
 
-_LONGEST_BLOCK: Final = 10.0
 _PROMOTE_AT_LEAST: Final = 5.0
 _REPLY_LOST_AFTER: Final = COMMAND_TIMEOUT + 1.0
 """Seconds after which a reply that has not come will not come."""
@@ -61,23 +60,23 @@ class RedisSession:
 
     def __init__(
         self,
-        url: str,
+        deployment: Deployment,
         scripts: SessionScripts,
         id: SessionId,
         queues: Sequence[str],
         lease: float,
         listener: SessionListener,
     ) -> None:
-        self._url = url
+        self._deployment = deployment
         self._scripts = scripts
         self._id = id
         self._queues = tuple(queues)
         self._lease_ms = int(lease * 1000)
         self._listener = listener
-        self._commands = Commands(url)
-        self._blocking = Commands(url, timeout=_LONGEST_BLOCK + 5.0, exclusive=True)
+        self._commands = deployment.commands()
+        self._readers = Readers(deployment, self._commands, id, self._queues, self._doubt)
         channels = {f"{prefix_of(queue)}ctl": self._on_control for queue in self._queues}
-        self._messages = Messages(url, channels, self._look_at_everything)
+        self._messages = deployment.messages(channels, self._look_at_everything)
         self._turn = 0
         self._receives = self._receiving = 0
         self._doubtful = False
@@ -128,7 +127,7 @@ class RedisSession:
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 break
-            deliveries = await self._block(capacity, min(left, _LONGEST_BLOCK))
+            deliveries = await self._block(capacity, min(left, self._deployment.longest_block))
         return deliveries
 
     async def settle(self, batch: Sequence[Settlement]) -> list[bool]:
@@ -137,7 +136,7 @@ class RedisSession:
         for queue, places in _places(batch).items():
             arguments: list[object] = [self._id]
             for place in places:
-                arguments += _settlement(batch[place])
+                arguments += settlement_rows(batch[place])
             answers = cast("bytes", await self._run(self._scripts.settle, queue, "Settling tasks", *arguments))
             for place, answer in zip(places, answers, strict=True):
                 owned[place] = answer == _DONE
@@ -152,7 +151,7 @@ class RedisSession:
         for queue, places in by_queue.items():
             arguments: list[object] = [self._id]
             for place in places:
-                arguments += (batch[place].priority, _entry_of(batch[place].receipt))
+                arguments += (batch[place].priority, entry_of(batch[place].receipt))
             answers = cast("bytes", await self._run(self._scripts.release, queue, "Giving tasks back", *arguments))
             for place, answer in zip(places, answers, strict=True):
                 released[place] = answer == _DONE
@@ -176,7 +175,7 @@ class RedisSession:
                 next_look = min(next_look, next_end / 1000 + _AFTER_ITS_END)
             for id in cancelled:
                 self._listener.cancelled(TaskId(id.decode("utf-8", "replace")))
-            found += _deliveries(queue, taken)
+            found += unpacked(queue, taken)
             known = {*held, *(delivery.receipt for delivery in found)}
             patience = 0.0 if undisturbed and receives == self._receives else _REPLY_LOST_AFTER
             lost: list[tuple[int, bytes]] = []
@@ -188,7 +187,7 @@ class RedisSession:
                         lost.append((priority, entry))
             if lost:
                 entries = [value for pair in lost for value in pair]
-                found += _deliveries(queue, await self._run(self._scripts.adopt, queue, "Adopting", self._id, *entries))
+                found += unpacked(queue, await self._run(self._scripts.adopt, queue, "Adopting", self._id, *entries))
         self._missed = missed
         return Recovered(found, min(next_look, _REPLY_LOST_AFTER) if missed else next_look)
 
@@ -200,7 +199,7 @@ class RedisSession:
 
     def keeper(self) -> RedisLeaseKeeper:
         """Return what renews this session's lease in a thread of its own."""
-        return RedisLeaseKeeper(self._url, self._scripts.renew, self._id, self._queues, self._lease_ms)
+        return RedisLeaseKeeper(self._deployment.url, self._scripts.renew, self._id, self._queues, self._lease_ms)
 
     async def leave(self) -> None:
         """End the session. Never raises."""
@@ -214,39 +213,43 @@ class RedisSession:
             _log.warning("The session's end could not be said; its lease will end by itself: %s", error)
         await self._messages.close()
         await self._commands.close()
-        await self._blocking.close()
+        await self._readers.close()
 
     async def _claim(self, capacity: int) -> list[Delivery]:
         deliveries: list[Delivery] = []
         plan, first = divmod(self._turn, len(self._queues))
+        self._turn += 1
         for queue in self._queues[first:] + self._queues[:first]:
             room = capacity - len(deliveries)
             if room <= 0:
                 break
             steps = [int(value) for step in read_plan(plan, room) for value in step]
-            reply = await self._run(self._scripts.claim, queue, "Receiving tasks", self._id, room, *steps)
+            try:
+                reply = await self._run(self._scripts.claim, queue, "Receiving tasks", self._id, room, *steps)
+            except BackendUnavailable:
+                if not deliveries:
+                    raise
+                self._doubtful = True  # what the other queues gave is in hand; the next claim begins with another queue
+                break
             if reply == -1:
                 raise SessionLost
-            deliveries += _deliveries(queue, reply)
-        self._turn += 1
+            deliveries += unpacked(queue, reply)
         return deliveries
 
     async def _block(self, capacity: int, seconds: float) -> list[Delivery]:
         """Return what arrives first; an empty list after `seconds`."""
-        streams = [f"{prefix_of(queue)}s{priority}" for queue in self._queues for priority in range(3)]
-        command = ("XREADGROUP", "GROUP", "g", self._id, "COUNT", 1, "BLOCK", max(1, int(seconds * 1000)), "STREAMS")
         try:
-            reply = await self._blocking.command("Waiting for tasks", *command, *streams, *([">"] * len(streams)))
+            found = await self._readers.read(seconds)
         except ReplyError as error:
             if error.code != _GROUP_MISSING:
                 raise
             return await self._claim(capacity)  # the data is gone: claiming says whether the lease is, too
         deliveries: list[Delivery] = []
-        for name, entries in reply or ():
+        for name, entries in found:
             queue, priority = name.decode()[4:-4], int(name[-1:])
             for entry, fields in entries:
                 values = dict(zip(fields[::2], fields[1::2], strict=False))
-                deliveries.append(_delivery(queue, priority, entry, values))
+                deliveries.append(delivery_of(queue, priority, entry, values))
         if len(deliveries) > capacity:
             await self.release(deliveries[capacity:])
         return deliveries[:capacity]
@@ -281,6 +284,9 @@ class RedisSession:
         else:
             self._due_changed()
 
+    def _doubt(self) -> None:
+        self._doubtful = True
+
     def _look_at_everything(self) -> None:
         self._due.set()
         self._listener.left_behind()
@@ -299,63 +305,3 @@ def _places(batch: Sequence[Settlement]) -> dict[str, list[int]]:
     for place, settlement in enumerate(batch):
         places.setdefault(settlement.delivery.queue, []).append(place)
     return places
-
-
-def values_of(item: Publication) -> tuple[str, bytes]:
-    """Return what the scripts read of one envelope: its head, and its body (see publish.lua)."""
-    if item.once is None:
-        return f"{int(item.priority)} {item.delay_ms} {item.eta_ms} {item.id}", item.body
-    key = item.once.key.encode()
-    head = f"{int(item.priority)} u {item.once.window_ms} {len(key)} {item.delay_ms} {item.eta_ms} {item.id}"
-    return head, key + item.body
-
-
-def _settlement(item: Settlement) -> tuple[str | bytes, ...]:
-    """Return the arguments of settle.lua for one delivery."""
-    delivery = item.delivery
-    entry, priority = _entry_of(delivery.receipt), int(delivery.priority)
-    if isinstance(item, Reschedule):
-        head = f"R {priority} {entry} {item.delay_ms} {item.eta_ms} {delivery.id}"
-        return head, _with_text(item.awaits, item.body)
-    if isinstance(item, Bury):
-        head = f"B {priority} {entry} {item.ttl_ms} 0 {delivery.id}"
-        return head, _with_text(item.reply_to, item.outcome), item.reason
-    head = f"F {priority} {entry} {item.ttl_ms} {len(item.follow)} {delivery.id}"
-    rows = [value for following in item.follow for value in values_of(following)]
-    return head, _with_text(item.reply_to, item.outcome), *rows
-
-
-def _with_text(text: str, body: bytes) -> bytes:
-    encoded = text.encode()
-    return b"%d %b%b" % (len(encoded), encoded, body)
-
-
-def _entry_of(receipt: str) -> str:
-    return receipt.rpartition(":")[2]
-
-
-def _deliveries(queue: str, packed: Sequence[bytes]) -> Iterator[Delivery]:
-    """Yield the deliveries of a reply: a line for each, and all task ids and bodies (see scripts/common.lua)."""
-    lines, content = packed
-    at = 0
-    for line in lines.decode().split("\n") if lines else ():
-        priority, entry, deliveries, cancelled, id_length, body_length = line.split(" ")
-        body_at = at + int(id_length)
-        end = body_at + int(body_length)
-        id = content[at:body_at].decode("utf-8", "replace")
-        receipt = f"{queue}:{priority}:{entry}"
-        yield Delivery(TaskId(id), queue, int(priority), content[body_at:end], int(deliveries), receipt, cancelled == "1")
-        at = end
-
-
-def _delivery(queue: str, priority: int, entry: bytes, values: dict[bytes, bytes]) -> Delivery:
-    earlier = values.get(b"n", b"0")
-    return Delivery(
-        TaskId(values.get(b"i", b"").decode("utf-8", "replace")),
-        queue,
-        priority,
-        values.get(b"b", b""),
-        1 + (int(earlier) if earlier.isdigit() and len(earlier) < 10 else 0),
-        f"{queue}:{priority}:{entry.decode()}",
-        values.get(b"x") == b"1",
-    )

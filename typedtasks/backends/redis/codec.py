@@ -1,0 +1,71 @@
+"""Envelopes, settlements and deliveries as the scripts read and write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from typedtasks.backend import Bury, Delivery, Publication, Reschedule, Settlement, TaskId
+
+__all__ = ["delivery_of", "entry_of", "settlement_rows", "unpacked", "values_of"]
+
+
+def values_of(item: Publication) -> tuple[str, bytes]:
+    """Return what the scripts read of one envelope: its head, and its body (see publish.lua)."""
+    if item.once is None:
+        return f"{int(item.priority)} {item.delay_ms} {item.eta_ms} {item.id}", item.body
+    key = item.once.key.encode()
+    head = f"{int(item.priority)} u {item.once.window_ms} {len(key)} {item.delay_ms} {item.eta_ms} {item.id}"
+    return head, key + item.body
+
+
+def settlement_rows(item: Settlement) -> tuple[str | bytes, ...]:
+    """Return the arguments of settle.lua for one delivery."""
+    delivery = item.delivery
+    entry, priority = entry_of(delivery.receipt), int(delivery.priority)
+    if isinstance(item, Reschedule):
+        head = f"R {priority} {entry} {item.delay_ms} {item.eta_ms} {delivery.id}"
+        return head, _with_text(item.awaits, item.body)
+    if isinstance(item, Bury):
+        head = f"B {priority} {entry} {item.ttl_ms} 0 {delivery.id}"
+        return head, _with_text(item.reply_to, item.outcome), item.reason
+    head = f"F {priority} {entry} {item.ttl_ms} {len(item.follow)} {delivery.id}"
+    rows = [value for following in item.follow for value in values_of(following)]
+    return head, _with_text(item.reply_to, item.outcome), *rows
+
+
+def _with_text(text: str, body: bytes) -> bytes:
+    encoded = text.encode()
+    return b"%d %b%b" % (len(encoded), encoded, body)
+
+
+def entry_of(receipt: str) -> str:
+    """Return the id of the stream entry that a receipt stands for."""
+    return receipt.rpartition(":")[2]
+
+
+def unpacked(queue: str, packed: Sequence[bytes]) -> Iterator[Delivery]:
+    """Yield the deliveries of a reply: a line for each, and all task ids and bodies (see scripts/common.lua)."""
+    lines, content = packed
+    at = 0
+    for line in lines.decode().split("\n") if lines else ():
+        priority, entry, deliveries, cancelled, id_length, body_length = line.split(" ")
+        body_at = at + int(id_length)
+        end = body_at + int(body_length)
+        id = content[at:body_at].decode("utf-8", "replace")
+        receipt = f"{queue}:{priority}:{entry}"
+        yield Delivery(TaskId(id), queue, int(priority), content[body_at:end], int(deliveries), receipt, cancelled == "1")
+        at = end
+
+
+def delivery_of(queue: str, priority: int, entry: bytes, values: dict[bytes, bytes]) -> Delivery:
+    """Return what was read from a stream without a script."""
+    earlier = values.get(b"n", b"0")
+    return Delivery(
+        TaskId(values.get(b"i", b"").decode("utf-8", "replace")),
+        queue,
+        priority,
+        values.get(b"b", b""),
+        1 + (int(earlier) if earlier.isdigit() and len(earlier) < 10 else 0),
+        f"{queue}:{priority}:{entry.decode()}",
+        values.get(b"x") == b"1",
+    )
