@@ -1,4 +1,4 @@
-"""The command line: `typedtasks worker`, `generate`, `schema`, `demo`, and what operators use."""
+"""The command line: `typedtasks worker`, `generate`, `schema`, `redis`, `demo`, and what operators use."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     add_operator_commands(commands)
     _add_generate(commands.add_parser("generate", help="write a client package for services without the tasks' code"))
     _add_schema(commands.add_parser("schema", help="print the JSON Schemas of the tasks' arguments and results"))
+    _add_redis(commands.add_parser("redis", help="what an administrator of Redis needs"))
     _add_demo(commands.add_parser("demo", help="see tasks go in and typed results come out, with a real worker"))
     return parser
 
@@ -88,6 +89,13 @@ def _add_schema(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_schema)
 
 
+def _add_redis(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    acl = commands.add_parser("acl", help="print the ACL SETUSER command of a user that may do no more than typedtasks needs")
+    acl.add_argument("--user", default="typedtasks", metavar="NAME", help="the user's name (default: typedtasks)")
+    acl.set_defaults(command=_redis_acl)
+
+
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", help="where to run it (default: TYPEDTASKS_URL, or an embedded SQLite file)")
     parser.add_argument("--tasks", type=positive, default=200, metavar="N", help="how many tasks go in (default: 200)")
@@ -113,6 +121,12 @@ def _schema(options: argparse.Namespace) -> int:
     from typedtasks.cli.generate import show_schemas
 
     return show_schemas(options.target)
+
+
+def _redis_acl(options: argparse.Namespace) -> int:
+    from typedtasks.cli.redis import print_acl
+
+    return print_acl(options.user)
 
 
 def _demo(options: argparse.Namespace) -> int:
