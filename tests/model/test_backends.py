@@ -20,14 +20,14 @@ def test_memory() -> None:
 
 def test_sqlite(tmp_path: Path) -> None:
     """On a file, and a clock that the machine moves."""
-    check(lambda: SQLiteStore(tmp_path / "tasks.db"), runs=80)
+    check(lambda: SQLiteStore(tmp_path / "tasks.db"), runs=60)
 
 
 def test_redis(redis_url: str) -> None:
     """On a server whose stored times are moved."""
     store = RedisStore(redis_url)
     try:
-        check(lambda: store, runs=80)
+        check(lambda: store, runs=60)
     finally:
         store.close()
 

@@ -9,7 +9,7 @@ from tests.simulation.witness import Violation
 from tests.simulation.world import run_seed, run_seeds
 from typedtasks.backends.memory import MemoryBackend
 
-SEEDS = 250
+SEEDS = 200
 ENOUGH_FOR_A_MUTANT = 100
 
 
