@@ -316,7 +316,8 @@ class BackendMachine(RuleBasedStateMachine):
         finally:
             for worker in self.workers:
                 worker.keeper.close()
-                self.do(worker.session.leave())
+                if not worker.has_left:
+                    self.do(worker.session.leave())
             self.do(self.backend.close())
             self.runner.close()
 
