@@ -6,7 +6,7 @@ import builtins
 import keyword
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Final
 
 from typedtasks.client import AsyncClient, ThreadClient
@@ -21,8 +21,7 @@ _OF_PACKAGES: Final = frozenset({"Client", "BlockingClient", "models", "CONTRACT
 
 def task_names(contract: Contract) -> dict[str, str]:
     """Return each task's attribute of the client: the last part of its name, or all of it where that part is not unique."""
-    names = _distinct((task.name for task in contract.tasks), _attribute)
-    return {task: name + "_" if name in _OF_CLIENTS or keyword.iskeyword(name) else name for task, name in names.items()}
+    return _distinct((task.name for task in contract.tasks), _attribute)
 
 
 def type_names(contract: Contract) -> dict[str, str]:
@@ -30,8 +29,7 @@ def type_names(contract: Contract) -> dict[str, str]:
     definitions = {definition.id: definition for definition in contract.types}
     parameters = {parameter for definition in contract.types for parameter in definition.parameters}
     taken = _OF_PACKAGES | parameters
-    names = _distinct(definitions, lambda id, parts: _class_name(definitions[id], parts))
-    return {id: name + "_" if name in taken or keyword.iskeyword(name) else name for id, name in names.items()}
+    return _distinct(definitions, lambda id, parts: _free(_class_name(definitions[id], parts), taken))
 
 
 def _distinct(keys: Iterable[str], name_of: Callable[[str, int], str]) -> dict[str, str]:
@@ -57,7 +55,11 @@ def _attribute(task: str, parts: int) -> str:
     name = "_".join(words[-parts:]).lstrip("_")
     if not name:
         raise GenerationError(f"{task}: no attribute of a client can be made of this name; pass a name= with letters in it.")
-    return f"task_{name}" if name[0].isdigit() else name
+    return _free(f"task_{name}" if name[0].isdigit() else name, _OF_CLIENTS)
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    return f"{name}_" if name in taken or keyword.iskeyword(name) else name
 
 
 def _class_name(definition: TypeDefinition, parts: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -185,6 +186,15 @@ def test_names_that_cannot_be_told_apart_are_refused() -> None:
         broker.task(name=name)(nothing)
     with pytest.raises(GenerationError, match=r"a-b and a\.b would have the same name in the client"):
         package_files(broker, "app:broker", "client")
+
+
+def test_a_name_that_clients_have_gets_another_that_no_task_has() -> None:
+    """`a.handle` would be `handle_`, which `b.handle_` is."""
+    broker = Broker("memory://")
+    for name in ("a.handle", "b.handle_", "c.close"):
+        broker.task(name=name)(nothing)
+    stub = package_files(broker, "app:broker", "client")["__init__.pyi"]
+    assert re.findall(r"async def (\w+)", stub) == ["a_handle", "b_handle_", "close_"]
 
 
 def test_a_broker_without_tasks_is_refused() -> None:
