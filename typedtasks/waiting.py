@@ -189,12 +189,12 @@ class Outcomes:
             self._wake.clear()
             ids, self._unread = self._unread, []
             doubted, self._doubted = self._doubted, []
+            interrupted, self._interrupted = self._interrupted, False  # another gap may come during the look
             try:
-                if everything or self._interrupted:
+                if everything or interrupted:
                     ids = list(self._waiters)
                     await self._look(ids)
-                    await self._give_up(self._doubtful(ids))
-                    self._interrupted = False
+                    await self._give_up(self._doubtful(ids, interrupted=interrupted))
                 else:
                     await self._look(ids)
                     await self._give_up([id for id in doubted if self._is_awaited(id)])
@@ -209,7 +209,7 @@ class Outcomes:
             if outcome is not None:
                 self.settled(id, outcome)
 
-    def _doubtful(self, ids: Sequence[TaskId]) -> list[TaskId]:
+    def _doubtful(self, ids: Sequence[TaskId], *, interrupted: bool) -> list[TaskId]:
         """Return those whose task the backend may not know (any more), and that are due to be asked for."""
         now = self._clock.now() * 1000
         doubtful: list[TaskId] = []
@@ -219,10 +219,10 @@ class Outcomes:
             waiter = self._waiters[id]
             # An id may come from a clock that is ahead of this one: then what counts is how long it has been awaited.
             age = now - min(created_ms(id), waiter.since_ms)
-            if self._interrupted or age >= min(waiter.ttl_ms, _PATIENCE_MS):
+            if interrupted or age >= min(waiter.ttl_ms, _PATIENCE_MS):
                 waiter.looks += 1
                 # The question may be slow for the backend, so it is asked after 1, 2, 4, 8 ... looks.
-                if self._interrupted or waiter.looks & (waiter.looks - 1) == 0:
+                if interrupted or waiter.looks & (waiter.looks - 1) == 0:
                     doubtful.append(id)
         return doubtful
 

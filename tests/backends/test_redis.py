@@ -366,3 +366,16 @@ async def test_an_entry_whose_reply_may_be_on_its_way_is_not_adopted(harness: Ba
     waiting.cancel()
     await asyncio.wait([waiting])
     assert [found.receipt for found in (await session.recover([], 10)).deliveries] == [delivery.receipt]
+
+
+async def test_the_numbers_of_batches_do_not_pile_up_where_a_client_sends_to_two_queues(
+    harness: BackendHarness, empty_redis: Redis
+) -> None:
+    """Each queue sees only some of the client's numbers."""
+    client = await harness.client()
+    for _ in range(200):
+        await client.publish(publication(queue="a"))
+        await client.publish(publication(queue="b"))
+    for queue in "ab":
+        (key,) = empty_redis.keys(f"tt:{{{queue}}}:bt:*")
+        assert empty_redis.hlen(key) <= 32

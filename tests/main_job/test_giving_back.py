@@ -203,3 +203,22 @@ async def test_a_worker_whose_entering_is_cancelled_does_not_go_on(stage: Stage)
         assert [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "typedtasks-worker"] == []
         assert (await broker.counts()).running == 0
         assert (await broker.counts()).ready == (await handle.peek() is None)
+
+
+async def test_all_that_a_dead_worker_had_is_taken_over_by_an_idle_one_with_few_slots(stage: Stage) -> None:
+    """As fast as slots get free: it does not wait for new tasks, or for a timer, in between."""
+    broker = stage.broker()
+
+    @broker.task(name="note")
+    async def note(x: int) -> int:
+        await asyncio.sleep(0.005)
+        return x
+
+    async with broker:
+        handles = await broker.enqueue_many([note.call(x) for x in range(40)])
+        dead = await broker.backend.join(SessionId("dead"), broker.queues, 60.0, RecordingListener())
+        assert len(await dead.receive(100, 0)) == 40
+        async with Worker(broker, concurrency=4), asyncio.timeout(5):
+            await broker.backend.expire(SessionId("dead"), broker.queues)
+            assert [await handle.result() for handle in handles] == list(range(40))
+            await dead.leave()

@@ -10,6 +10,7 @@ import pytest
 from typedtasks import Broker, ResultLost, waiting
 from typedtasks.backend import TaskId, new_task_id
 from typedtasks.backends.memory import MemoryBackend
+from typedtasks.backends.memory_state import Entry
 from typedtasks.clock import ManualClock
 from typedtasks.outcome import success_prefix, write_outcome
 from typedtasks.waiting import Outcomes
@@ -116,4 +117,27 @@ async def test_what_is_older_than_its_time_to_live_is_asked_for() -> None:
     waits.backend.outcomes[id] = (SUCCESS, waits.clock.now() * 1000 + 1)
     assert await waits.wait(id) == SUCCESS
     assert waits.backend.reads == 1
+    await waits.outcomes.close()
+
+
+async def test_a_gap_that_comes_during_a_look_leads_to_another_look() -> None:
+    """What was pushed in it was pushed after the look had read."""
+    waits = Waits()
+    id = waits.sent()
+    waiting = asyncio.create_task(waits.wait(id))
+    await asyncio.sleep(0)
+    read = waits.backend.read_outcomes
+
+    async def read_and_miss(ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
+        found = await read(ids)
+        if waits.backend.reads == 1:
+            waits.backend.outcomes[id] = (SUCCESS, waits.clock.now() * 1000 + 60_000)
+            waits.outcomes.interrupted()
+        return found
+
+    waits.backend.read_outcomes = read_and_miss  # type: ignore[method-assign]  # this one look is answered late
+    waits.backend.queue("default").ready[1][id] = Entry(id, 1, b"")  # it is known, so nobody gives it up
+    waits.outcomes.interrupted()
+    async with asyncio.timeout(2):
+        assert await waiting == SUCCESS
     await waits.outcomes.close()

@@ -271,6 +271,8 @@ class Serving:
     def _settled(self, settlement: Settlement) -> None:
         self._hand.held.discard(settlement.delivery.receipt)
         self._hand.freed.set()
+        if self._recovery_due:  # more was left behind than there was room for
+            self._look.set()
 
     def _note(self, settlement: Settlement) -> None:
         """Count and log whatever is not a success. A retry was logged where its error was known."""

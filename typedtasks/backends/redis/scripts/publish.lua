@@ -8,7 +8,7 @@ local batches = ARGV[1] .. 'bt:' .. ARGV[2]
 if redis.call('HSETNX', batches, ARGV[3], '') == 0 then
   return redis.call('HGET', batches, ARGV[3])
 end
-if ARGV[3] % 32 == 0 then
+if redis.call('HLEN', batches) % 32 == 0 then
   for _, number in ipairs(redis.call('HKEYS', batches)) do
     if tonumber(number) < tonumber(ARGV[4]) then
       redis.call('HDEL', batches, number)
