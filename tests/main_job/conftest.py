@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from tests.main_job.dependencies import events
 from tests.main_job.stage import Stage, stage_for
 
 
@@ -32,3 +33,9 @@ def shared_stage(request: pytest.FixtureRequest, tmp_path: Path) -> Stage:
         with Redis.from_url(redis_url) as redis:
             redis.flushall()
     return stage_for(kind, tmp_path, redis_url)
+
+
+@pytest.fixture
+def no_events() -> None:
+    """The dependencies that tests share have not written down anything yet."""
+    events.clear()

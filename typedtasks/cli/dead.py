@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from typedtasks.broker import Broker
 from typedtasks.cli.loading import UsageError, load_broker
-from typedtasks.cli.showing import Curtain, counted, priority_name, shown_text, to_json
+from typedtasks.cli.showing import Curtain, counted, print_lists, priority_name, shown_text, to_json
 from typedtasks.ids import TaskId, is_task_id, queue_of
 from typedtasks.operating import DeadLetter, LetterFilter, Moment, Replay
 
@@ -101,11 +101,7 @@ async def _list(broker: Broker, selection: Selection, *, reveal: bool, as_json: 
         shown = [_as_object(letter, curtain) for letters in found.values() for letter in letters]
         print(to_json({"dead_letters": shown, "total": totals, "missing": missing}))
     else:
-        for name, letters in found.items():
-            for letter in letters:
-                print(_line(letter, curtain))
-            total = counted(totals[name], "dead letter")
-            print(f"{total} in {name}." if len(letters) == totals[name] else f"{len(letters)} of {total} in {name}.")
+        print_lists(found, totals, "dead letter", lambda letter: _line(letter, curtain))
         _print_missing(missing, selection.queues)
     return 1 if missing or any(found.values()) else 0
 

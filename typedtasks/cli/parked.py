@@ -10,7 +10,7 @@ from typedtasks.backend import Waiting
 from typedtasks.broker import Broker
 from typedtasks.cli.dead import Selection, queues_of
 from typedtasks.cli.loading import load_broker
-from typedtasks.cli.showing import Curtain, counted, priority_name, shown_text, shown_time, to_json
+from typedtasks.cli.showing import Curtain, print_lists, priority_name, shown_text, shown_time, to_json
 from typedtasks.ids import created_ms
 from typedtasks.operating import moment_ms
 
@@ -40,11 +40,7 @@ async def _list(broker: Broker, selection: Selection, *, reveal: bool, as_json: 
         shown = [_as_object(task, curtain) for tasks in found.values() for task in tasks]
         print(to_json({"parked": shown, "total": totals, "missing": missing}))
     else:
-        for name, tasks in found.items():
-            for task in tasks:
-                print(_line(task, curtain))
-            total = counted(totals[name], "parked task")
-            print(f"{total} in {name}." if len(tasks) == totals[name] else f"{len(tasks)} of {total} in {name}.")
+        print_lists(found, totals, "parked task", lambda task: _line(task, curtain))
         for id in missing:
             print(f"There is no parked task {id!r}; see `typedtasks parked list`.")
     return 1 if missing or any(found.values()) else 0

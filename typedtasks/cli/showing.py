@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from typedtasks.backend import Priority
 from typedtasks.errors import DefinitionError
 from typedtasks.task import AnyTask
 
-__all__ = ["Curtain", "counted", "priority_name", "shown_bytes", "shown_text", "shown_time", "to_json"]
+__all__ = ["Curtain", "counted", "print_lists", "priority_name", "shown_bytes", "shown_text", "shown_time", "to_json"]
+
+T = TypeVar("T")
 
 _SHOWN: Final = 200
 """Bytes of a payload that a list shows."""
@@ -52,6 +54,15 @@ class Curtain:
 def counted(number: int, what: str) -> str:
     """Return a number with its noun, such as `1 task` or `2 tasks`."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def print_lists(lists: Mapping[str, Sequence[T]], totals: Mapping[str, int], noun: str, line: Callable[[T], str]) -> None:
+    """Print what was found in each queue, and how much of all that is there it is."""
+    for queue, items in lists.items():
+        for item in items:
+            print(line(item))
+        total = counted(totals[queue], noun)
+        print(f"{total} in {queue}." if len(items) == totals[queue] else f"{len(items)} of {total} in {queue}.")
 
 
 def shown_time(ms: float) -> str:
