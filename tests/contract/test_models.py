@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Generic, TypeVar
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from typedtasks.contract.codec import Codec, Misfit
 
@@ -41,3 +41,15 @@ def test_models_that_are_built_late_are_built_in_time() -> None:
     codec = Codec(Late[int])
     value = Late[int](items=[1])
     assert codec.decode(codec.encode(value)) == value
+
+
+@pytest.mark.parametrize("levels", [60, 150])
+def test_models_may_be_nested_as_deep_as_pydantic_builds_them(levels: int) -> None:
+    """A type that is written level by level is walked without recursion."""
+    kind: type[BaseModel] = create_model("Level", value=(int, ...))
+    for level in range(levels):
+        kind = create_model(f"Level{level}", inner=(kind, ...))
+    codec = Codec(kind)
+    written = b'{"inner":' * levels + b'{"value":1}' + b"}" * levels
+    assert codec.obstacle is None
+    assert codec.encode(codec.decode(written)) == written

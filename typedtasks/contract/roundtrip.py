@@ -63,23 +63,28 @@ def holds_secret(schema: Node) -> bool:
     return any("typedtasks_secret" in cast("Node", node.get("metadata") or {}) for node in _walk(schema, {}, set()))
 
 
-def _walk(node: Node, definitions: dict[str, Node], seen: set[int]) -> Iterator[Node]:
-    """Yield the schema and everything inside it that JSON values go through."""
-    if id(node) in seen:
-        return
-    seen.add(id(node))
-    if node.get("type") == "definitions":
-        definitions.update({str(inner["ref"]): inner for inner in cast("list[Node]", node["definitions"])})
-    yield node
+def _walk(schema: Node, definitions: dict[str, Node], seen: set[int]) -> Iterator[Node]:
+    """Yield the schema and everything inside it that JSON values go through, in the order in which it is written."""
+    waiting = [schema]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if node.get("type") == "definitions":
+            definitions.update({str(inner["ref"]): inner for inner in cast("list[Node]", node["definitions"])})
+        yield node
+        waiting += reversed(_inside(node))
+
+
+def _inside(node: Node) -> list[Node]:
     if node.get("type") == "json-or-python":
-        if cast("Node", node["python_schema"]).get("custom_error_type") == "invalid-json-value":
-            return  # pydantic.JsonValue: whatever JSON reads, and nothing else
-        yield from _walk(cast("Node", node["json_schema"]), definitions, seen)
-    elif node.get("type") == "lax-or-strict" and "serialization" in node:
-        return  # pydantic's own types, such as Path and IPv4Address: they come back from their text
-    elif node.get("type") not in ("function-plain",):
-        for _, inner in children(node):
-            yield from _walk(inner, definitions, seen)
+        # pydantic.JsonValue is whatever JSON reads, and nothing else.
+        is_open = cast("Node", node["python_schema"]).get("custom_error_type") == "invalid-json-value"
+        return [] if is_open else [cast("Node", node["json_schema"])]
+    if node.get("type") == "lax-or-strict" and "serialization" in node:
+        return []  # pydantic's own types, such as Path and IPv4Address: they come back from their text
+    return [] if node.get("type") == "function-plain" else [inner for _, inner in children(node)]
 
 
 def _obstacle_at(node: Node, definitions: Mapping[str, Node]) -> str | None:

@@ -37,6 +37,7 @@ _CORE_CONFIG: Final[Mapping[str, object]] = {
 }
 _DEEPEST: Final = 200
 """How many levels of JSON pydantic's parser reads; its serializer writes a few more."""
+_NESTING: Final = frozenset({"model-fields", "dataclass-args", "typed-dict", "dict", "list", "set", "frozenset", "tuple"})
 _WITH_CONFIG: Final = frozenset({"model", "dataclass", "typed-dict"})
 _NOT_SCHEMAS: Final = frozenset({"metadata", "config", "cls", "ref", "schema_ref", "expected", "members", "function", "default"})
 
@@ -60,7 +61,7 @@ class Schemas:
         self.to_json: Callable[[object], bytes] = functools.partial(
             SchemaSerializer(plain, config, _use_prebuilt=False).to_json, by_alias=True, warnings="error"
         )
-        if _refers_to_itself(self.core):
+        if _may_be_deep(self.core):
             self.to_json = functools.partial(_to_json_within_depth, self.to_json)
 
 
@@ -81,16 +82,21 @@ def children(node: Node) -> Iterable[tuple[str, Node]]:
                     yield key, cast("Node", candidate)
 
 
-def _refers_to_itself(node: Any) -> bool:
-    # Any: lists, tuples and leaves of the tree come through here as well as its nodes.
-    if isinstance(node, list | tuple):
-        return any(map(_refers_to_itself, cast("list[object]", node)))
-    if not isinstance(node, dict):
-        return False
-    node = cast("Node", node)
-    if node.get("type") == "definition-ref":
-        return True
-    return any(_refers_to_itself(value) for key, value in node.items() if key not in _NOT_SCHEMAS)
+def _may_be_deep(core: Node) -> bool:
+    """Return whether values of a type may be nested deeper than the parser reads: it refers to itself, or is that deep."""
+    waiting: list[tuple[object, int]] = [(core, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        if isinstance(node, list | tuple):
+            waiting += [(inner, depth) for inner in cast("list[object]", node)]
+        elif isinstance(node, dict):
+            inside = cast("Node", node)
+            kind = inside.get("type")
+            depth += kind in _NESTING
+            if kind == "definition-ref" or depth > _DEEPEST:
+                return True
+            waiting += [(value, depth) for key, value in inside.items() if key not in _NOT_SCHEMAS]
+    return False
 
 
 def _to_json_within_depth(to_json: Callable[[object], bytes], value: object) -> bytes:
@@ -103,18 +109,38 @@ def _to_json_within_depth(to_json: Callable[[object], bytes], value: object) -> 
     return written
 
 
-def _rewritten(node: Any, *, check_instances: bool) -> Any:
-    # Any: lists, tuples and leaves of the tree come through here as well as its nodes.
-    if isinstance(node, list):
-        return [_rewritten(inner, check_instances=check_instances) for inner in cast("list[object]", node)]
-    if isinstance(node, tuple):
-        return tuple(_rewritten(inner, check_instances=check_instances) for inner in cast("tuple[object, ...]", node))
-    if not isinstance(node, dict):
-        return node
-    node = cast("Node", node)
-    made: Node = {
-        key: value if key in _NOT_SCHEMAS else _rewritten(value, check_instances=check_instances) for key, value in node.items()
-    }
+def _rewritten(core: Node, *, check_instances: bool) -> Node:
+    """Return a copy of a schema with what is set here. Without recursion: models may be nested as deep as pydantic builds them."""
+    copies: list[tuple[Node, Node]] = []
+    waiting: list[Node | list[object]] = []
+
+    def copied(value: object) -> object:
+        if isinstance(value, dict):
+            node = cast("Node", value)
+            made: Node = dict(node)
+            copies.append((made, node))
+            waiting.append(made)
+            return made
+        if isinstance(value, list):
+            items = list(cast("list[object]", value))
+            waiting.append(items)
+            return items
+        return tuple(map(copied, cast("tuple[object, ...]", value))) if isinstance(value, tuple) else value
+
+    whole = cast("Node", copied(core))
+    while waiting:
+        container = waiting.pop()
+        if isinstance(container, list):
+            container[:] = map(copied, container)
+        else:
+            container.update({key: copied(value) for key, value in container.items() if key not in _NOT_SCHEMAS})
+    for made, node in reversed(copies):  # what is inside comes first
+        _set(made, node, check_instances=check_instances)
+    return whole
+
+
+def _set(made: Node, node: Node, *, check_instances: bool) -> None:
+    """Set in the copy of one schema what it needs on the wire; `node` is the schema as pydantic made it."""
     kind = made.get("type")
     if kind in _WITH_CONFIG:
         made["config"] = {**(made.get("config") or {}), **_CORE_CONFIG}
@@ -124,18 +150,17 @@ def _rewritten(node: Any, *, check_instances: bool) -> Any:
         items = {"type": "list", "items_schema": made.get("items_schema", {"type": "any"})}
         made["serialization"] = {"type": "function-plain", "function": _in_order, "return_schema": items}
     if kind in ("model", "dataclass") and check_instances:
-        ref = made.pop("ref", None)
-        check = {"type": "no-info", "function": _instance_check(made["cls"], drops_extra=_drops_extra(node))}
+        inner = dict(made)
+        ref = inner.pop("ref", None)
+        check = {"type": "no-info", "function": _instance_check(inner["cls"], drops_extra=_drops_extra(node))}
         if kind == "model" and "extras_schema" in _fields_schema(node):
-            made = {
+            inner = {
                 "type": "function-before",
-                "function": {"type": "no-info", "function": _taken_apart(made["cls"])},
-                "schema": made,
+                "function": {"type": "no-info", "function": _taken_apart(inner["cls"])},
+                "schema": inner,
             }
-        made = {"type": "function-before", "function": check, "schema": made}
-        if ref is not None:
-            made["ref"] = ref
-    return made
+        made.clear()
+        made.update({"type": "function-before", "function": check, "schema": inner, **({} if ref is None else {"ref": ref})})
 
 
 def _config_of(cls: object) -> Mapping[str, object]:
