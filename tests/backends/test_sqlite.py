@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from tests.processes import ROOT
-from typedtasks import BackendUnavailable, BackendUnsupported, Broker, Worker
+from typedtasks import BackendFull, BackendUnavailable, BackendUnsupported, Broker, Worker
 from typedtasks.backends.sqlite import SQLiteBackend
 from typedtasks.backends.sqlite.database import Database
+from typedtasks.backends.sqlite.lease import SQLiteLeaseKeeper
 from typedtasks.testing import BackendHarness
-from typedtasks.testing.harness import publication
+from typedtasks.testing.harness import finish, publication
 
 
 @pytest.fixture
@@ -124,6 +125,53 @@ async def test_an_operation_that_fails_does_not_spoil_its_neighbours(tmp_path: P
     rows = await database.read(lambda c: c.execute("select session from worker order by session").fetchall())
     assert rows == [("a",), ("b",)]
     await database.close()
+
+
+async def test_what_does_not_fit_on_the_disk_does_not_spoil_its_neighbours(tmp_path: Path) -> None:
+    """SQLite rolls back the whole transaction then; whatever fits is stored all the same, and whatever does not is told so."""
+    database = Database(str(tmp_path / "tasks.db"))
+    await database.open()
+    insert = "insert into result values(?, 0, zeroblob(?))"
+    await database.read(lambda c: c.execute("pragma max_page_count = 30").fetchall())
+    results = await asyncio.gather(
+        database.write(lambda c: c.execute(insert, ("a", 10)).rowcount),
+        database.write(lambda c: c.execute(insert, ("large", 1_000_000)).rowcount),
+        database.write(lambda c: c.execute(insert, ("b", 10)).rowcount),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [int, BackendFull, int]
+    assert "tasks.db is full (database or disk is full). Nothing was stored. Make room. [backend-full]" in str(results[1])
+    rows = await database.read(lambda c: c.execute("select tid from result order by tid").fetchall())
+    assert rows == [("a",), ("b",)]
+    await database.close()
+
+
+def test_a_full_disk_costs_no_result_and_no_second_execution(tmp_path: Path) -> None:
+    """Longer than the lease: enqueue is refused, results are kept until there is room, and nobody takes their tasks over."""
+    arguments = [sys.executable, "-m", "tests.backends.full_disk", str(tmp_path)]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "20 results, each of one execution" in done.stdout
+
+
+async def test_a_lease_that_could_not_be_renewed_ends_when_others_have_taken_its_tasks(harness: BackendHarness) -> None:
+    """Only who is refused keeps its lease: where others can write, they take the tasks over, and nothing is settled twice."""
+    client = await harness.client()
+    lost, other = await harness.worker(client, name="lost", lease=0.05), await harness.worker(client, name="other")
+    keeper = lost.session.keeper()
+    assert isinstance(keeper, SQLiteLeaseKeeper)
+    keeper.refused()
+    await client.publish(publication())
+    delivery = await lost.receive_one()
+    await harness.pass_time(0.1)
+    assert await lost.session.receive(1, 0) == []  # it goes on: nobody has taken anything over
+    await harness.pass_time(0.1)
+    (taken,) = await other.recover()
+    assert taken.id == delivery.id
+    assert not keeper.renew()
+    assert await lost.session.settle([finish(delivery)]) == [False]
+    assert await other.session.settle([finish(taken)]) == [True]
+    keeper.close()
 
 
 async def test_the_claim_uses_the_index_of_ready_tasks(tmp_path: Path) -> None:

@@ -118,7 +118,8 @@ class Database:
                 )
             for statement in _SCHEMA.split(";\n"):
                 connection.execute(statement)
-            connection.execute(f"pragma user_version = {_SCHEMA_VERSION}")
+            if version < _SCHEMA_VERSION:  # a write, which a full disk would refuse
+                connection.execute(f"pragma user_version = {_SCHEMA_VERSION}")
             connection.execute("commit")
             return connection
 
@@ -143,20 +144,29 @@ class Database:
     def _execute(self, connection: sqlite3.Connection, group: list[_Operation]) -> list[tuple[_Operation, object]]:
         """Return each operation with its result, or with the error that it ended with."""
         writes = [operation for operation in group if operation.writes]
-        answers: list[tuple[_Operation, object]] = []
-        if writes:
-            try:
-                with sqlite_errors(self.path):
-                    connection.execute("begin immediate")
-                    answers = [(operation, self._try(connection, operation)) for operation in writes]
-                    connection.execute("commit")
-                    self.commits += 1
-            except TypedTasksError as error:
-                with suppress(sqlite3.Error):
-                    connection.execute("rollback")
-                answers = [(operation, error) for operation in writes]
+        answers = self._commit(connection, writes) if writes else []
         answers += [(operation, self._try(connection, operation)) for operation in group if not operation.writes]
         return answers
+
+    def _commit(self, connection: sqlite3.Connection, writes: list[_Operation]) -> list[tuple[_Operation, object]]:
+        """Run operations in one transaction. Where there is no room for all of them, each has one of its own."""
+        try:
+            with sqlite_errors(self.path):
+                connection.execute("begin immediate")
+                answers = [(operation, self._try(connection, operation)) for operation in writes]
+                connection.execute("commit")
+                self.commits += 1
+                return answers
+        except TypedTasksError as error:
+            with suppress(sqlite3.Error):
+                connection.execute("rollback")
+            if not isinstance(error, BackendFull):
+                return [(operation, error) for operation in writes]
+            with suppress(sqlite3.Error):  # so that the log is written from its beginning again, and takes no more room
+                connection.execute("pragma wal_checkpoint(passive)")
+            if len(writes) == 1:
+                return [(writes[0], error)]
+            return [answer for operation in writes for answer in self._commit(connection, [operation])]
 
     def _try(self, connection: sqlite3.Connection, operation: _Operation) -> object:
         try:
@@ -167,11 +177,15 @@ class Database:
                 try:
                     return operation.work(connection)
                 except BaseException:
-                    connection.execute("rollback to operation")
+                    if connection.in_transaction:
+                        connection.execute("rollback to operation")
                     raise
                 finally:
-                    connection.execute("release operation")
-        except Exception as error:  # noqa: BLE001 - it is not swallowed: whoever asked gets it
+                    if connection.in_transaction:
+                        connection.execute("release operation")
+        except Exception as error:
+            if operation.writes and not connection.in_transaction:
+                raise  # SQLite has rolled back all of it, because the disk is full or broken
             return error
 
     def _answer(self, answers: list[tuple[_Operation, object]]) -> None:
@@ -229,13 +243,18 @@ def _translated(path: str, error: sqlite3.Error) -> TypedTasksError:
     if "readonly" in text:
         return BackendUnavailable(f"The SQLite file {path} is read-only ({text}). Make the file and its folder writable.")
     if "full" in text:
-        return BackendFull(f"The disk of the SQLite file {path} is full ({text}). Nothing was sent. Make room.")
+        return BackendFull(f"The disk of the SQLite file {path} is full ({text}). Nothing was stored. Make room.")
     if "unable to open" in text:
         return BackendUnavailable(
             f"The SQLite file {path} cannot be opened ({text}): is it a folder, or in one that may not be written to?"
         )
     if "not a database" in text:
         return BackendUnsupported(f"{path} is not an SQLite database ({text}). Use another file.")
+    if "disk I/O" in text:
+        return BackendUnavailable(
+            f"The SQLite file {path} cannot be read or written ({text}). Nothing was stored. Look at the disk, its quota and "
+            "the limits of this process."
+        )
     return BackendUnavailable(f"The SQLite file {path} cannot be used: {text}.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from typedtasks.backend import (
@@ -21,12 +21,12 @@ from typedtasks.backend import (
     TaskId,
     read_plan,
 )
-from typedtasks.backends.sqlite.database import connect, sqlite_errors
+from typedtasks.backends.sqlite.lease import Lease, SQLiteLeaseKeeper
 from typedtasks.backends.sqlite.store import Store
 from typedtasks.backends.sqlite.writing import insert, placeholders
 from typedtasks.errors import BackendUnavailable
 
-__all__ = ["SQLiteLeaseKeeper", "SQLiteSession"]
+__all__ = ["SQLiteSession"]
 
 _LOOK_AGAIN: Final = 1.0
 """Seconds between looks when no bell rings: what a lost datagram costs at most."""
@@ -42,7 +42,7 @@ class SQLiteSession:
         self._store = store
         self._id = id
         self._queues = tuple(queues)
-        self._lease_ms = int(lease * 1000)
+        self._lease = Lease(id, int(lease * 1000), store.now_ms)
         self._listener = listener
         self._turn = 0
         self._bell = asyncio.Event()
@@ -58,8 +58,7 @@ class SQLiteSession:
         """Begin the session: its lease runs from now."""
 
         def begin(connection: sqlite3.Connection) -> None:
-            lease = self._store.now_ms() + self._lease_ms
-            connection.execute("insert or replace into worker values(?, ?)", (self._id, lease))
+            self._lease.begin(connection)
             connection.executemany("insert or ignore into reads values(?, ?)", [(self._id, queue) for queue in self._queues])
 
         await self._store.database.write(begin)
@@ -108,7 +107,7 @@ class SQLiteSession:
         """Give deliveries back."""
 
         def give_back(connection: sqlite3.Connection) -> list[bool]:
-            if not self._is_alive(connection):
+            if not self._lease.is_held(connection):
                 return [False] * len(batch)
             return [
                 connection.execute(
@@ -152,7 +151,7 @@ class SQLiteSession:
 
     def keeper(self) -> SQLiteLeaseKeeper:
         """Return what renews this session's lease in a thread of its own."""
-        return SQLiteLeaseKeeper(self._store.database.path, self._id, self._lease_ms, self._store.now_ms)
+        return SQLiteLeaseKeeper(self._store.database.path, self._lease)
 
     async def leave(self) -> None:
         """End the session. Never raises."""
@@ -175,7 +174,7 @@ class SQLiteSession:
 
     def _until_next(self, connection: sqlite3.Connection) -> int:
         """Return the milliseconds until something is ready: 0 for now, a day when nothing is planned."""
-        if not self._is_alive(connection):
+        if not self._lease.is_alive(connection):
             raise SessionLost
         marks = placeholders(self._queues)
         if connection.execute(f"select 1 from task where state = 0 and queue in ({marks}) limit 1", self._queues).fetchone():
@@ -186,7 +185,7 @@ class SQLiteSession:
         return 86_400_000 if due is None else max(0, due - self._store.now_ms())
 
     def _lease_ready(self, connection: sqlite3.Connection, turn: int, capacity: int) -> list[Delivery]:
-        if not self._is_alive(connection):
+        if not self._lease.is_held(connection):
             raise SessionLost
         connection.execute(
             "update task set state = 0, due = null, awaits = '' where id in "
@@ -208,14 +207,14 @@ class SQLiteSession:
 
     def _look(self, connection: sqlite3.Connection, held: frozenset[str]) -> tuple[bool, list[TaskId], float]:
         """Return whether there is something to recover or to clear away, own tasks that are to be cancelled, and the next look."""
-        if not self._is_alive(connection):
+        if not self._lease.is_alive(connection):
             raise SessionLost
         cancelled = connection.execute("select tid from task where state = 1 and owner = ? and cancelled = 1", (self._id,))
         cancelled_ids = [TaskId(id) for (id,) in cancelled]
         now = self._store.now_ms()
         ends = connection.execute("select min(lease) from worker where session <> ? and lease > ?", (self._id, now))
         (next_end,) = ends.fetchone()
-        until = self._lease_ms if next_end is None else min(self._lease_ms, next_end - now + 1)
+        until = self._lease.length_ms if next_end is None else min(self._lease.length_ms, next_end - now + 1)
         if connection.execute("select 1 from result where expires <= ? limit 1", (self._store.now_ms(),)).fetchone():
             return True, cancelled_ids, until / 1000
         rows = connection.execute("select id, fence, owner from task where state = 1")
@@ -224,9 +223,9 @@ class SQLiteSession:
         return lost, cancelled_ids, until / 1000
 
     def _recover(self, connection: sqlite3.Connection, held: frozenset[str], capacity: int) -> list[Delivery]:
-        if not self._is_alive(connection):
+        if not self._lease.is_held(connection):
             raise SessionLost
-        connection.execute("delete from worker where lease <= ?", (self._store.now_ms(),))
+        connection.execute("delete from worker where lease <= ?", (self._lease.ended_ms(),))
         self._delete_expired(connection)
         leases = self._leases(connection)
         rows = connection.execute(
@@ -252,7 +251,7 @@ class SQLiteSession:
         ]
 
     def _settle(self, connection: sqlite3.Connection, batch: Sequence[Settlement]) -> list[bool]:
-        if not self._is_alive(connection):
+        if not self._lease.is_held(connection):
             return [False] * len(batch)
         now = self._store.now_ms()
         self._delete_expired(connection)
@@ -295,40 +294,9 @@ class SQLiteSession:
         row, _, fence = delivery.receipt.partition(":")
         return int(row), self._id, int(fence)
 
-    def _is_alive(self, connection: sqlite3.Connection) -> bool:
-        row = connection.execute("select lease from worker where session = ?", (self._id,)).fetchone()
-        return row is not None and row[0] > self._store.now_ms()
-
     def _leases(self, connection: sqlite3.Connection) -> set[str]:
-        rows = connection.execute("select session from worker where lease > ?", (self._store.now_ms(),))
+        rows = connection.execute("select session from worker where lease > ?", (self._lease.ended_ms(),))
         return {session for (session,) in rows}
-
-
-class SQLiteLeaseKeeper:
-    """Renews a session's lease from a thread, on a connection of its own."""
-
-    def __init__(self, path: str, session: SessionId, lease_ms: int, now_ms: Callable[[], int]) -> None:
-        self._path = path
-        self._session = session
-        self._lease_ms = lease_ms
-        self._now_ms = now_ms
-        self._connection: sqlite3.Connection | None = None
-
-    def renew(self) -> bool:
-        """Extend the lease. False: it had ended."""
-        with sqlite_errors(self._path):
-            if self._connection is None:
-                self._connection = connect(self._path)
-            now = self._now_ms()
-            cursor = self._connection.execute(
-                "update worker set lease = ? where session = ? and lease > ?", (now + self._lease_ms, self._session, now)
-            )
-            return cursor.rowcount == 1
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
 
 
 def _priority(value: object) -> Priority:
