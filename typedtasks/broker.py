@@ -38,6 +38,8 @@ E1 = TypeVar("E1", bound=TaskError)
 E2 = TypeVar("E2", bound=TaskError)
 E3 = TypeVar("E3", bound=TaskError)
 E4 = TypeVar("E4", bound=TaskError)
+E5 = TypeVar("E5", bound=TaskError)
+E6 = TypeVar("E6", bound=TaskError)
 E_co = TypeVar("E_co", covariant=True, bound=TaskError, default=Never)
 
 _PUBLISH_LIMIT: Final = 1000
@@ -119,6 +121,14 @@ class Broker(Operating):
     def task(
         self, /, *, raises: tuple[type[E1], type[E2], type[E3], type[E4]], **options: Unpack[TaskOptions]
     ) -> TaskDecorator[E1 | E2 | E3 | E4]: ...
+    @overload
+    def task(
+        self, /, *, raises: tuple[type[E1], type[E2], type[E3], type[E4], type[E5]], **options: Unpack[TaskOptions]
+    ) -> TaskDecorator[E1 | E2 | E3 | E4 | E5]: ...
+    @overload
+    def task(
+        self, /, *, raises: tuple[type[E1], type[E2], type[E3], type[E4], type[E5], type[E6]], **options: Unpack[TaskOptions]
+    ) -> TaskDecorator[E1 | E2 | E3 | E4 | E5 | E6]: ...
     @overload
     def task(self, /, *, raises: tuple[type[E], ...], **options: Unpack[TaskOptions]) -> TaskDecorator[E]: ...
     # Any: the overloads above are the signature; this line only has to cover all of them.

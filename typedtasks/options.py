@@ -6,7 +6,9 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, Literal, TypeAlias, TypedDict, cast, get_type_hints
+from typing import Final, Literal, TypeAlias, cast, get_type_hints
+
+from typing_extensions import TypedDict
 
 from typedtasks.backend import Once, Priority, is_queue_name
 from typedtasks.clock import Duration, milliseconds, seconds
@@ -29,7 +31,7 @@ _LONGEST_KEY: Final = 256
 _WINDOW: Final = 3600.0
 
 
-class TaskOptions(TypedDict, total=False):
+class TaskOptions(TypedDict, total=False, closed=True):
     """What `@broker.task(...)` accepts besides `raises`."""
 
     name: str
@@ -48,7 +50,7 @@ class TaskOptions(TypedDict, total=False):
     """Where a synchronous function runs: in a thread (the default), or, for CPU work, in a child process of the worker."""
 
 
-class EnqueueOptions(TypedDict, total=False):
+class EnqueueOptions(TypedDict, total=False, closed=True):
     """What `Task.options(...)` accepts: how one call is sent."""
 
     delay: Duration

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, Literal, Never, NotRequired, TypeAlias
+from typing import Final, Generic, Literal, Never, NotRequired, TypeAlias, final
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -48,6 +48,7 @@ R_co = TypeVar("R_co", covariant=True)
 E_co = TypeVar("E_co", covariant=True, bound=TaskError, default=Never)
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Success(Generic[R_co]):
     """The task returned; `value` is its validated result."""
@@ -57,6 +58,7 @@ class Success(Generic[R_co]):
     """How many times the task was executed."""
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Failure(Generic[E_co]):
     """The task raised a failure that it declares in `raises=`; `error` is that failure, with its typed fields."""
@@ -64,6 +66,7 @@ class Failure(Generic[E_co]):
     error: E_co
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Crashed:
     """The task ended with an error that it does not declare.
@@ -81,11 +84,13 @@ class Crashed:
     error: TaskFailed
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Cancelled:
     """The task was cancelled before it gave a result."""
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Expired:
     """The task was not started before its `expires` had passed."""

@@ -10,7 +10,7 @@ import types
 import uuid
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Final, NewType, cast
+from typing import Final, NewType, TypeVar, cast
 
 from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
@@ -95,7 +95,7 @@ def _is_known(name: str, names: Mapping[str, object], others: tuple[str, ...]) -
     found = names.get(name)
     if found is None:
         return any(_has_member(names.get(other), name) for other in others)
-    if isinstance(found, NewType):
+    if isinstance(found, NewType | TypeVar):
         return True
     marks = ("__dataclass_fields__", "_field_defaults")
     cls = cast("type[object]", found)

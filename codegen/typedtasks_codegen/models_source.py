@@ -204,7 +204,10 @@ class ModelsSource:
         for maker in ("uuid.uuid1", "uuid.uuid4"):
             if default == value_of({"$": "made", "by": maker}):
                 return self._known(maker)
-        return f"lambda: {self._expressions.value(default, form)}"
+        shown, hint = self._expressions.value(default, form), self._expressions.form(form)
+        if shown in ("[]", "{}") and hint.startswith(("list[", "dict[")):
+            return f"lambda: {hint}()"  # an empty one says of what it is, or strict checkers would ask
+        return f"lambda: {shown}"
 
     def _key(self, field: FieldDefinition) -> str:
         hint = self._expressions.form(field.form)

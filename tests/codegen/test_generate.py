@@ -11,15 +11,22 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from examples.github_users.tasks import broker as github
 from tests.codegen.every_type import broker as every_type
 from tests.codegen.odd_shapes import broker as odd_shapes
 from tests.codegen.service import Reader
 from tests.codegen.service import broker as service
 from tests.processes import ROOT
 from typedtasks.cli import main
-from typedtasks_codegen import json_schemas
+from typedtasks_codegen import difference, json_schemas, package_files
 
 TARGET = "tests.codegen.service:broker"
+
+
+def test_the_committed_stub_is_what_the_generator_writes() -> None:
+    """Nobody edits it; `typedtasks generate examples.github_users.tasks:broker --out stubs --package github_tasks` writes it."""
+    files = package_files(github, "examples.github_users.tasks:broker", "github_tasks")
+    assert difference(ROOT / "stubs" / "github_tasks", files) == ""
 
 
 def generate(folder: Path, *more: str, target: str = TARGET, package: str = "library") -> int:

@@ -10,20 +10,9 @@ from pathlib import Path
 import pytest
 
 import typedtasks
+from tests.pages import files_of
 from tests.processes import ROOT, started
 from typedtasks import TypedTasksError
-
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def files_of(page: str, folder: Path) -> None:
-    """Write every Python block that begins with its file's name into that file."""
-    for language, code in BLOCK.findall((ROOT / page).read_text()):
-        name = re.match(r"# (\S+\.py)\n", code)
-        if language == "python" and name:
-            path = folder / name[1]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(code)
 
 
 def run(folder: Path, *arguments: str) -> str:

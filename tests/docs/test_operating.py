@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.docs.test_documents import BLOCK
+from tests.pages import BLOCK
 from tests.processes import ROOT, started
 
 PAGE = ROOT / "docs/operating.md"

@@ -1,0 +1,46 @@
+"""The folder that the checkers read: the corpus, and the generated packages that it and users import."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from examples.github_users.tasks import broker as github
+from tests.codegen.every_type import broker as every_type
+from tests.codegen.odd_shapes import broker as odd_shapes
+from tests.codegen.service import broker as service
+from tests.pages import files_of
+from tests.processes import ROOT
+from tests.typing.checkers import Findings
+from tests.typing.marks import Codes
+from typedtasks_codegen import package_files, write_folder
+
+__all__ = ["CORPUS", "PAGE", "PROGRAMS", "by_line", "stage"]
+
+CORPUS: Final = Path(__file__).with_name("corpus")
+PROGRAMS: Final = ("shapes.py", "calls.py", "failures.py", "injected.py", "clients.py")
+"""The files of the corpus, in the order of the documentation's table."""
+PAGE: Final = ROOT / "docs" / "typing.md"
+
+_BROKERS: Final = {"library": service, "every_client": every_type, "odd_client": odd_shapes, "github_tasks": github}
+
+
+def stage(folder: Path) -> None:
+    """Fill an empty folder; the programs of docs/typing.md are there, too."""
+    for package, broker in _BROKERS.items():
+        write_folder(folder / package, package_files(broker, "app:broker", package))
+    for program in PROGRAMS:
+        shutil.copy(CORPUS / program, folder)
+    files_of("docs/typing.md", folder)
+
+
+def by_line(found: Mapping[str, Findings], program: str) -> dict[int, Codes]:
+    """Return what the checkers report about one file, by line."""
+    lines: dict[int, dict[str, frozenset[str]]] = {}
+    for checker, findings in found.items():
+        for (file, line), codes in findings.items():
+            if file == program:
+                lines.setdefault(line, {})[checker] = codes
+    return dict(lines)
