@@ -11,8 +11,12 @@ from tests.redis_server import RedisServer, SentinelSite, make_user, redis_clust
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    """The URL of a Redis that this test run started; a test that wants it empty flushes it."""
+    """The URL of a Redis that this test run started; a test that wants it empty flushes it.
+
+    It has the user, too, that `typedtasks redis acl` makes.
+    """
     with redis_server() as server:
+        make_user(server)
         yield server.url
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from math import prod
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from redis import Redis
 
+from tests.backends.leftovers import memory_leftovers, redis_leftovers, sqlite_leftovers
 from tests.redis_server import USER, RedisServer, SentinelSite, cluster_url
 from typedtasks.backends.memory import MemoryBackend
 from typedtasks.backends.redis import RedisBackend
@@ -30,7 +34,10 @@ class TestMemory(BackendConformance):
             clock.advance(seconds)
             await asyncio.sleep(0)
 
-        harness = BackendHarness(lambda: backend, pass_time)
+        async def leftovers() -> list[str]:
+            return list(memory_leftovers(backend))
+
+        harness = BackendHarness(lambda: backend, pass_time, leftovers)
         yield harness
         await harness.close()
 
@@ -39,22 +46,26 @@ class TestSQLite(BackendConformance):
     """SQLite, each client with a connection and a thread of its own."""
 
     @pytest.fixture
-    async def harness(self, tmp_path: Path) -> AsyncIterator[BackendHarness]:
-        harness = BackendHarness(lambda: SQLiteBackend(str(tmp_path / "tasks.db")), asyncio.sleep)
-        yield harness
-        await harness.close()
+    async def harness(self) -> AsyncIterator[BackendHarness]:
+        async def leftovers() -> list[str]:
+            return list(sqlite_leftovers(path))
+
+        memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # no case ends the machine, so no disk has to be waited for
+        with TemporaryDirectory(dir=memory) as folder:
+            path = Path(folder) / "tasks.db"
+            harness = BackendHarness(lambda: SQLiteBackend(str(path)), asyncio.sleep, leftovers)
+            yield harness
+            await harness.close()
 
 
 class TestRedis(BackendConformance):
-    """Redis, on a server that this test run started."""
+    """One server, as a user with the least rights."""
 
     @pytest.fixture
     async def harness(self, redis_url: str) -> AsyncIterator[BackendHarness]:
-        with Redis.from_url(redis_url) as redis:
-            redis.flushall()
-        harness = BackendHarness(lambda: RedisBackend(redis_url), asyncio.sleep)
-        yield harness
-        await harness.close()
+        url = redis_url.replace("redis://", f"redis://{USER}")
+        async with on_redis(url, [Redis.from_url(redis_url)]) as harness:
+            yield harness
 
 
 class TestRedisBehindSentinels(BackendConformance):
@@ -62,11 +73,8 @@ class TestRedisBehindSentinels(BackendConformance):
 
     @pytest.fixture
     async def harness(self, sentinels: SentinelSite) -> AsyncIterator[BackendHarness]:
-        with sentinels.primary.client() as redis:
-            redis.flushall()
-        harness = BackendHarness(lambda: RedisBackend(sentinels.url_of("orders", USER)), asyncio.sleep)
-        yield harness
-        await harness.close()
+        async with on_redis(sentinels.url_of("orders", USER), [sentinels.primary.client()]) as harness:
+            yield harness
 
 
 class TestRedisCluster(BackendConformance):
@@ -74,9 +82,29 @@ class TestRedisCluster(BackendConformance):
 
     @pytest.fixture
     async def harness(self, cluster: list[RedisServer]) -> AsyncIterator[BackendHarness]:
-        for node in cluster:
-            with node.client() as redis:
-                redis.flushall()
-        harness = BackendHarness(lambda: RedisBackend(cluster_url(cluster)), asyncio.sleep)
+        async with on_redis(cluster_url(cluster), [node.client() for node in cluster]) as harness:
+            yield harness
+
+
+@asynccontextmanager
+async def on_redis(url: str, servers: Sequence[Redis]) -> AsyncIterator[BackendHarness]:
+    """Yield a harness on servers that are emptied before; their clients are closed afterwards."""
+
+    async def leftovers() -> list[str]:
+        return list(redis_leftovers(servers))
+
+    with ExitStack() as closing:
+        for redis in servers:
+            closing.enter_context(redis).flushall()
+        harness = BackendHarness(lambda: RedisBackend(url), asyncio.sleep, leftovers)
         yield harness
         await harness.close()
+
+
+def test_the_suite_has_at_least_two_hundred_cases() -> None:
+    """Each on every backend. A function with parameters is as many cases as it has values."""
+    cases = [getattr(BackendConformance, name) for name in dir(BackendConformance) if name.startswith("test_")]
+    marks = [[mark for mark in getattr(case, "pytestmark", ()) if mark.name == "parametrize"] for case in cases]
+    count = sum(prod(len(mark.args[1]) for mark in of_case) for of_case in marks)
+    print(f"{count} cases for each backend, of which {len(cases)} differ in more than a value")
+    assert count >= 200

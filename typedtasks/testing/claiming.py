@@ -8,7 +8,7 @@ import time
 import pytest
 
 from typedtasks.backend import Priority, SessionLost
-from typedtasks.testing.harness import BackendHarness, finish, publication
+from typedtasks.testing.harness import BackendHarness, finish, publication, retry
 
 __all__ = ["ClaimingCases", "PublishingCases", "TimeCases"]
 
@@ -244,8 +244,8 @@ class TimeCases:
         (waiting,) = await client.backend.peek("default")
         assert (waiting.state, waiting.due_ms) == ("delayed", 4_000_000_000_000)
 
-    async def test_delayed_tasks_come_in_the_order_of_their_times(self, harness: BackendHarness) -> None:
-        """Not in the order of their publication."""
+    async def test_delayed_tasks_come_each_in_its_time(self, harness: BackendHarness) -> None:
+        """All of those that are due; among these, no order is promised."""
         client = await harness.client()
         worker = await harness.worker(client)
         ids = await client.publish(publication(delay_ms=60), publication(delay_ms=20), publication(delay_ms=40))
@@ -285,3 +285,50 @@ class TimeCases:
         await worker.session.settle([finish(await worker.receive_one())])
         await harness.pass_time(0.05)
         assert await worker.receive() == []
+
+    async def test_a_delay_counts_where_there_is_a_time_too(self, harness: BackendHarness) -> None:
+        """`delay_ms` is the one that holds."""
+        client, worker = await harness.pair()
+        (soon,) = await client.publish(publication(delay_ms=20, eta_ms=4_000_000_000_000))
+        await client.publish(publication(delay_ms=60_000, eta_ms=1))
+        await harness.pass_time(0.04)
+        assert [delivery.id for delivery in await worker.receive()] == [soon]
+
+    async def test_any_number_of_tasks_may_be_due_at_once(self, harness: BackendHarness) -> None:
+        """A few claims make all of them ready."""
+        client, worker = await harness.pair()
+        ids = await client.publish(*(publication(delay_ms=20) for _ in range(1200)))
+        await harness.pass_time(0.1)
+        received = [delivery.id for _ in range(4) for delivery in await worker.receive(2000)]
+        assert sorted(received) == sorted(ids)
+        assert (await client.backend.counts("default")).delayed == 0
+
+    async def test_a_retry_may_name_a_time(self, harness: BackendHarness) -> None:
+        """In the future it waits, in the past it does not."""
+        client, worker = await harness.pair()
+        await client.publish(publication(), publication())
+        one, two = await worker.receive()
+        await worker.session.settle([retry(one, b"later", eta_ms=4_000_000_000_000), retry(two, b"now", eta_ms=1)])
+        assert [delivery.body for delivery in await worker.receive()] == [b"now"]
+        (waiting, _) = sorted(await client.backend.peek("default"), key=lambda shown: shown.state)
+        assert (waiting.body, waiting.state, waiting.due_ms) == (b"later", "delayed", 4_000_000_000_000)
+
+    async def test_the_first_of_many_delays_wakes(self, harness: BackendHarness) -> None:
+        """Whenever it was published; the others wait on."""
+        client, worker = await harness.pair()
+        await client.publish(publication(delay_ms=60_000), publication(b"first", delay_ms=50), publication(delay_ms=70_000))
+        waiting = asyncio.create_task(worker.session.receive(10, 5.0))
+        await asyncio.sleep(0)
+        await harness.pass_time(0.06)
+        async with asyncio.timeout(2):
+            assert [delivery.body for delivery in await waiting] == [b"first"]
+        assert (await client.backend.counts("default")).delayed == 2
+
+    async def test_a_due_task_reaches_one_of_those_that_wait_for_it(self, harness: BackendHarness) -> None:
+        """Not both."""
+        client = await harness.client()
+        workers = [await harness.worker(client, name=name) for name in ("one", "two")]
+        await client.publish(publication(delay_ms=30))
+        await harness.pass_time(0.05)
+        received = await asyncio.gather(*(worker.receive() for worker in workers))
+        assert sorted(len(share) for share in received) == [0, 1]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from typedtasks.backend import Once
-from typedtasks.testing.harness import BackendHarness, finish, publication
+from typedtasks.backend import Once, Priority
+from typedtasks.testing.harness import BackendHarness, bury, finish, publication
 
 __all__ = ["DeduplicatingCases"]
 
@@ -98,3 +100,63 @@ class DeduplicatingCases:
         settlements = [finish(delivery)._replace(follow=(follow,)) for delivery, follow in zip((one, two), follows, strict=True)]
         assert await worker.session.settle(settlements) == [True, True]
         assert [delivery.id for delivery in await worker.receive()] == [follows[0].id]
+
+    @pytest.mark.parametrize("how", ["cancelled", "purged", "dead", "dropped"])
+    async def test_no_end_of_a_task_frees_its_key(self, harness: BackendHarness, how: str) -> None:
+        """Only the end of the window does."""
+        client, worker = await harness.pair()
+        first, second = publication(once=Once("key", 60_000)), publication(once=Once("key", 60_000))
+        await client.backend.publish([first])
+        if how == "purged":
+            await client.backend.purge("default")
+        elif how == "cancelled":
+            await client.backend.cancel([first.id])
+            await worker.session.settle([finish(await worker.receive_one(), b"cancelled")])
+        else:
+            await worker.session.settle([bury(await worker.receive_one())])
+        if how == "dropped":
+            await client.backend.drop("default", [first.id])
+        assert dict(await client.backend.publish([second])) == {second.id: first.id}
+        assert (await client.backend.counts("default")).ready == 0
+
+    async def test_of_many_that_come_at_the_same_time_one_is_stored(self, harness: BackendHarness) -> None:
+        """From whichever client; the others all name it."""
+        one, two = await harness.client(), await harness.client()
+        items = [publication(once=Once("key", 60_000)) for _ in range(20)]
+        answers = await asyncio.gather(*((one, two)[n % 2].backend.publish([item]) for n, item in enumerate(items)))
+        (stored,) = [item.id for item, answer in zip(items, answers, strict=True) if not answer]
+        named = {id: holder for answer in answers for id, holder in answer.items()}
+        assert named == {item.id: stored for item in items if item.id != stored}
+        assert (await one.backend.counts("default")).ready == 1
+
+    async def test_keys_are_compared_as_they_are(self, harness: BackendHarness) -> None:
+        """Case, spaces, zeros and forms of one letter make different keys."""
+        client = await harness.client()
+        keys = ["key", "Key", " key", "key ", "key\x00", "k\u00e9y", "ke\u0301y", ""]
+        assert dict(await client.backend.publish([publication(once=Once(key, 60_000)) for key in keys])) == {}
+        assert (await client.backend.counts("default")).ready == len(keys)
+
+    async def test_each_key_has_the_window_of_the_one_that_was_stored(self, harness: BackendHarness) -> None:
+        """A duplicate's longer one counts for nothing."""
+        client = await harness.client()
+        first, second, third = (publication(once=Once("key", window)) for window in (100, 60_000, 60_000))
+        await client.backend.publish([first])
+        await client.backend.publish([second])
+        await harness.pass_time(0.12)
+        assert dict(await client.backend.publish([third])) == {}
+
+    async def test_a_key_holds_over_priorities(self, harness: BackendHarness) -> None:
+        """They are one queue."""
+        client = await harness.client()
+        items = [publication(priority=priority, once=Once("key", 60_000)) for priority in Priority]
+        assert dict(await client.backend.publish(items)) == {item.id: items[0].id for item in items[1:]}
+
+    async def test_a_replayed_letter_is_not_its_own_duplicate(self, harness: BackendHarness) -> None:
+        """It still holds its key, and runs."""
+        client, worker = await harness.pair()
+        first, second = publication(once=Once("key", 60_000)), publication(once=Once("key", 60_000))
+        await client.backend.publish([first])
+        await worker.session.settle([bury(await worker.receive_one())])
+        await client.backend.replay("default", [first.id])
+        assert dict(await client.backend.publish([second])) == {second.id: first.id}
+        assert [delivery.id for delivery in await worker.receive()] == [first.id]

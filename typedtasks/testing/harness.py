@@ -86,9 +86,12 @@ class Client:
 
     backend: Backend
     listener: RecordingListener
+    queues: set[str]
+    """Where something was published, by whichever client of the harness."""
 
     async def publish(self, *items: Publication) -> list[TaskId]:
         """Publish envelopes and return their ids."""
+        self.queues.update(item.queue for item in items)
         await self.backend.publish(items)
         return [item.id for item in items]
 
@@ -118,21 +121,30 @@ class BackendHarness:
     """Makes clients and workers of one empty store, and closes them all.
 
     `make` returns one more backend object for the store, not open yet. `pass_time` lets the store's time pass: on a real store it
-    sleeps, on one with a clock of its own it moves that clock.
+    sleeps, on one with a clock of its own it moves that clock. `leftovers` names what the store holds that nothing will ever
+    delete: keys or rows that are neither empty queues nor have a time to live. `close` ends every task first, so it may be
+    none then. Without `leftovers` that is not looked at.
     """
 
-    def __init__(self, make: Callable[[], Backend], pass_time: Callable[[float], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Backend],
+        pass_time: Callable[[float], Awaitable[None]],
+        leftovers: Callable[[], Awaitable[Collection[str]]] | None = None,
+    ) -> None:
         self._make = make
         self.pass_time = pass_time
+        self._leftovers = leftovers
         self._clients: list[Client] = []
         self._workers: list[WorkerSide] = []
+        self._queues = {"default", "other"}
 
     async def client(self) -> Client:
         """Return one more opened client of the store."""
         listener = RecordingListener()
         backend = self._make()
         await backend.open(listener)
-        client = Client(backend, listener)
+        client = Client(backend, listener, self._queues)
         self._clients.append(client)
         return client
 
@@ -143,14 +155,35 @@ class BackendHarness:
         listener = RecordingListener()
         worker = WorkerSide(await client.backend.join(SessionId(name), queues, lease, listener), listener)
         self._workers.append(worker)
+        self._queues.update(queues)
         return worker
 
+    async def pair(self, *, queues: Sequence[str] = ("default",)) -> tuple[Client, WorkerSide]:
+        """Return a client, and a session that has joined through it."""
+        client = await self.client()
+        return client, await self.worker(client, queues=queues)
+
     async def close(self) -> None:
-        """End all sessions, and close all clients."""
+        """End all sessions and tasks, close all clients, and check that nothing is left. Raises `AssertionError` otherwise."""
         for worker in self._workers:
             await worker.session.leave()
+        if self._leftovers is not None:
+            await self._end_tasks()
         for client in reversed(self._clients):
             await client.backend.close()
+        if self._leftovers is not None:
+            left = sorted(await self._leftovers())
+            assert not left, f"the store holds for ever, though all sessions and tasks have ended: {left}"
+
+    async def _end_tasks(self) -> None:
+        """Finish what ran, and delete what waits and what is dead."""
+        client = await self.client()
+        queues = sorted(self._queues)
+        last = await client.backend.join(SessionId("the-last-one"), queues, 30.0, RecordingListener())
+        while left_behind := (await last.recover((), 1000)).deliveries:
+            await last.settle([finish(delivery) for delivery in left_behind])
+        await asyncio.gather(*(client.backend.purge(queue, dead=dead) for queue in queues for dead in (False, True)))
+        await last.leave()
 
 
 def publication(

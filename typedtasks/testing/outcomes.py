@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from typedtasks.backend import Counts, TaskId, new_task_id
+from typedtasks.backend import Counts, Priority, TaskId, new_task_id
 from typedtasks.testing.harness import BackendHarness, bury, finish, park, publication, retry
 
 __all__ = ["CancellationCases", "OutcomeCases", "ParkingCases"]
@@ -96,6 +96,72 @@ class OutcomeCases:
         assert running.id in ids
         assert await client.backend.missing([*ids, nowhere]) == {nowhere}
 
+    async def test_each_outcome_has_a_time_of_its_own(self, harness: BackendHarness) -> None:
+        """One goes, the other stays."""
+        client, worker = await harness.pair()
+        short, long = await client.publish(publication(), publication())
+        one, two = await worker.receive()
+        await worker.session.settle([finish(one, ttl_ms=20), finish(two, b"long")])
+        await harness.pass_time(0.04)
+        assert await client.backend.read_outcomes([short, long]) == {long: b"long"}
+
+    async def test_any_number_of_outcomes_is_read_at_once(self, harness: BackendHarness) -> None:
+        """From several queues, and those that are not there are left out."""
+        client, worker = await harness.pair(queues=["a", "b"])
+        ids = await client.publish(*(publication(queue=queue) for queue in ("a", "b") for _ in range(600)))
+        held = [delivery for _ in range(3) for delivery in await worker.receive(500)]
+        assert await worker.session.settle([finish(delivery, delivery.id.encode()) for delivery in held]) == [True] * 1200
+        nowhere = [publication(queue="a").id for _ in range(10)]
+        assert await client.backend.read_outcomes([*ids, *nowhere]) == {id: id.encode() for id in ids}
+
+    async def test_a_dead_letters_outcome_is_pushed_too(self, harness: BackendHarness) -> None:
+        """To its sender, and to whoever watches."""
+        sender, watcher = await harness.client(), await harness.client()
+        worker = await harness.worker(sender)
+        (id,) = await sender.publish(publication())
+        await watcher.backend.watch([id])
+        await worker.session.settle([bury(await worker.receive_one())._replace(reply_to=sender.backend.reply_to)])
+        await sender.listener.wait_for(lambda: id in sender.listener.outcomes)
+        await watcher.listener.wait_for(lambda: id in watcher.listener.outcomes)
+
+    async def test_a_client_that_is_gone_holds_up_no_settlement(self, harness: BackendHarness) -> None:
+        """Nobody listens under that name; the outcome can be read."""
+        client, worker = await harness.pair()
+        (id,) = await client.publish(publication())
+        assert await worker.session.settle([finish(await worker.receive_one(), b"done", reply_to="nobody here")]) == [True]
+        assert await client.backend.read_outcomes([id]) == {id: b"done"}
+
+    async def test_who_watches_too_late_reads(self, harness: BackendHarness) -> None:
+        """What had ended before is not repeated."""
+        client, worker = await harness.pair()
+        (id,) = await client.publish(publication())
+        await worker.session.settle([finish(await worker.receive_one(), b"done")])
+        late = await harness.client()
+        await late.backend.watch([id])
+        assert await late.backend.read_outcomes([id]) == {id: b"done"}
+        assert late.listener.outcomes == {}
+
+    async def test_watching_many_tasks_tells_of_each(self, harness: BackendHarness) -> None:
+        """Of several queues, also after some are not watched any more."""
+        watcher = await harness.client()
+        client, worker = await harness.pair(queues=["a", "b"])
+        ids = await client.publish(*(publication(queue=queue) for queue in ("a", "b") for _ in range(20)))
+        await watcher.backend.watch(ids)
+        await watcher.backend.unwatch(ids[:5])
+        await worker.session.settle([finish(delivery) for delivery in await worker.receive()])
+        await watcher.listener.wait_for(lambda: set(ids[5:]) <= set(watcher.listener.outcomes))
+
+    async def test_a_retry_has_no_outcome(self, harness: BackendHarness) -> None:
+        """Nobody is told before the last attempt has ended."""
+        client, worker = await harness.pair()
+        (id,) = await client.publish(publication())
+        await client.backend.watch([id])
+        await worker.session.settle([retry(await worker.receive_one())])
+        assert await client.backend.read_outcomes([id]) == {}
+        await worker.session.settle([finish(await worker.receive_one(), b"done", reply_to=client.backend.reply_to)])
+        await client.listener.wait_for(lambda: id in client.listener.outcomes)
+        assert await client.backend.read_outcomes([id]) == {id: b"done"}
+
 
 class CancellationCases:
     """Cases of `Backend.cancel`."""
@@ -177,6 +243,61 @@ class CancellationCases:
         await client.backend.cancel([id, new_task_id("default", 1.0)])
         assert await client.backend.read_outcomes([id]) == {id: b"done"}
         assert await client.backend.counts("default") == Counts()
+
+    async def test_tasks_of_several_queues_are_cancelled_in_one_call(self, harness: BackendHarness) -> None:
+        """Waiting, delayed and running."""
+        client, worker = await harness.pair(queues=["a", "b"])
+        ids = await client.publish(publication(queue="a"))
+        running = await worker.receive_one()
+        ids += await client.publish(publication(queue="b"), publication(queue="b", delay_ms=60_000), publication(queue="a"))
+        await client.backend.cancel(ids)
+        assert {delivery.id: delivery.cancelled for delivery in await worker.receive()} == dict.fromkeys(ids[1:], True)
+        await worker.listener.wait_for(lambda: running.id in worker.listener.cancellations)
+
+    async def test_cancelling_twice_is_cancelling_once(self, harness: BackendHarness) -> None:
+        """One delivery, marked."""
+        client, worker = await harness.pair()
+        (id,) = await client.publish(publication(delay_ms=60_000))
+        await client.backend.cancel([id, id])
+        await client.backend.cancel([id])
+        assert [(delivery.id, delivery.cancelled) for delivery in await worker.receive()] == [(id, True)]
+        assert await client.backend.counts("default") == Counts(running=1)
+
+    async def test_cancelling_nothing_is_nothing(self, harness: BackendHarness) -> None:
+        """No other task is meant."""
+        client, worker = await harness.pair()
+        await client.publish(publication())
+        await client.backend.cancel([])
+        assert not (await worker.receive_one()).cancelled
+
+    async def test_a_task_that_ends_in_spite_of_its_cancellation_keeps_its_outcome(self, harness: BackendHarness) -> None:
+        """The cancellation came too late."""
+        client, worker = await harness.pair()
+        (id,) = await client.publish(publication())
+        delivery = await worker.receive_one()
+        await client.backend.cancel([id])
+        assert await worker.session.settle([finish(delivery, b"done")]) == [True]
+        await client.backend.cancel([id])
+        assert await client.backend.read_outcomes([id]) == {id: b"done"}
+        assert await worker.recover() == []
+
+    async def test_a_cancelled_delayed_task_comes_once(self, harness: BackendHarness) -> None:
+        """Not again when its time has come."""
+        client, worker = await harness.pair()
+        (id,) = await client.publish(publication(delay_ms=40))
+        await client.backend.cancel([id])
+        assert await worker.session.settle([finish(await worker.receive_one())]) == [True]
+        await harness.pass_time(0.06)
+        assert await worker.receive() == []
+
+    async def test_a_cancelled_task_of_high_priority_is_settled_first(self, harness: BackendHarness) -> None:
+        """It keeps its priority."""
+        client, worker = await harness.pair()
+        (id,) = await client.publish(publication(priority=Priority.HIGH, delay_ms=60_000))
+        await client.publish(*(publication() for _ in range(3)))
+        await client.backend.cancel([id])
+        delivery = await worker.receive_one()
+        assert (delivery.id, delivery.priority, delivery.cancelled) == (id, Priority.HIGH, True)
 
 
 class ParkingCases:

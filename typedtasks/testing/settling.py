@@ -149,12 +149,12 @@ class LeaseCases:
     async def test_a_renewed_lease_goes_on(self, harness: BackendHarness) -> None:
         """Past its first length."""
         client = await harness.client()
-        worker = await harness.worker(client, lease=0.3)
+        worker = await harness.worker(client, lease=0.2)
         await client.publish(publication())
         delivery = await worker.receive_one()
         keeper = worker.session.keeper()
-        for _ in range(4):
-            await harness.pass_time(0.1)
+        for _ in range(3):
+            await harness.pass_time(0.08)
             assert keeper.renew()
         keeper.close()
         assert await worker.session.settle([finish(delivery)]) == [True]
@@ -228,10 +228,10 @@ class RecoveryCases:
     async def test_recovery_takes_no_more_than_its_capacity(self, harness: BackendHarness) -> None:
         """The rest is for the next look, or for others."""
         client = await harness.client()
-        dead, alive = await harness.worker(client, name="dead", lease=0.05), await harness.worker(client, name="alive")
+        dead, alive = await harness.worker(client, name="dead"), await harness.worker(client, name="alive")
         await client.publish(*(publication() for _ in range(7)))
         await dead.receive()
-        await harness.pass_time(0.1)
+        await client.backend.expire(SessionId("dead"), ["default"])
         first = await alive.recover([], 4)
         second = await alive.recover([delivery.receipt for delivery in first], 4)
         assert (len(first), len(second)) == (4, 3)
@@ -297,14 +297,13 @@ class RecoveryCases:
     async def test_the_count_of_deliveries_goes_on_through_several_deaths(self, harness: BackendHarness) -> None:
         """So that a task that kills its workers is recognised."""
         client = await harness.client()
-        first = await harness.worker(client, name="first", lease=0.05)
-        second = await harness.worker(client, name="second", lease=0.15)
+        first, second = await harness.worker(client, name="first"), await harness.worker(client, name="second")
         third = await harness.worker(client, name="third")
         await client.publish(publication())
         await first.receive_one()
-        await harness.pass_time(0.1)
+        await client.backend.expire(SessionId("first"), ["default"])
         assert len(await second.recover()) == 1
-        await harness.pass_time(0.15)
+        await client.backend.expire(SessionId("second"), ["default"])
         (delivery,) = await third.recover()
         assert delivery.deliveries == 3
 

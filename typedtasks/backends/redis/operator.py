@@ -30,6 +30,8 @@ class Operator:
 
     async def peek(self, queue: str, limit: int) -> list[Waiting]:
         """Return ready tasks, then running ones, then delayed and parked ones."""
+        if limit <= 0:
+            return []  # Redis answers a count of 0 with nothing at all
         prefix = prefix_of(queue)
         ready: list[Waiting] = []
         running: list[Waiting] = []
@@ -103,6 +105,8 @@ class Operator:
 
     async def _scored(self, queue: str, index: str, bodies: str, limit: int, offset: int = 0) -> list[tuple[TaskId, int, bytes]]:
         """Return id, score and packed body of entries of a sorted set whose bodies are in a hash, from the first on."""
+        if limit <= 0:
+            return []
         names = await self._look(queue, "ZRANGE", prefix_of(queue) + index, offset, offset + limit - 1)
         return await self._named(queue, index, bodies, names)
 

@@ -9,6 +9,7 @@ for i = 2, #ARGV do
     redis.call('PUBLISH', prefix .. 'ctl', 'c' .. id)
   end
 end
+redis.call('PEXPIRE', prefix .. 'x', 86400000) -- it goes with the last of them, also where no worker clears it
 if promote() == 0 then
   redis.call('PUBLISH', prefix .. 'ctl', 'd')
 end

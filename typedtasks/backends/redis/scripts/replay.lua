@@ -9,6 +9,7 @@ for i = 2, #ARGV do
     redis.call('ZREM', prefix .. 'dead', ARGV[i])
     redis.call('HDEL', prefix .. 'deadb', ARGV[i])
     redis.call('DEL', prefix .. 'r:' .. ARGV[i])
+    redis.call('ZREM', prefix .. 'x', ARGV[i])
     append(priority, ARGV[i], body, 0, false)
     table.insert(found, ARGV[i])
   end
