@@ -10,7 +10,7 @@ import pathlib
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final, ForwardRef, Literal, NewType, TypeVar, Union, cast, get_args, get_origin
@@ -21,12 +21,13 @@ import typing_extensions
 from pydantic import BaseModel, JsonValue
 
 from typedtasks import Secret
+from typedtasks_codegen.contract import TypeParameter
 from typedtasks_codegen.forms import Atom, Choice, Constrained, Container, Form, Named, Parameter, Values, value_of
 from typedtasks_codegen.metadata import Facts, read_metadata
 from typedtasks_codegen.refusal import Inexpressible
 from typedtasks_codegen.values import encode
 
-__all__ = ["IdOf", "constrained", "own_doc", "parameter_name", "read_form"]
+__all__ = ["IdOf", "constrained", "own_doc", "read_form", "read_parameters", "resolved", "tidy_doc"]
 
 IdOf = Callable[[object], str]
 """Returns the id of a class, NewType or alias of the service, and sees to it that it is defined in the contract."""
@@ -45,6 +46,7 @@ _ATOMS: Final[Mapping[object, str]] = {
     None: "None",
     type(None): "None",
 }
+_NONE: Final = Atom("None")
 _PYDANTIC: Final = frozenset(
     {
         *("AwareDatetime", "NaiveDatetime", "PastDatetime", "FutureDatetime", "PastDate", "FutureDate", "ByteSize", "EmailStr"),
@@ -85,9 +87,9 @@ def read_form(annotation: object, id_of: IdOf, facts: Facts) -> Form:
         inner, *metadata = get_args(annotation)
         return _annotated(inner, metadata, id_of, facts)
     if origin is Literal or origin is typing_extensions.Literal:
-        return Values(tuple(value_of(encode(value, id_of)) for value in get_args(annotation)))
+        return _choice([_NONE if value is None else _value(value, id_of) for value in get_args(annotation)])
     if origin in (Union, types.UnionType):
-        return Choice(tuple(read_form(member, id_of, facts) for member in get_args(annotation)))
+        return _choice([read_form(member, id_of, facts) for member in get_args(annotation)])
     if origin is not None:
         return _generic(annotation, cast("object", origin), id_of, facts)
     return _plain(annotation, id_of, facts)
@@ -105,6 +107,26 @@ def constrained(form: Form, facts: Facts, id_of: IdOf) -> Form:
     return Constrained(form, pairs)
 
 
+def _value(value: object, id_of: IdOf) -> Form:
+    return Values((value_of(encode(value, id_of)),))
+
+
+def _choice(members: Iterable[Form]) -> Form:
+    """Return a union with its literals in one place and None behind them: how it was written is no difference."""
+    plain: list[Form] = []
+    for member in members:
+        for one in member.members if isinstance(member, Choice) else (member,):
+            place = next((place for place, other in enumerate(plain) if isinstance(other, Values)), None)
+            if not isinstance(one, Values) or place is None:
+                plain += [] if one in plain else [one]
+            else:
+                known = cast("Values", plain[place]).values
+                plain[place] = Values((*known, *(value for value in one.values if value not in known)))
+    if _NONE in plain and any(isinstance(one, Values) for one in plain):
+        plain = [*(one for one in plain if one != _NONE), _NONE]
+    return plain[0] if len(plain) == 1 else Choice(tuple(plain))
+
+
 def _annotated(inner: object, metadata: list[object], id_of: IdOf, outer: Facts) -> Form:
     facts = Facts(untravelled=outer.untravelled)
     return constrained(read_form(inner, id_of, outer), read_metadata(metadata, facts), id_of)
@@ -117,7 +139,7 @@ def _generic(annotation: object, origin: object, id_of: IdOf, facts: Facts) -> F
     if any(origin is one for one in _QUALIFIERS):
         return read_form(arguments[0], id_of, facts)
     name = _CONTAINERS.get(origin)
-    if name is None and not isinstance(origin, type):
+    if name is None and not (isinstance(origin, type) or _is_alias(origin)):
         raise Inexpressible(f"{annotation!r:.80} is no type that the generator knows")
     if name is None:
         return Named(id_of(origin), tuple(read_form(argument, id_of, facts) for argument in arguments))
@@ -128,7 +150,7 @@ def _generic(annotation: object, origin: object, id_of: IdOf, facts: Facts) -> F
 
 def _plain(annotation: object, id_of: IdOf, facts: Facts) -> Form:
     if isinstance(annotation, TypeVar):
-        return Parameter(parameter_name(annotation))
+        return Parameter(annotation.__name__)
     # JsonValue and None can be looked up; what cannot be hashed is no type.
     try:
         atom, refused = _ATOMS.get(annotation), _REFUSED.get(annotation)
@@ -145,8 +167,8 @@ def _plain(annotation: object, id_of: IdOf, facts: Facts) -> Form:
         if generic["origin"] is not None:
             arguments = tuple(read_form(argument, id_of, facts) for argument in generic["args"])
             return Named(id_of(generic["origin"]), arguments)
-    if isinstance(annotation, type | NewType | typing_extensions.TypeAliasType) or _is_new_alias(annotation):
-        return Named(id_of(annotation))
+    if isinstance(annotation, type | NewType) or _is_alias(annotation):
+        return Named(id_of(annotation), tuple(_stands_for(one, annotation, id_of, facts) for one in _parameters_of(annotation)))
     raise Inexpressible(f"{annotation!r:.80} is no type that the generator knows")
 
 
@@ -155,20 +177,77 @@ def _is_of_pydantic(annotation: object) -> bool:
     return isinstance(annotation, type) and name in _PYDANTIC and getattr(pydantic, name) is annotation
 
 
-def _is_new_alias(annotation: object) -> bool:
-    """Return whether this is a `type X = ...` of Python 3.12."""
+def _is_alias(annotation: object) -> bool:
+    """Return whether this is a `TypeAliasType`, or a `type X = ...` of Python 3.12."""
+    if isinstance(annotation, typing_extensions.TypeAliasType):
+        return True
     return sys.version_info >= (3, 12) and isinstance(annotation, typing.TypeAliasType)
 
 
-def parameter_name(variable: TypeVar) -> str:
-    """Return the name of a type parameter. Raises `Inexpressible` for one with a bound, constraints or a default."""
-    has_default = getattr(variable, "has_default", bool)()
-    if variable.__bound__ is not None or variable.__constraints__ or has_default:
-        raise Inexpressible(f"the type parameter {variable.__name__} has a bound or a default; use a plain one")
-    return variable.__name__
+def _parameters_of(annotation: object) -> tuple[object, ...]:
+    """Return the type parameters of a class or alias of the service that is used without arguments."""
+    of_model = cast("Mapping[str, object]", getattr(annotation, "__pydantic_generic_metadata__", {}))
+    of_others: object = getattr(annotation, "__type_params__" if _is_alias(annotation) else "__parameters__", ())
+    return cast("tuple[object, ...]", of_model.get("parameters", of_others))
+
+
+def _stands_for(variable: object, owner: object, id_of: IdOf, facts: Facts) -> Form:
+    """Return what pydantic takes for a type parameter that is given no argument."""
+    (parameter,) = read_parameters([variable], id_of, facts)
+    chosen = parameter.default or parameter.bound or (Choice(parameter.constraints) if parameter.constraints else None)
+    if chosen is None:
+        name = getattr(owner, "__name__", repr(owner))
+        raise Inexpressible(f"{name} has the type parameter {parameter.name}; say what it stands for, as in {name}[int]")
+    return chosen
+
+
+def read_parameters(variables: Iterable[object], id_of: IdOf, facts: Facts) -> tuple[TypeParameter, ...]:
+    """Return the type parameters of a generic type as data. Raises `Inexpressible` for more than a `TypeVar`."""
+    parameters: list[TypeParameter] = []
+    for variable in variables:
+        if not isinstance(variable, TypeVar):
+            raise Inexpressible(f"the type parameter {variable!r:.80} is no TypeVar; use one, or a tuple")
+        default = cast("object", getattr(variable, "__default__", typing_extensions.NoDefault))
+        parameters.append(
+            TypeParameter(
+                variable.__name__,
+                bound=None if variable.__bound__ is None else read_form(_found(variable.__bound__, variable), id_of, facts),
+                constraints=tuple(read_form(_found(one, variable), id_of, facts) for one in variable.__constraints__),
+                default=None if default is typing_extensions.NoDefault else read_form(_found(default, variable), id_of, facts),
+            )
+        )
+    return tuple(parameters)
+
+
+def _found(annotation: object, variable: TypeVar) -> object:
+    """Return a type that a `TypeVar` names as text."""
+    if not isinstance(annotation, str | ForwardRef):
+        return annotation
+    text = annotation if isinstance(annotation, str) else annotation.__forward_arg__
+    return resolved(text, variable.__module__, {})
+
+
+def resolved(annotation: object, module: str, names: Mapping[str, object]) -> object:
+    """Return a type in which names as text stand for what the module has under them. Raises `Inexpressible`."""
+    try:
+        hints = typing_extensions.get_type_hints(_Holder(annotation), vars(sys.modules[module]), dict(names), include_extras=True)
+    except NameError as error:
+        raise Inexpressible(f"a type cannot be found ({error}); define it at the top of its module") from None
+    return cast("object", hints["held"])
+
+
+class _Holder:
+    """Carries one annotation to `get_type_hints`, which resolves what is written as text."""
+
+    def __init__(self, annotation: object) -> None:
+        self.__annotations__ = {"held": annotation}
 
 
 def own_doc(cls: type) -> str:
     """Return the docstring that a class itself has."""
-    doc = cls.__dict__.get("__doc__")
-    return inspect.cleandoc(doc) if isinstance(doc, str) else ""
+    return tidy_doc(cast("object", cls.__dict__.get("__doc__")))
+
+
+def tidy_doc(doc: object) -> str:
+    """Return a docstring without its indentation and without blanks at the ends of lines, which no formatter would keep."""
+    return "\n".join(line.rstrip() for line in inspect.cleandoc(doc).splitlines()).strip() if isinstance(doc, str) else ""

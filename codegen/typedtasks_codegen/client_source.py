@@ -10,7 +10,6 @@ from typedtasks_codegen.expressions import Expressions, docstring, text
 
 __all__ = ["ClientSource", "TaskRow"]
 
-_WIDTH = 100
 _INDENT = "    "
 
 
@@ -51,7 +50,7 @@ class ClientSource:
             name=text(task.name),
             signature=self._signature(task, attribute),
             doc=task.doc,
-            queue=task.queue,
+            queue=text(task.queue),
             priority=task.priority,
             result_ttl_ms=task.result_ttl_ms,
             raises=raises,
@@ -59,16 +58,22 @@ class ClientSource:
         )
 
     def _signature(self, task: TaskContract, attribute: str) -> str:
-        parameters = self._parameters(task.parameters)
+        parameters = self._parameters(task.parameters, attribute)
         result = self._expressions.form(task.result)
         indent, name = (_INDENT, attribute) if self._stub else ("", f"_call_{attribute}")
         head, tail = f"{indent}async def {name}(", f") -> {result}:"
-        line = head + ", ".join(parameters) + tail
-        if len(line) > _WIDTH:
-            line = head + "".join(f"\n{indent}{_INDENT}{parameter}," for parameter in parameters) + f"\n{indent}{tail}"
-        return f"{line}\n{docstring(task.doc, indent + _INDENT)}"
+        constants = "" if self._stub else self._constants(task, attribute)
+        return f"{constants}{head}{', '.join(parameters)}{tail}\n{docstring(task.doc, indent + _INDENT)}"
 
-    def _parameters(self, parameters: Sequence[ParameterDefinition]) -> list[str]:
+    def _constants(self, task: TaskContract, attribute: str) -> str:
+        """Return the defaults that are no constants: a signature that makes them itself would look like a mistake."""
+        return "".join(
+            f"{_constant(attribute, one)}: {self._expressions.form(one.form)} = {self._expressions.value(one.default, one.form)}\n"
+            for one in task.parameters
+            if one.default is not None and not self._expressions.is_plain(one.default, one.form)
+        )
+
+    def _parameters(self, parameters: Sequence[ParameterDefinition], attribute: str) -> list[str]:
         shown: list[str] = []
         if self._stub:
             shown.append("self_" if any(parameter.name == "self" for parameter in parameters) else "self")
@@ -78,18 +83,22 @@ class ClientSource:
             if parameter.kind == "keyword_only" and not star:
                 shown.append("*")
                 star = True
-            shown.append(self._parameter(parameter))
+            shown.append(self._parameter(parameter, attribute))
             if parameter.kind == "positional_only" and "positional_only" not in kinds[place + 1 :]:
                 shown.append("/")
         if self._stub and "positional_only" not in kinds:
             shown.insert(1, "/")
         return shown
 
-    def _parameter(self, parameter: ParameterDefinition) -> str:
+    def _parameter(self, parameter: ParameterDefinition, attribute: str) -> str:
         stars = {"var_positional": "*", "var_keyword": "**"}.get(parameter.kind, "")
         shown = f"{stars}{parameter.name}: {self._expressions.form(parameter.form)}"
         if parameter.default is None:
             return shown
-        if self._stub and not self._expressions.is_plain(parameter.default, parameter.form):
-            return f"{shown} = ..."
+        if not self._expressions.is_plain(parameter.default, parameter.form):
+            return f"{shown} = {'...' if self._stub else _constant(attribute, parameter)}"
         return f"{shown} = {self._expressions.value(parameter.default, parameter.form)}"
+
+
+def _constant(attribute: str, parameter: ParameterDefinition) -> str:
+    return f"_default_{attribute}_{parameter.name}"

@@ -12,7 +12,17 @@ from pydantic import JsonValue
 
 from typedtasks_codegen.forms import Form, Value, as_json
 
-__all__ = ["FORMAT", "Contract", "FieldDefinition", "Kind", "ParameterDefinition", "RetryPolicy", "TaskContract", "TypeDefinition"]
+__all__ = [
+    "FORMAT",
+    "Contract",
+    "FieldDefinition",
+    "Kind",
+    "ParameterDefinition",
+    "RetryPolicy",
+    "TaskContract",
+    "TypeDefinition",
+    "TypeParameter",
+]
 
 FORMAT: Final = 1
 """The version of the format. A reader refuses a higher one."""
@@ -58,6 +68,25 @@ class FieldDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class TypeParameter:
+    """A type parameter of a generic type, with what may stand for it."""
+
+    name: str
+    bound: Form | None = None
+    constraints: tuple[Form, ...] = ()
+    default: Form | None = None
+
+    def as_json(self) -> JsonValue:
+        """Return it as it stands in `contract.json`: its name alone where anything may stand for it."""
+        written: dict[str, JsonValue] = {} if self.bound is None else {"bound": as_json(self.bound)}
+        if self.constraints:
+            written["constraints"] = [as_json(form) for form in self.constraints]
+        if self.default is not None:
+            written["default"] = as_json(self.default)
+        return {"name": self.name, **written} if written else self.name
+
+
+@dataclass(frozen=True, slots=True)
 class TypeDefinition:
     """A type that the service defines."""
 
@@ -72,7 +101,7 @@ class TypeDefinition:
     """Of an enum: names and values."""
     bases: tuple[str, ...] = ()
     """Of an enum: what it is made of."""
-    parameters: tuple[str, ...] = ()
+    parameters: tuple[TypeParameter, ...] = ()
     config: tuple[tuple[str, Value], ...] = ()
     untravelled: tuple[str, ...] = ()
     """What a client cannot have: validators, computed fields and the like."""
@@ -85,7 +114,7 @@ class TypeDefinition:
             "fields": [field.as_json() for field in self.fields],
             "members": [{"name": name, "value": json.loads(value)} for name, value in self.members],
             "bases": list(self.bases),
-            "parameters": list(self.parameters),
+            "parameters": [parameter.as_json() for parameter in self.parameters],
             "config": {key: json.loads(value) for key, value in self.config},
             "does_not_travel": list(self.untravelled),
         }

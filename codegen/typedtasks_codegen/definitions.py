@@ -6,13 +6,13 @@ import dataclasses
 import sys
 from collections.abc import Mapping
 from enum import Enum, Flag
-from typing import Any, Final, NewType, cast, get_type_hints, is_typeddict
+from typing import Any, Final, NewType, TypeVar, cast, is_typeddict
 
 import typing_extensions
 from pydantic import BaseModel, RootModel
 
 from typedtasks import TaskError
-from typedtasks_codegen.annotations import own_doc, parameter_name, read_form
+from typedtasks_codegen.annotations import own_doc, read_form, read_parameters, resolved
 from typedtasks_codegen.contract import FieldDefinition, Kind, TypeDefinition
 from typedtasks_codegen.forms import Form, value_of
 from typedtasks_codegen.metadata import Facts
@@ -104,7 +104,7 @@ class Definitions:
             if hasattr(cls, "__post_init__"):
                 facts.untravelled.append("__post_init__")
         config |= model_config(getattr(cls, "__pydantic_config__", None) or {})
-        parameters = tuple(parameter_name(variable) for variable in getattr(cls, "__parameters__", ()))
+        parameters = read_parameters(getattr(cls, "__parameters__", ()), self.id_of, facts)
         return TypeDefinition(
             id,
             kind,
@@ -128,7 +128,7 @@ class Definitions:
             cls.__name__,
             own_doc(cls),
             fields,
-            parameters=tuple(parameter_name(variable) for variable in cls.__pydantic_generic_metadata__["parameters"]),
+            parameters=read_parameters(cls.__pydantic_generic_metadata__["parameters"], self.id_of, facts),
             config=tuple(sorted(config.items())),
             untravelled=tuple(sorted(set(facts.untravelled))),
         )
@@ -159,28 +159,17 @@ class Definitions:
             untravelled=untravelled,
         )
 
-    def _simple(self, id: str, kind: Kind, name: str, annotation: object) -> TypeDefinition:
+    def _simple(self, id: str, kind: Kind, name: str, annotation: object, variables: tuple[object, ...] = ()) -> TypeDefinition:
         facts = Facts()
         form: Form = read_form(annotation, self.id_of, facts)
-        return TypeDefinition(id, kind, name, form=form, untravelled=tuple(sorted(set(facts.untravelled))))
+        parameters = read_parameters(variables, self.id_of, facts)
+        return TypeDefinition(id, kind, name, form=form, parameters=parameters, untravelled=tuple(sorted(set(facts.untravelled))))
 
     # Any: an alias made by `type X = ...` or by TypeAliasType.
     def _alias(self, id: str, alias: Any) -> TypeDefinition:
-        if alias.__type_params__:
-            raise Inexpressible("a type alias with parameters cannot be written into a client yet; write its type out")
-        namespace = vars(sys.modules[alias.__module__])
-        try:
-            value = get_type_hints(_Holder(alias.__value__), namespace, include_extras=True)["held"]
-        except NameError as error:
-            raise Inexpressible(f"a type cannot be found ({error}); define it at the top of its module") from None
-        return self._simple(id, "alias", alias.__name__, value)
-
-
-class _Holder:
-    """Carries one annotation to `get_type_hints`, which resolves what is written as text."""
-
-    def __init__(self, annotation: object) -> None:
-        self.__annotations__ = {"held": annotation}
+        variables: tuple[TypeVar, ...] = alias.__type_params__
+        value = resolved(alias.__value__, alias.__module__, {variable.__name__: variable for variable in variables})
+        return self._simple(id, "alias", alias.__name__, value, variables)
 
 
 def _id(kind: object) -> str:

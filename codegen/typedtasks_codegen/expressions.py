@@ -29,6 +29,8 @@ class Expressions:
         self.modules: set[str] = set()
         self.shadowed: frozenset[str] = frozenset()
         """Names that mean something else where the expression stands."""
+        self.variables: Mapping[str, str] = {}
+        """The names of type parameters in the client, by those that they have in the definition that is written."""
         self._names = names
         self._definitions = {definition.id: definition for definition in definitions}
         self._prefix = prefix
@@ -38,6 +40,11 @@ class Expressions:
         if not self._prefix and self._names[id] in self.shadowed:
             raise Inexpressible(f"a field has the name of the type {self._names[id]} that it needs; rename one of them")
         return self._prefix + self._names[id]
+
+    def _variable(self, name: str) -> str:
+        if self.variables[name] in self.shadowed:
+            raise Inexpressible(f"a field has the name of the type parameter {name}; rename one of them")
+        return self.variables[name]
 
     def known(self, name: str) -> str:
         """Return the expression for what everybody has, such as `datetime.date` or `int`."""
@@ -75,7 +82,7 @@ class Expressions:
                 given = ", ".join(self.form(argument) for argument in arguments)
                 return f"{self.own(id)}[{given}]" if arguments else self.own(id)
             case Parameter(name):
-                return name
+                return self._variable(name)
 
     def keywords(self, constraints: Iterable[tuple[str, Value]]) -> str:
         """Return constraints as keyword arguments."""
@@ -84,6 +91,14 @@ class Expressions:
     def value(self, value: Value, form: Form | None = None) -> str:
         """Return a value as source; its type says which NewTypes it passes through."""
         return self._data(cast("JsonValue", json.loads(value)), form)
+
+    def empty(self, value: Value, form: Form) -> str | None:
+        """Return what makes an empty list or dictionary of a type, where a default is one."""
+        name = {"[]": "list", '{"$":"dict","items":[]}': "dict"}.get(value)
+        form = _stripped(form, []) or form
+        if name is None or not isinstance(form, Container) or not form.arguments:
+            return None
+        return f"{self.known(name)}[{', '.join(self.form(argument) for argument in form.arguments)}]"
 
     def is_plain(self, value: Value, form: Form) -> bool:
         """Return whether a value may stand as a default where it is written: a constant, or the member of an enum."""
@@ -133,7 +148,9 @@ class Expressions:
             return f"({shown},)" if len(items) == 1 else f"({shown})"
         if tag in ("set", "frozenset"):
             shown = ", ".join(self._data(item, arguments[0] if arguments else None) for item in items)
-            return f"{self.known(str(tag))}([{shown}])" if items else f"{self.known(str(tag))}()"
+            if not items:
+                return f"{self.known(str(tag))}()"
+            return f"{{{shown}}}" if tag == "set" else f"{self.known(str(tag))}({{{shown}}})"
         return self._instance(str(data["type"]), cast("dict[str, JsonValue]", data["fields"]))
 
     def _instance(self, id: str, fields: Mapping[str, JsonValue]) -> str:

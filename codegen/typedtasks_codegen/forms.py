@@ -20,6 +20,7 @@ __all__ = [
     "Value",
     "Values",
     "as_json",
+    "has_parameters",
     "named_in",
     "value_of",
 ]
@@ -107,6 +108,17 @@ def as_json(form: Form) -> JsonValue:
             return {"ref": id, "arguments": [as_json(argument) for argument in arguments]} if arguments else {"ref": id}
         case Parameter(name):
             return {"parameter": name}
+
+
+def has_parameters(form: Form) -> bool:
+    """Return whether a type depends on type parameters."""
+    match form:
+        case Container(_, inner, _) | Choice(inner) | Named(_, inner):
+            return any(map(has_parameters, inner))
+        case Constrained(inner, _):
+            return has_parameters(inner)
+        case _:
+            return isinstance(form, Parameter)
 
 
 def named_in(form: Form) -> Iterator[str]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import keyword
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 
 from pydantic import BaseModel
 
-from typedtasks_codegen.contract import Contract, FieldDefinition, Kind, TypeDefinition
+from typedtasks_codegen.contract import Contract, FieldDefinition, Kind, TypeDefinition, TypeParameter
 from typedtasks_codegen.expressions import Expressions, docstring, text
-from typedtasks_codegen.forms import Constrained, Form, Value, named_in, value_of
+from typedtasks_codegen.forms import Constrained, Form, Value, has_parameters, named_in, value_of
+from typedtasks_codegen.naming import type_variables
 from typedtasks_codegen.refusal import GenerationError, Inexpressible
 
 __all__ = ["ModelsSource"]
 
 _INDENT = "    "
-_IGNORED = "  # pyright: ignore  # pyrefly: ignore  # ty: ignore"
-"""After what pydantic allows, and type checkers do not: a field in the place of an attribute that every model has."""
+_HIDING = "  # type: ignore[assignment]  # ty: ignore[incompatible-attribute-override]"
+"""After what pydantic allows, and type checkers do not: a field in the place of a method that every model has."""
 
 
 class ModelsSource:
@@ -27,9 +29,11 @@ class ModelsSource:
         self._names = names
         self._types = {definition.id: definition for definition in contract.types}
         self._expressions = Expressions(names, contract.types)
-        self.parameters = sorted({parameter for definition in contract.types for parameter in definition.parameters})
         order, early = _in_order(self._types)
-        self.definitions = [self._written(definition) for definition in order]
+        self._variables = type_variables(contract.types)
+        self._declared: set[str] = set()
+        self._defined: set[str] = set()
+        self.definitions = [written for definition in order for written in self._with_variables(definition)]
         self.early = [names[id] for id in early]
         """Models that refer to others that are defined after them."""
         self.table = [(id, names[id]) for id in sorted(self._types)]
@@ -40,12 +44,43 @@ class ModelsSource:
         always = {"typing", *(["typedtasks"] if any(one.kind == "failure" for one in self._types.values()) else [])}
         return sorted(self._expressions.modules | always)
 
+    def _with_variables(self, definition: TypeDefinition) -> Iterator[str]:
+        """Yield the type parameters that are used for the first time, and the definition."""
+        self._expressions.shadowed = frozenset()
+        self._expressions.variables = {one.name: self._variables[one] for one in definition.parameters}
+        for parameter in definition.parameters:
+            name = self._variables[parameter]
+            if name not in self._declared:
+                self._declared.add(name)
+                yield f"{name} = {self._variable(name, parameter)}\n"
+        yield self._written(definition)
+        self._defined.add(definition.id)
+
+    def _variable(self, name: str, parameter: TypeParameter) -> str:
+        arguments = [text(name), *(self._expressions.form(form) for form in parameter.constraints)]
+        if parameter.bound is not None:
+            arguments.append(f"bound={self._early(parameter.bound)}")
+        if parameter.default is not None:
+            arguments.append(f"default={self._early(parameter.default)}")
+        module = "typing" if parameter.default is None else "typing_extensions"
+        return f"{self._known(f'{module}.TypeVar')}({', '.join(arguments)})"
+
+    def _early(self, form: Form) -> str:
+        """Return a type that is evaluated where it stands: as text where it names what is defined further down."""
+        shown = self._expressions.form(form)
+        return text(shown) if any(id not in self._defined for id in named_in(form)) else shown
+
     def _written(self, definition: TypeDefinition) -> str:
         self._expressions.shadowed = frozenset(field.name for field in definition.fields)
         try:
-            return "".join(self._lines(definition))
+            written = "".join(self._lines(definition))
         except Inexpressible as reason:
             raise GenerationError(f"{definition.id}: {reason}.") from None
+        if definition.kind != "model" or not any(hasattr(BaseModel, field.name) for field in definition.fields):
+            return written
+        # pydantic warns of fields that hide its own methods; that is the service's matter, not that of its clients.
+        quiet = f'with {self._known("warnings.catch_warnings")}(action="ignore", category=UserWarning):\n'
+        return quiet + textwrap.indent(written, _INDENT)
 
     def _lines(self, definition: TypeDefinition) -> Iterator[str]:
         writers: Mapping[Kind, Callable[[TypeDefinition], Iterator[str]]] = {
@@ -65,7 +100,8 @@ class ModelsSource:
     def _head(self, definition: TypeDefinition, *bases: str) -> str:
         made_of = [*bases]
         if definition.parameters:
-            made_of.append(f"{self._known('typing.Generic')}[{', '.join(definition.parameters)}]")
+            variables = ", ".join(self._variables[parameter] for parameter in definition.parameters)
+            made_of.append(f"{self._known('typing.Generic')}[{variables}]")
         return f"class {self._names[definition.id]}{'(' + ', '.join(made_of) + ')' if made_of else ''}:\n"
 
     def _known(self, name: str) -> str:
@@ -79,9 +115,7 @@ class ModelsSource:
 
     def _root(self, definition: TypeDefinition) -> Iterator[str]:
         (root,) = definition.fields
-        inner = self._expressions.form(root.form)
-        shown = text(inner) if any(True for _ in named_in(root.form)) else inner
-        yield self._head(definition, f"{self._known('pydantic.RootModel')}[{shown}]")
+        yield self._head(definition, f"{self._known('pydantic.RootModel')}[{self._early(root.form)}]")
         yield _class_doc(definition)
         yield f"{_INDENT}model_config = {self._config(definition)}\n"
         yield f"{_INDENT}{self._model_field(root)}\n"
@@ -134,14 +168,12 @@ class ModelsSource:
         yield f"{name} = {base}({text(name)}, {{{keys}}})\n"
 
     def _named_tuple(self, definition: TypeDefinition) -> Iterator[str]:
-        if definition.parameters:
-            raise Inexpressible("a generic NamedTuple cannot be written into a client yet; use a dataclass")
         yield self._head(definition, self._known("typing.NamedTuple"))
         yield _class_doc(definition)
         for field in definition.fields:
             shown = "" if field.default is None else f" = {self._expressions.value(field.default, field.form)}"
             yield f"{_INDENT}{field.name}: {self._expressions.form(field.form)}{shown}\n"
-        if not definition.fields:
+        if not definition.fields and not definition.doc:
             yield f"{_INDENT}pass\n"
 
     def _enum(self, definition: TypeDefinition) -> Iterator[str]:
@@ -150,32 +182,38 @@ class ModelsSource:
             raise Inexpressible(f"the member {wrong[0]!r} is no Python name")
         yield self._head(definition, *(self._known(base) for base in definition.bases))
         yield _class_doc(definition)
+        first: dict[Value, str] = {}
         for name, value in definition.members:
-            yield f"{_INDENT}{name} = {self._expressions.value(value)}\n"
+            yield f"{_INDENT}{name} = {first.get(value) or self._expressions.value(value)}\n"  # another name of the first
+            first.setdefault(value, name)
         if not definition.members and not definition.doc:
             yield f"{_INDENT}pass\n"
 
     def _new_type(self, definition: TypeDefinition) -> Iterator[str]:
         name = self._names[definition.id]
-        yield f"{name} = {self._known('typing.NewType')}({text(name)}, {self._expressions.form(_form_of(definition))})\n"
+        yield f"{name} = {self._known('typing.NewType')}({text(name)}, {self._early(_form_of(definition))})\n"
 
     def _alias(self, definition: TypeDefinition) -> Iterator[str]:
         name, form = self._names[definition.id], _form_of(definition)
-        shown = self._expressions.form(form)
-        shown = text(shown) if any(True for _ in named_in(form)) else shown
+        variables = "".join(f"{self._variables[parameter]}, " for parameter in definition.parameters)
+        shown = self._early(form) + (f", type_params=({variables})" if variables else "")
         yield f"{name} = {self._known('typing_extensions.TypeAliasType')}({text(name)}, {shown})\n"
 
     def _fields(self, definition: TypeDefinition) -> Iterator[str]:
         for field in definition.fields:
-            yield f"{_INDENT}{self._model_field(field, of_model=definition.kind == 'model')}\n"
+            if field.name == "__pydantic_extra__":
+                # Every model has it with values of any type, and pydantic alone looks at this one.
+                hint = self._expressions.form(field.form)
+                yield f"{_INDENT}if not {self._known('typing.TYPE_CHECKING')}:\n"
+                yield f"{_INDENT}{_INDENT}{field.name}: {hint} = {self._known('pydantic.Field')}(init=False)\n\n"
+            else:
+                yield f"{_INDENT}{self._model_field(field, of_model=definition.kind == 'model')}\n"
 
     def _model_field(self, field: FieldDefinition, *, of_model: bool = False) -> str:
         form, alias = _without_alias(field.form)
         hint = self._expressions.form(form)
         arguments = [f"alias={self._expressions.value(alias)}"] if alias is not None else []
-        if field.name == "__pydantic_extra__":
-            return f"{field.name}: {hint} = {self._known('pydantic.Field')}(init=False){_IGNORED}"
-        mark = f"  # type: ignore{_IGNORED}" if of_model and hasattr(BaseModel, field.name) else ""
+        mark = _HIDING if of_model and hasattr(BaseModel, field.name) else ""
         if field.default is not None:
             if self._expressions.is_plain(field.default, form):
                 shown = self._expressions.value(field.default, form)
@@ -184,8 +222,10 @@ class ModelsSource:
                 arguments.insert(0, f"default={shown}")
             else:
                 arguments.insert(0, f"default_factory={self._factory(field.default, form)}")
-        made = f" = {self._known('pydantic.Field')}({', '.join(arguments)})" if arguments else ""
-        return f"{field.name}: {hint}{made}{mark}"
+        if not arguments:
+            return f"{field.name}: {hint}{mark}"
+        opening = f"({mark}\n" if mark else "("
+        return f"{field.name}: {hint} = {self._known('pydantic.Field')}{opening}{', '.join(arguments)})"
 
     def _dataclass_field(self, field: FieldDefinition) -> str:
         hint = self._expressions.form(field.form)
@@ -204,10 +244,11 @@ class ModelsSource:
         for maker in ("uuid.uuid1", "uuid.uuid4"):
             if default == value_of({"$": "made", "by": maker}):
                 return self._known(maker)
-        shown, hint = self._expressions.value(default, form), self._expressions.form(form)
-        if shown in ("[]", "{}") and hint.startswith(("list[", "dict[")):
-            return f"lambda: {hint}()"  # an empty one says of what it is, or strict checkers would ask
-        return f"lambda: {shown}"
+        empty = self._expressions.empty(default, form)
+        if empty is not None:
+            is_there = not has_parameters(form) and all(id in self._defined for id in named_in(form))
+            return empty if is_there else f"lambda: {empty}()"
+        return f"lambda: {self._expressions.value(default, form)}"
 
     def _key(self, field: FieldDefinition) -> str:
         hint = self._expressions.form(field.form)
@@ -245,6 +286,9 @@ def _in_order(types: Mapping[str, TypeDefinition]) -> tuple[list[TypeDefinition]
 def _needed(definition: TypeDefinition) -> Iterator[str]:
     if definition.form is not None:
         yield from named_in(definition.form)
+    for parameter in definition.parameters:
+        for form in (*parameter.constraints, *(one for one in (parameter.bound, parameter.default) if one is not None)):
+            yield from named_in(form)
     for field in definition.fields:
         yield from named_in(field.form)
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Final
 
 from typedtasks.client import AsyncClient, ThreadClient
-from typedtasks_codegen.contract import Contract, TypeDefinition
+from typedtasks_codegen.contract import Contract, TypeDefinition, TypeParameter
 from typedtasks_codegen.refusal import GenerationError
 
-__all__ = ["task_names", "type_names"]
+__all__ = ["task_names", "type_names", "type_variables"]
 
 _OF_CLIENTS: Final = frozenset({name for kind in (AsyncClient, ThreadClient) for name in dir(kind)} | {"tasks", "loop"})
 _OF_PACKAGES: Final = frozenset({"Client", "BlockingClient", "models", "CONTRACT_TYPES", *dir(builtins)})
@@ -27,9 +27,21 @@ def task_names(contract: Contract) -> dict[str, str]:
 def type_names(contract: Contract) -> dict[str, str]:
     """Return the class name of each type: its own, or with parts of its module where that is not unique."""
     definitions = {definition.id: definition for definition in contract.types}
-    parameters = {parameter for definition in contract.types for parameter in definition.parameters}
-    taken = _OF_PACKAGES | parameters
+    taken = _OF_PACKAGES | set(type_variables(contract.types).values())
     return _distinct(definitions, lambda id, parts: _free(_class_name(definitions[id], parts), taken))
+
+
+def type_variables(definitions: Iterable[TypeDefinition]) -> dict[TypeParameter, str]:
+    """Return the name of each type parameter in a client: its own, with a number where another one has it already."""
+    names: dict[TypeParameter, str] = {}
+    for definition in definitions:
+        for parameter in definition.parameters:
+            if parameter not in names:
+                taken, number, name = set(names.values()), 2, parameter.name
+                while name in taken:
+                    name, number = f"{parameter.name}{number}", number + 1
+                names[parameter] = name
+    return names
 
 
 def _distinct(keys: Iterable[str], name_of: Callable[[str, int], str]) -> dict[str, str]:

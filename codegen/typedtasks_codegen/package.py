@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from typedtasks import Broker
 from typedtasks_codegen.client_source import ClientSource
 from typedtasks_codegen.contract import Contract
+from typedtasks_codegen.layout import formatted, import_lines
 from typedtasks_codegen.models_source import ModelsSource
 from typedtasks_codegen.naming import task_names, type_names
 from typedtasks_codegen.reading import read_contract
@@ -69,27 +70,29 @@ def _sources(contract: Contract, target: str, package: str) -> dict[str, str]:
         "command": f"typedtasks generate {target} --package {package}",
         "target": target,
         "types": sorted(types.values()),
+        "exported": sorted(["Client", "BlockingClient", "models", *types.values()]),
         "max_payload": contract.tasks[0].max_payload,
         "max_result": contract.tasks[0].max_result,
     }
     models = ModelsSource(contract, types)
     of_models = {
-        "modules": models.modules,
-        "parameters": models.parameters,
+        "imports": import_lines(models.modules),
         "definitions": "\n\n\n".join(definition.rstrip("\n") for definition in models.definitions),
         "early": models.early,
         "table": models.table,
     }
     stub, loader = (ClientSource(contract, types, attributes, stub=stub) for stub in (True, False))
-    return {
-        "models.py": environment.get_template("models.py.jinja").render({**shared, **of_models}),
-        "__init__.py": environment.get_template("client.py.jinja").render(
-            {**shared, "modules": loader.modules, "tasks": loader.rows}
-        ),
-        "__init__.pyi": environment.get_template("client.pyi.jinja").render(
-            {**shared, "modules": stub.modules, "tasks": stub.rows}
-        ),
-    }
+
+    def rendered(template: str, values: Mapping[str, object]) -> str:
+        return environment.get_template(template).render({**shared, **values})
+
+    return formatted(
+        {
+            "models.py": rendered("models.py.jinja", of_models),
+            "__init__.py": rendered("client.py.jinja", {"imports": import_lines(loader.modules), "tasks": loader.rows}),
+            "__init__.pyi": rendered("client.pyi.jinja", {"imports": import_lines(stub.modules), "tasks": stub.rows}),
+        }
+    )
 
 
 def _schema_files(schemas: Mapping[str, Mapping[str, JsonValue]]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typedtasks import Broker, DefinitionError, Retry
 from typedtasks.clock import seconds
 from typedtasks.contract.signature import resolve_types
 from typedtasks.task import AnyTask
-from typedtasks_codegen.annotations import read_form
+from typedtasks_codegen.annotations import read_form, tidy_doc
 from typedtasks_codegen.contract import Contract, ParameterDefinition, RetryPolicy, TaskContract
 from typedtasks_codegen.defaults import read_default
 from typedtasks_codegen.definitions import Definitions
@@ -57,7 +57,7 @@ def _read_task(task: AnyTask, definitions: Definitions) -> TaskContract:
     raises = [_refusing(f"{task.name}: raises", partial(definitions.id_of, kind)) for kind in definition.raises]
     return TaskContract(
         name=task.name,
-        doc=inspect.getdoc(task.function) or "",
+        doc=tidy_doc(task.function.__doc__),
         parameters=tuple(parameters),
         result=result,
         raises=tuple(raises),

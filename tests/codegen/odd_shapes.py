@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Flag, auto
@@ -93,6 +94,17 @@ class Strange(BaseModel):
     p: Page[int] | None = None
 
 
+with warnings.catch_warnings(action="ignore"):
+
+    class Shadowing(BaseModel):
+        """Has fields in the places of methods that every model has."""
+
+        json: str  # type: ignore[assignment]  # which pydantic allows
+        copy: int = 3  # type: ignore[assignment]  # which pydantic allows
+        validate: list[str] = []  # type: ignore[assignment]  # which pydantic allows
+        T: float = 0.5
+
+
 Maybe = TypeAliasType("Maybe", "User | None")
 
 
@@ -123,6 +135,7 @@ def opened(
     second: Second,
     *,
     strange: Strange | None = None,
+    shadowing: Shadowing | None = None,
 ) -> Maybe:
     raise NotImplementedError
 

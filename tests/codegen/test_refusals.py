@@ -129,7 +129,6 @@ Either = Annotated[Annotated[One, Tag("1")] | Annotated[Two, Tag("2")], Discrimi
         (Doubled, "a serializer of the service decides what goes over the wire"),
         (Celsius, "the generator does not know such a class"),
         (list[Celsius], "the generator does not know such a class"),
-        (Ranged[int], "the type parameter Bounded has a bound or a default"),
         (Encoded, "its configuration has use_enum_values=True"),
         (FilePath, "it is checked against the files of the machine"),
         (Either, "a Tag belongs to a function that tells the members apart"),

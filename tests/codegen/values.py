@@ -89,7 +89,7 @@ class ClientValues:
                 return self.of(arguments[name], arguments, depth)
             case Named(id, inner):
                 definition = self._definitions[id]
-                own = {key: _substituted(one, arguments) for key, one in zip(definition.parameters, inner, strict=True)}
+                own = {key.name: _substituted(one, arguments) for key, one in zip(definition.parameters, inner, strict=True)}
                 return st.deferred(lambda: self._named(definition, own, depth + 1))
 
     def _named(self, definition: TypeDefinition, arguments: Mapping[str, Form], depth: int) -> Strategy:
@@ -103,7 +103,7 @@ class ClientValues:
         required = {key: one for (key, one), field in zip(strategies.items(), fields, strict=True) if field.required}
         optional = {} if depth > 3 else {key: one for key, one in strategies.items() if key not in required}
         if definition.parameters and definition.kind in ("model", "root"):
-            cls = cls[tuple(self._hint(arguments[parameter]) for parameter in definition.parameters)]
+            cls = cls[tuple(self._hint(arguments[parameter.name]) for parameter in definition.parameters)]
         made = st.fixed_dictionaries(required, optional=optional)
         if definition.kind == "typed-dict":
             return made

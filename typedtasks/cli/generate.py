@@ -11,7 +11,7 @@ from typedtasks.cli.loading import UsageError, load_broker
 try:
     from typedtasks_codegen import GenerationError, difference, json_schemas, package_files, write_folder
 except ModuleNotFoundError as error:
-    if error.name != "jinja2":
+    if error.name not in ("jinja2", "ruff"):
         raise
     raise UsageError('This needs what the extra "codegen" installs: pip install "typedtasks[codegen]".') from None
 
