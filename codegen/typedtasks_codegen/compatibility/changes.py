@@ -1,0 +1,227 @@
+"""What has changed between two contracts, rule by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from typedtasks_codegen.compatibility.coverage import Coverage, Data, Gap, Kind, Role
+from typedtasks_codegen.compatibility.rules import RULES, Category, Order, Rule
+
+__all__ = ["Change", "compare_contracts", "compare_tasks"]
+
+_ARGUMENT: Final[Mapping[Kind, tuple[str, str]]] = {
+    Kind.TYPE: ("argument-type-narrowed", "argument-type-widened"),
+    Kind.CONSTRAINT: ("argument-constraint-tightened", "argument-constraint-loosened"),
+    Kind.VALUE: ("argument-value-removed", "argument-value-added"),
+    Kind.UNION: ("argument-union-narrowed", "argument-union-widened"),
+    Kind.FIELD_MISSING: ("argument-field-required", "argument-field-optional"),
+    Kind.FIELD_UNKNOWN: ("argument-field-removed", "argument-field-added"),
+    Kind.VALIDATOR: ("argument-validator-added", ""),
+    Kind.UNPROVED: ("argument-not-comparable", "argument-not-comparable"),
+}
+_RESULT: Final[Mapping[Kind, tuple[str, str]]] = {
+    Kind.TYPE: ("result-type-widened", "result-type-narrowed"),
+    Kind.CONSTRAINT: ("result-constraint-loosened", "result-constraint-tightened"),
+    Kind.VALUE: ("result-value-added", "result-value-removed"),
+    Kind.UNION: ("result-union-widened", "result-union-narrowed"),
+    Kind.FIELD_MISSING: ("result-field-removed", "result-field-required"),
+    Kind.FIELD_UNKNOWN: ("result-field-added", "result-field-dropped"),
+    Kind.UNPROVED: ("result-not-comparable", "result-not-comparable"),
+}
+"""By what a gap is about: the rule where the version that reads first meets it, and the rule where the other one does.
+
+Arguments are read by new workers, and results by old clients: these break the callers that exist.
+"""
+_IN_CODE: Final[Mapping[tuple[Role, Kind], tuple[str, str]]] = {
+    (Role.ARGUMENT, Kind.FIELD_UNKNOWN): ("argument-field-ignored", ""),
+    (Role.RESULT, Kind.FIELD_GONE): ("result-field-unread", "result-field-new"),
+}
+_OPTIONS: Final = ("priority", "retry", "timeout", "soft_timeout", "result_ttl_ms", "max_result")
+_BY_POSITION: Final = ("positional_only", "positional_or_keyword")
+_NOT_REQUIRED: Final = ("var_positional", "var_keyword")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change. `path` is its place: a parameter, `result` or a failure, and the fields below."""
+
+    rule: Rule
+    task: str
+    path: str
+    text: str
+
+    def breaks_in(self, order: Order) -> tuple[Category, ...]:
+        """Return what it breaks when that is deployed first."""
+        return self.rule.breaks_in(order)
+
+
+def compare_contracts(old: Data, new: Data) -> list[Change]:
+    """Return every change from one contract to another, both as the data of a `contract.json`, sorted by task."""
+    before: Data = old["tasks"]
+    after: Data = new["tasks"]
+    changes: list[Change] = []
+    for name in sorted({*before, *after}):
+        if name not in after:
+            reserved = name in new.get("reserved", ())
+            changes.append(_change("task-removed", name, "", f"is gone{', its name is reserved' if reserved else ''}"))
+        elif name in before:
+            changes += compare_tasks(old, new, name)
+        elif name in old.get("reserved", ()):
+            changes.append(_change("reserved-name-used", name, "", "has the name of a retired task"))
+        else:
+            changes.append(_change("task-added", name, "", "is new"))
+    for name in sorted(set(old.get("reserved", ())) - set(new.get("reserved", ()))):
+        if name not in after:
+            changes.append(_change("reservation-removed", name, "", "is no longer reserved"))
+    return changes
+
+
+def compare_tasks(old: Data, new: Data, name: str) -> list[Change]:
+    """Return every change of one task that both contracts have."""
+    before: Data = old["tasks"][name]
+    after: Data = new["tasks"][name]
+    found = [
+        *_options(name, before, after),
+        *_parameters(name, before, after, old, new),
+        *_result(name, before, after, old, new),
+        *_failures(name, before, after, old, new),
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _options(task: str, before: Data, after: Data) -> Iterator[Change]:
+    if before["queue"] != after["queue"]:
+        yield _change("task-queue-changed", task, "", f"is sent to the queue {after['queue']} instead of {before['queue']}")
+    if before["max_payload"] != after["max_payload"]:
+        lower = after["max_payload"] < before["max_payload"]
+        text = f"max_payload is {after['max_payload']} instead of {before['max_payload']} bytes"
+        yield _change("task-limit-lowered" if lower else "task-limit-raised", task, "", text)
+    if after.get("deprecated") and not before.get("deprecated"):
+        yield _change("task-deprecated", task, "", f"is deprecated: {after['deprecated']}")
+    for option in _OPTIONS:
+        if before.get(option) != after.get(option):
+            yield _change("task-option-changed", task, "", f"{option} is {after.get(option)} instead of {before.get(option)}")
+
+
+def _parameters(task: str, before: Data, after: Data, old: Data, new: Data) -> Iterator[Change]:
+    olds: dict[str, Data] = {one["name"]: one for one in before["parameters"]}
+    news: dict[str, Data] = {one["name"]: one for one in after["parameters"]}
+    for name, parameter in olds.items():
+        if name in news:
+            yield from _parameter(task, name, parameter, news[name], old, new)
+        else:
+            yield _change("parameter-removed", task, name, f"is gone{_renamed(parameter, before, after)}")
+    for name, parameter in news.items():
+        if name not in olds:
+            kind = "optional" if _is_optional(parameter) else "required"
+            yield _change(f"parameter-added-{kind}", task, name, f"is new and {kind}")
+    yield from _moved(task, before, after)
+
+
+def _parameter(task: str, name: str, before: Data, after: Data, old: Data, new: Data) -> Iterator[Change]:
+    kinds = (before["kind"], after["kind"])
+    if kinds[0] != kinds[1] and not (kinds[0] == "positional_only" and kinds[1] == "positional_or_keyword"):
+        yield _change("parameter-kind-changed", task, name, f"is {_words(kinds[1])} instead of {_words(kinds[0])}")
+    if _is_optional(before) and not _is_optional(after):
+        yield _change("parameter-default-removed", task, name, "has no default any more")
+    elif _is_optional(after) and not _is_optional(before):
+        yield _change("parameter-default-added", task, name, "has a default now")
+    elif "default" in before and "default" in after and before["default"] != after["default"]:
+        yield _change("parameter-default-changed", task, name, f"is {after['default']!r} by default, not {before['default']!r}")
+    forms = (_collected(before), _collected(after))
+    narrowed = Coverage(new, old, Role.ARGUMENT).gaps(forms[1], forms[0], name)
+    widened = Coverage(old, new, Role.ARGUMENT).gaps(forms[0], forms[1], name)
+    yield from _typed(task, Role.ARGUMENT, narrowed, widened)
+
+
+def _result(task: str, before: Data, after: Data, old: Data, new: Data) -> Iterator[Change]:
+    widened = Coverage(old, new, Role.RESULT).gaps(before["result"], after["result"], "result")
+    narrowed = Coverage(new, old, Role.RESULT).gaps(after["result"], before["result"], "result")
+    yield from _typed(task, Role.RESULT, widened, narrowed)
+
+
+def _failures(task: str, before: Data, after: Data, old: Data, new: Data) -> Iterator[Change]:
+    names = {id.rpartition(".")[2]: id for id in before["raises"]}
+    for id in after["raises"]:
+        name = id.rpartition(".")[2]
+        known = id if id in before["raises"] else names.get(name)
+        if known is None:
+            yield _change("failure-added", task, name, "is a new failure")
+            continue
+        widened = Coverage(old, new, Role.RESULT).field_gaps(known, id, name)
+        narrowed = Coverage(new, old, Role.RESULT).field_gaps(id, known, name)
+        yield from _typed(task, Role.RESULT, widened, narrowed)
+    kept = {id.rpartition(".")[2] for id in after["raises"]}
+    for name in names:
+        if name not in kept:
+            yield _change("failure-removed", task, name, "is no failure of the task any more")
+
+
+def _typed(task: str, role: Role, first: Sequence[Gap], second: Sequence[Gap]) -> Iterator[Change]:
+    """Yield the changes of a type: `first` are the gaps that break who is there already, `second` those the other way."""
+    both = {gap.path for gap in first if gap.kind is Kind.TYPE and gap.on_wire}
+    both &= {gap.path for gap in second if gap.kind is Kind.TYPE and gap.on_wire}
+    for gap in first:
+        if gap.path in both and gap.kind is Kind.TYPE:
+            yield _change(f"{role.value}-type-changed", task, gap.path, gap.text)
+        elif rule := _rule(role, gap, 0):
+            yield _change(rule, task, gap.path, gap.text)
+    for gap in second:
+        rule = _rule(role, gap, 1)
+        if rule and not (gap.path in both and gap.kind is Kind.TYPE):
+            yield _change(rule, task, gap.path, f"the other way round, {gap.text}" if gap.on_wire else gap.text)
+
+
+def _rule(role: Role, gap: Gap, place: int) -> str:
+    table = _ARGUMENT if role is Role.ARGUMENT else _RESULT
+    if gap.on_wire:
+        return table[gap.kind][place]
+    if (role, gap.kind) in _IN_CODE:
+        return _IN_CODE[role, gap.kind][place]
+    return f"{role.value}-changed-in-code" if place == 0 else ""
+
+
+def _moved(task: str, before: Data, after: Data) -> Iterator[Change]:
+    olds, news = _positional(before), _positional(after)
+    common = [name for name in olds if name in news]
+    for n, name in enumerate(olds):
+        if name in common and (n >= len(news) or news[n] != name):
+            yield _change("parameter-moved", task, name, f"is parameter {news.index(name) + 1} instead of {n + 1}")
+
+
+def _positional(task: Data) -> list[str]:
+    return [one["name"] for one in task["parameters"] if one["kind"] in _BY_POSITION]
+
+
+def _renamed(parameter: Data, before: Data, after: Data) -> str:
+    known = {one["name"] for one in before["parameters"]}
+    alike = [one["name"] for one in after["parameters"] if one["name"] not in known and one["type"] == parameter["type"]]
+    return f"; if it is {alike[0]} now, a message has it under its old name" if len(alike) == 1 else ""
+
+
+def _is_optional(parameter: Data) -> bool:
+    return "default" in parameter or parameter["kind"] in _NOT_REQUIRED
+
+
+def _collected(parameter: Data) -> object:
+    """Return the type under which a parameter travels."""
+    if parameter["kind"] == "var_positional":
+        return {"generic": "list", "arguments": [parameter["type"]]}
+    if parameter["kind"] == "var_keyword":
+        return {"generic": "dict", "arguments": ["str", parameter["type"]]}
+    return parameter["type"]
+
+
+def _words(kind: str) -> str:
+    return kind.replace("_", " ")
+
+
+def _change(rule: str, task: str, path: str, text: str) -> Change:
+    return Change(RULES[rule], task, path, text)
+
+
+def worst(changes: Iterable[Change], order: Order) -> list[Change]:
+    """Return the changes that break something when that is deployed first."""
+    return [change for change in changes if change.breaks_in(order)]

@@ -1,0 +1,468 @@
+"""Whether a type takes every value of another, by the data of two contracts. What cannot be proved is a gap, never a guess."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+from typing import Any, Final, TypeAlias, cast
+
+__all__ = ["Coverage", "Data", "Gap", "Kind", "Role"]
+
+Data: TypeAlias = Mapping[str, Any]  # Any: the JSON of a contract, which `_forms` reads with care
+
+_OBJECTS: Final = frozenset({"model", "dataclass", "pydantic-dataclass", "typed-dict", "failure"})
+_TRANSPARENT: Final = frozenset({"new-type", "alias", "root"})
+_WITHOUT_EFFECT: Final = frozenset({"alias", "title", "description", "deprecated", "frozen", "examples", "validate_default"})
+"""What `Field(...)` says that decides nothing about which values fit; an alias is looked at with its field."""
+_AT_MOST: Final = frozenset({"lt", "le", "max_length", "str_max_length"})
+_AT_LEAST: Final = frozenset({"gt", "ge", "min_length", "str_min_length"})
+_OPPOSITE: Final = {"gt": ("ge",), "ge": ("gt",), "lt": ("le",), "le": ("lt",)}
+_CONFIG_WITHOUT_EFFECT: Final = frozenset(
+    {
+        *("title", "frozen", "protected_namespaces", "hide_input_in_errors", "loc_by_alias", "from_attributes"),
+        *("validate_assignment", "extra", "validate_default"),
+    }
+)
+_DEEPEST: Final = 400
+
+Extras: TypeAlias = tuple[frozenset[str], frozenset[str]]
+"""What the target and the source may do with unknown fields where a type does not say: what stands around it decides."""
+_FORBIDDEN: Final[Extras] = (frozenset({"forbid"}), frozenset({"forbid"}))
+
+
+class Role(Enum):
+    """Which way values go: into the worker as arguments, or back to the client as results and failures."""
+
+    ARGUMENT = "argument"
+    RESULT = "result"
+
+
+class Kind(Enum):
+    """What a gap is about."""
+
+    TYPE = "type"
+    CONSTRAINT = "constraint"
+    VALUE = "value"
+    UNION = "union"
+    FIELD_MISSING = "field-missing"
+    FIELD_UNKNOWN = "field-unknown"
+    FIELD_GONE = "field-gone"
+    NAME = "name"
+    VALIDATOR = "validator"
+    UNPROVED = "unproved"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One reason why values of the source do not fit the target. Without `on_wire` they do fit: only code notices."""
+
+    kind: Kind
+    path: str
+    text: str
+    on_wire: bool = True
+
+
+class Coverage:
+    """Decides whether the types of one contract (the target) take all values that those of another (the source) stand for."""
+
+    def __init__(self, target: Data, source: Data, role: Role) -> None:
+        self._target: Data = target["types"]
+        self._source: Data = source["types"]
+        self._role = role
+        self._assumed: set[tuple[str, str, Extras]] = set()
+
+    def gaps(self, target: object, source: object, path: str) -> list[Gap]:
+        """Return what of the source the target does not take, each with its place; nothing where it takes all."""
+        return self._all(lambda: self._form(target, source, path, _FORBIDDEN), path)
+
+    def field_gaps(self, target: str, source: str, path: str) -> list[Gap]:
+        """Return the same for two types that are compared by their fields, such as failures."""
+        return self._all(lambda: self._definition(self._target[target], self._source[source], path, _FORBIDDEN), path)
+
+    def _all(self, compare: Callable[[], Iterator[Gap]], path: str) -> list[Gap]:
+        self._assumed.clear()
+        try:
+            return list(dict.fromkeys(compare()))
+        except RecursionError:
+            return [Gap(Kind.UNPROVED, path, "the types are nested too deep to be compared")]
+
+    def _form(self, target: object, source: object, path: str, inherited: Extras) -> Iterator[Gap]:
+        pair = (_key(target), _key(source), inherited)
+        if pair in self._assumed:
+            return  # a recursive type, or one that is looked at already: it holds if all the rest does
+        if path.count(".") + path.count("[") > _DEEPEST:
+            yield Gap(Kind.UNPROVED, path, "the types grow without end, which cannot be compared")
+            return
+        self._assumed.add(pair)
+        target, outer = _split(self._opened(target, self._target))
+        if outer:
+            yield from self._constraints(outer, _split(self._opened(source, self._source))[1], path)
+        yield from self._named(target, source, path)
+        if _is_union(target):
+            yield from self._union(target, source, path, inherited)
+        elif _is_union(inner := _split(self._opened(source, self._source))[0]):
+            for member in _members(inner):
+                found = list(self._form(target, member, path, inherited))
+                if any(gap.on_wire for gap in found):
+                    yield Gap(Kind.UNION, path, f"{_shown(member)} is not taken{_because(found, path)}")
+                else:
+                    yield from found
+        else:
+            yield from self._single(target, inner, path, inherited)
+
+    def _single(self, target: object, source: object, path: str, inherited: Extras) -> Iterator[Gap]:
+        if target == source and isinstance(target, str):
+            return
+        if isinstance(target, str) or isinstance(source, str):
+            yield from _atoms(target, source, path)
+            return
+        one, other = cast("Data", target), cast("Data", source)
+        if "literal" in one and "literal" in other:
+            missing = [value for value in other["literal"] if not _among(value, one["literal"])]
+            if missing:
+                yield Gap(Kind.VALUE, path, f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} not taken")
+        elif "ref" in one and "ref" in other:
+            yield from self._references(one, other, path, inherited)
+        elif "generic" in one and "generic" in other:
+            yield from self._containers(one, other, path, inherited)
+        else:
+            yield Gap(Kind.TYPE, path, f"{_shown(source)} is not taken as {_shown(target)}")
+
+    def _references(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
+        new, old = self._target[target["ref"]], self._source[source["ref"]]
+        new = _filled(new, target.get("arguments", []))
+        old = _filled(old, source.get("arguments", []))
+        yield from self._definition(new, old, path, inherited)
+
+    def _definition(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
+        kinds = (target["kind"], source["kind"])
+        yield from self._validators(target, source, path)
+        if kinds == ("enum", "enum"):
+            yield from _enums(target, source, path)
+        elif kinds == ("named-tuple", "named-tuple"):
+            yield from self._named_tuples(target, source, path, inherited)
+        elif set(kinds) <= _OBJECTS:
+            if kinds[0] != kinds[1]:
+                yield Gap(Kind.TYPE, path, f"a {kinds[1]} has become a {kinds[0]}", on_wire=False)
+            yield from self._objects(target, source, path, inherited)
+        else:
+            yield Gap(Kind.TYPE, path, f"the {kinds[1]} {source['name']} is not taken as the {kinds[0]} {target['name']}")
+
+    def _objects(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
+        yield from self._configs(target.get("config", {}), source.get("config", {}), path)
+        new, old = _by_wire_name(target), _by_wire_name(source)
+        extras = new.pop("__pydantic_extra__", None)
+        more = old.pop("__pydantic_extra__", None)
+        own = (_extra(target, inherited[0]), _extra(source, inherited[1]))
+        inherited = (inherited[0] | own[0], inherited[1] | own[1])
+        refused = {"allow", "ignore"} if self._role is Role.ARGUMENT else {"allow"}
+        if own[0] != own[1] and "forbid" in own[0] and own[1] & refused:
+            yield Gap(Kind.FIELD_UNKNOWN, path, "further fields are refused")
+        elif "allow" in own[1] and "allow" not in own[0]:
+            yield Gap(Kind.FIELD_UNKNOWN, path, "further fields are ignored", on_wire=False)
+        elif more is not None and extras is not None:
+            yield from self._form(extras["type"], more["type"], f"{path}.*", inherited)
+        for name, field in old.items():
+            if name in new:
+                yield from self._field(new[name], field, f"{path}.{name}", inherited)
+            else:
+                yield from self._unknown_field(own[0], extras, f"{path}.{name}")
+        for name, field in new.items():
+            certain = name in old and self._is_written(source, old[name])
+            yield from self._expected_field(field, f"{path}.{name}", name in old, certain, "allow" in own[1])
+
+    def _field(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
+        yield from self._form(target["type"], source["type"], path, inherited)
+        if target["name"] != source["name"]:
+            yield Gap(Kind.NAME, path, f"is called {target['name']} instead of {source['name']} in code", on_wire=False)
+
+    def _unknown_field(self, own: frozenset[str], extras: Data | None, path: str) -> Iterator[Gap]:
+        """Tell what becomes of a field that the target does not have."""
+        if "forbid" in own:
+            yield Gap(Kind.FIELD_UNKNOWN, path, "is refused")
+        elif extras is not None:
+            yield Gap(Kind.UNPROVED, path, "is one of the further fields now, whose type need not be its own")
+        elif own == {"ignore"} and self._role is Role.ARGUMENT:
+            yield Gap(Kind.FIELD_UNKNOWN, path, "is ignored", on_wire=False)
+
+    def _expected_field(self, field: Data, path: str, known: bool, certain: bool, anything: bool) -> Iterator[Gap]:
+        """Tell what becomes of a field that the source does not have, or not always."""
+        if field["required"] and not certain:
+            yield Gap(Kind.FIELD_MISSING, path, "is required and may be missing")
+        elif not known and anything:
+            yield Gap(Kind.UNPROVED, path, "may have been sent as a further field of any type")
+        elif not known and self._role is Role.RESULT:
+            yield Gap(Kind.FIELD_GONE, path, "is never there", on_wire=False)
+
+    def _is_written(self, source: Data, field: Data) -> bool:
+        """Return whether a field is always there: a result is written with its defaults, an argument need not be."""
+        return bool(field["required"]) or (self._role is Role.RESULT and source["kind"] != "typed-dict")
+
+    def _named_tuples(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
+        new, old = target.get("fields", []), source.get("fields", [])
+        for n, field in enumerate(old):
+            place = f"{path}.{field['name']}"
+            if n >= len(new):
+                yield Gap(Kind.FIELD_UNKNOWN, place, "is refused")
+                continue
+            yield from self._field(new[n], field, place, inherited)
+        for n, field in enumerate(new):
+            certain = n < len(old) and (old[n]["required"] or self._role is Role.RESULT)
+            if field["required"] and not certain:
+                yield Gap(Kind.FIELD_MISSING, f"{path}.{field['name']}", "is required and may be missing")
+
+    def _containers(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
+        new, old = target["arguments"], source["arguments"]
+        name = target["generic"]
+        varied, fixed = target.get("variadic", False), not source.get("variadic", False)
+        if name == source["generic"] == "tuple" and varied and fixed:
+            new = list(new) * len(old)
+        elif name != source["generic"] or len(new) != len(old) or varied == fixed:
+            yield Gap(Kind.TYPE, path, f"{_shown(source)} is not taken as {_shown(target)}")
+            return
+        for n, (one, other) in enumerate(zip(new, old, strict=True)):
+            mark = "[key]" if len(new) == 2 and name != "tuple" and n == 0 else "[]" if name != "tuple" or varied else f"[{n}]"
+            yield from self._form(one, other, path + mark, inherited)
+
+    def _union(self, target: object, source: object, path: str, inherited: Extras) -> Iterator[Gap]:
+        inner, constraints = _split(self._opened(source, self._source))
+        for member in _members(inner) if _is_union(inner) else [_constrained(inner, constraints)]:
+            found: list[Gap] = []
+            for candidate in _members(target):
+                # Each attempt assumes for itself: what one member does not take says nothing about the others.
+                attempt = Coverage({"types": self._target}, {"types": self._source}, self._role)
+                attempt._assumed = set(self._assumed)
+                found = list(attempt._form(candidate, member, path, inherited))
+                if not any(gap.on_wire for gap in found):
+                    yield from found
+                    break
+            else:
+                yield Gap(
+                    Kind.UNION, path, f"{_shown(member)} is not taken{_because(found, path) if len(_members(target)) == 1 else ''}"
+                )
+
+    def _named(self, target: object, source: object, path: str) -> Iterator[Gap]:
+        """Notice where code knows a type by another name."""
+        new, old = _name(target), _name(source)
+        if new is not None and old is not None and new != old:
+            yield Gap(Kind.NAME, path, f"the type is called {new} instead of {old} in code", on_wire=False)
+
+    def _opened(self, form: object, types: Data) -> object:
+        """Return a type with NewTypes, aliases and RootModels replaced by what they stand for."""
+        inner, constraints = _split(form)
+        seen = 0
+        while isinstance(inner, Mapping) and "ref" in (reference := cast("Data", inner)):
+            definition = types[reference["ref"]]
+            if definition["kind"] not in _TRANSPARENT or seen > _DEEPEST:
+                break
+            seen += 1
+            filled = _filled(definition, reference.get("arguments", []))
+            inner, further = _split(filled["fields"][0]["type"] if definition["kind"] == "root" else filled["type"])
+            constraints = {**further, **constraints} if further.keys().isdisjoint(constraints) else {**constraints, "\0": "twice"}
+        return _constrained(inner, constraints)
+
+    def _constraints(self, target: Data, source: Data, path: str) -> Iterator[Gap]:
+        for key, value in sorted(target.items()):
+            if key in _WITHOUT_EFFECT or _implied(key, value, source):
+                continue
+            if key == "\0" or (key == "discriminator" and key not in source):
+                yield Gap(Kind.UNPROVED, path, "a further constraint or discriminator cannot be compared")
+            else:
+                before = f"was {_value(source[key])}" if key in source else "was not there"
+                yield Gap(Kind.CONSTRAINT, path, f"{key}={_value(value)} {before}")
+
+    def _configs(self, target: Data, source: Data, path: str) -> Iterator[Gap]:
+        for key in sorted(set(target) | set(source)):
+            if key in _CONFIG_WITHOUT_EFFECT or target.get(key) == source.get(key):
+                continue
+            if key in target and _implied(key, target[key], source):
+                continue
+            if key not in target and (key in _AT_LEAST or key in _AT_MOST):
+                continue
+            yield Gap(Kind.UNPROVED, path, f"the configuration {key}={_value(target.get(key))} was {_value(source.get(key))}")
+
+    def _validators(self, target: Data, source: Data, path: str) -> Iterator[Gap]:
+        if self._role is Role.ARGUMENT:
+            for name in target.get("does_not_travel", []):
+                if "alidator" in name and name not in source.get("does_not_travel", []):
+                    yield Gap(Kind.VALIDATOR, path, f"the {name} may refuse what was taken")
+
+
+def _atoms(target: object, source: object, path: str) -> Iterator[Gap]:
+    if (target, source) == ("float", "int"):
+        return
+    if isinstance(target, str) and isinstance(source, Mapping) and "literal" in source:
+        values = cast("Data", source)["literal"]
+        if target in ("str", "int", "bool") and all(type(value).__name__ == target for value in values):
+            return
+    yield Gap(Kind.TYPE, path, f"{_shown(source)} is not taken as {_shown(target)}")
+
+
+def _enums(target: Data, source: Data, path: str) -> Iterator[Gap]:
+    new, old = target.get("members", []), source.get("members", [])
+    if _is_flag(target) != _is_flag(source) or target.get("bases") != source.get("bases"):
+        yield Gap(Kind.UNPROVED, path, f"the enum {target['name']} is made of something else than before")
+    values = [member["value"] for member in new]
+    missing = [member for member in old if not _among(member["value"], values)]
+    if missing:
+        shown = ", ".join(f"{member['name']} ({_value(member['value'])})" for member in missing)
+        yield Gap(Kind.VALUE, path, f"{shown} {'is' if len(missing) == 1 else 'are'} not taken")
+    names = {member["name"]: member["value"] for member in new}
+    for member in old:
+        if member not in missing and (member["name"] not in names or not _same(names[member["name"]], member["value"])):
+            yield Gap(Kind.NAME, path, f"{member['name']} has another name in code", on_wire=False)
+
+
+def _is_flag(definition: Data) -> bool:
+    return any(base in ("enum.Flag", "enum.IntFlag") for base in definition.get("bases", []))
+
+
+def _extra(definition: Data, inherited: frozenset[str]) -> frozenset[str]:
+    """Return what may be done with unknown fields. A model says it for itself, others for themselves or what is around them does."""
+    if definition["kind"] == "failure":
+        return frozenset({"forbid"})
+    said = definition.get("config", {}).get("extra", "ignore" if definition["kind"] == "model" else None)
+    return inherited if said is None else frozenset({said})
+
+
+def _by_wire_name(definition: Data) -> dict[str, Data]:
+    fields: dict[str, Data] = {}
+    for field in definition.get("fields", []):
+        constraints = _split(field["type"])[1]
+        fields[str(constraints.get("alias", field["name"]))] = field
+    return fields
+
+
+def _filled(definition: Data, arguments: Sequence[object]) -> Data:
+    """Return a generic definition with its type arguments in place of its type parameters."""
+    if not arguments:
+        return definition
+    names = [one if isinstance(one, str) else one["name"] for one in definition.get("parameters", [])]
+    given = dict(zip(names, arguments, strict=False))
+
+    def fill(data: object) -> object:
+        if isinstance(data, Mapping):
+            one = cast("Data", data)
+            if one.keys() == {"parameter"}:
+                return given.get(one["parameter"], one)
+            return {key: fill(value) for key, value in one.items()}
+        return [fill(item) for item in cast("Sequence[object]", data)] if isinstance(data, list) else data
+
+    filled = dict(definition)
+    for key in ("type", "fields"):
+        if key in filled:
+            filled[key] = fill(filled[key])
+    return filled
+
+
+def _split(form: object) -> tuple[object, Data]:
+    """Return a type without its constraints, and these; those of several layers together."""
+    constraints: dict[str, object] = {}
+    while isinstance(form, Mapping) and "constraints" in (layer := cast("Data", form)):
+        for key, value in layer["constraints"].items():
+            if key in constraints and constraints[key] != value:
+                constraints["\0"] = "twice"
+            constraints.setdefault(key, value)
+        form = layer["type"]
+    return form, constraints
+
+
+def _constrained(form: object, constraints: Data) -> object:
+    return {"type": form, "constraints": dict(constraints)} if constraints else form
+
+
+def _is_union(form: object) -> bool:
+    return isinstance(form, Mapping) and "union" in form
+
+
+def _members(form: object) -> Sequence[object]:
+    return cast("Sequence[object]", cast("Data", form)["union"])
+
+
+def _name(form: object) -> str | None:
+    inner = _split(form)[0]
+    if isinstance(inner, Mapping) and "ref" in inner:
+        return str(cast("Data", inner)["ref"]).rpartition(".")[2]
+    return None
+
+
+def _implied(key: str, value: object, source: Data) -> bool:
+    """Return whether the source's constraints say already what the target asks for."""
+    known = source.get(key)
+    if key in source and _same(known, value):
+        return True
+    check = _COMPARISONS.get(key)
+    if check is None:
+        return False
+    if key in source and _is_number(value) and _is_number(known):
+        return check(_exact(value), _exact(known))
+    for other in _OPPOSITE.get(key, ()):
+        strict = key in ("gt", "lt")  # more than 3 says at least 3, but not the other way round
+        if other in source and _is_number(value) and _is_number(source[other]):
+            bound, wanted = _exact(source[other]), _exact(value)
+            if (bound > wanted if key in _AT_LEAST else bound < wanted) or (not strict and bound == wanted):
+                return True
+    return False
+
+
+_COMPARISONS: Final[Mapping[str, Callable[[Fraction, Fraction], bool]]] = {
+    **dict.fromkeys(_AT_LEAST, lambda target, source: source >= target),
+    **dict.fromkeys(_AT_MOST, lambda target, source: source <= target),
+    "multiple_of": lambda target, source: target != 0 and (source / target).denominator == 1,
+}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _exact(value: object) -> Fraction:
+    return Fraction(str(value))
+
+
+def _same(one: object, other: object) -> bool:
+    return _key(one) == _key(other)
+
+
+def _among(value: object, values: Sequence[object]) -> bool:
+    return any(_same(value, other) for other in values)
+
+
+def _key(data: object) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
+def _value(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _listed(values: Sequence[object]) -> str:
+    return ", ".join(map(_value, values))
+
+
+def _shown(form: object) -> str:
+    """Return a type as it is written in Python, as far as that is short."""
+    inner, constraints = _split(form)
+    if isinstance(inner, str):
+        text = inner.rpartition(".")[2]
+    else:
+        one = cast("Data", inner)
+        if "literal" in one:
+            text = f"Literal[{_listed(one['literal'])}]"
+        elif "union" in one:
+            text = " | ".join(map(_shown, one["union"]))
+        elif "parameter" in one:
+            text = str(one["parameter"])
+        else:
+            arguments = ", ".join([*map(_shown, one.get("arguments", [])), *(["..."] if one.get("variadic") else [])])
+            text = str(one.get("ref", one.get("generic"))).rpartition(".")[2] + (f"[{arguments}]" if arguments else "")
+    marks = ", ".join(f"{key}={_value(value)}" for key, value in sorted(constraints.items()) if key not in _WITHOUT_EFFECT)
+    return f"{text}({marks})" if marks else text
+
+
+def _because(gaps: Sequence[Gap], path: str) -> str:
+    found = next((gap for gap in gaps if gap.on_wire and gap.path != path), None)
+    return "" if found is None else f" ({found.path}: {found.text})"
