@@ -19,7 +19,18 @@ class Context(Provided):
     Every execution has its own. A test of the function may make one: `Context(broker=broker, name="mail.send")`.
     """
 
-    __slots__ = ("_is_cancelled", "_runner", "attempt", "broker", "deadline", "labels", "name", "queue", "task_id")
+    __slots__ = (
+        "_is_cancelled",
+        "_runner",
+        "attempt",
+        "broker",
+        "deadline",
+        "labels",
+        "name",
+        "queue",
+        "soft_deadline",
+        "task_id",
+    )
 
     def __init__(
         self,
@@ -31,6 +42,7 @@ class Context(Provided):
         queue: str = "default",
         labels: Mapping[str, str] = MappingProxyType({}),
         deadline: datetime | None = None,
+        soft_deadline: datetime | None = None,
     ) -> None:
         self.broker = broker
         """The broker of the worker: other tasks can be sent from here."""
@@ -46,6 +58,8 @@ class Context(Provided):
         """What the caller passed as `labels`."""
         self.deadline = deadline
         """When the timeout ends this execution, in UTC; None where there is no timeout."""
+        self.soft_deadline = soft_deadline
+        """When the soft timeout asks this execution to end by itself, in UTC; None where there is none."""
         self._is_cancelled = False
         self._runner: asyncio.Task[object] | None = None
 
@@ -56,6 +70,14 @@ class Context(Provided):
         Asynchronous tasks get a `CancelledError` as well. For a synchronous one this is the only sign, so look at it in long loops.
         """
         return self._is_cancelled or (self._runner is not None and self._runner.cancelling() > 0)
+
+    @property
+    def soft_timed_out(self) -> bool:
+        """Whether the soft timeout is over: clean up, and return what there is. May be read in any thread.
+
+        Asynchronous tasks get a `SoftTimeout` as well. For a synchronous one this is the only sign.
+        """
+        return self.soft_deadline is not None and self.broker.clock.now() >= self.soft_deadline.timestamp()
 
     def run_by(self, runner: asyncio.Task[object] | None) -> None:
         """Say which asyncio task runs the execution: its cancellation is this one's."""

@@ -50,6 +50,8 @@ class Header:
     """Seconds that one execution may take; 0: what the task's definition says."""
     labels: tuple[tuple[str, str], ...] = ()
     """The user's own metadata."""
+    soft_timeout: float = 0.0
+    """Seconds until an execution is asked to end by itself; 0: what the task's definition says."""
 
     def next_attempt(self) -> Header:
         """Return the header for the execution after this one."""
@@ -68,6 +70,7 @@ class _Line(TypedDict):
     reply_to: NotRequired[Annotated[str, Field(max_length=64)]]
     expires_ms: NotRequired[Annotated[int, Field(ge=0, le=2**53)]]
     timeout: NotRequired[Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+    soft_timeout: NotRequired[Annotated[float, Field(ge=0, allow_inf_nan=False)]]
     labels: NotRequired[dict[str, str]]
 
 
@@ -87,6 +90,8 @@ def write_header(header: Header) -> bytes:
         line["expires_ms"] = header.expires_ms
     if header.timeout:
         line["timeout"] = header.timeout
+    if header.soft_timeout:
+        line["soft_timeout"] = header.soft_timeout
     if header.labels:
         line["labels"] = dict(header.labels)
     return _LINE.dump_json(line) + b"\n"
@@ -130,5 +135,6 @@ def _parse(line: bytes) -> Header:
         reply_to=fields.get("reply_to", ""),
         expires_ms=fields.get("expires_ms", 0),
         timeout=fields.get("timeout", 0.0),
+        soft_timeout=fields.get("soft_timeout", 0.0),
         labels=tuple(fields.get("labels", {}).items()),
     )

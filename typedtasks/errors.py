@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -24,6 +25,7 @@ __all__ = [
     "ResultInvalid",
     "ResultLost",
     "ResultTimeout",
+    "SoftTimeout",
     "TaskCancelled",
     "TaskError",
     "TaskExpired",
@@ -174,6 +176,14 @@ class TaskExpired(TaskFailed):
     """The task was not started before its `expires` had passed, so it was not run."""
 
     code = "task-expired"
+
+
+class SoftTimeout(asyncio.CancelledError):
+    """Raised in an asynchronous task, where it waits, when its `soft_timeout` is over: once, and before its `timeout` ends it.
+
+    Catch it to clean up and to return what there is. A task that lets it pass has timed out. It is a `CancelledError`, so that
+    `except Exception` does not swallow it, and so that task groups and context managers end what they have begun.
+    """
 
 
 class ResultTimeout(TypedTasksError):

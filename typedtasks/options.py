@@ -42,6 +42,9 @@ class TaskOptions(TypedDict, total=False, closed=True):
     """By default `"normal"`."""
     timeout: Duration
     """How long one execution may take, by default without limit. A thread cannot be stopped, a process can: see the tutorial."""
+    soft_timeout: Duration
+    """When an execution is asked to end by itself, by default never; shorter than `timeout`. An asynchronous task gets
+    `SoftTimeout` where it waits, a synchronous one looks at `Context.soft_timed_out`."""
     retry: Retry
     """By default a failed task is not run again."""
     result_ttl: Duration
@@ -61,6 +64,8 @@ class EnqueueOptions(TypedDict, total=False, closed=True):
     queue: str
     timeout: Duration
     """How long one execution may take, in place of what the task's definition says."""
+    soft_timeout: Duration
+    """When an execution is asked to end by itself, in place of what the task's definition says."""
     expires: Duration
     """Not to be started when this much time has passed: the outcome then is `Expired`."""
     labels: Mapping[str, str]
@@ -81,6 +86,8 @@ class TaskDefinition:
     priority: Priority = Priority.NORMAL
     timeout: float = 0.0
     """Seconds; 0: no limit."""
+    soft_timeout: float = 0.0
+    """Seconds; 0: none."""
     executor: Executor = "thread"
     retry: Retry | None = None
     raises: tuple[type[TaskError], ...] = ()
@@ -125,13 +132,16 @@ def define(name: str, options: TaskOptions, defaults: TaskDefinition, raises: ob
     retry = cast("object", options.get("retry"))
     if retry is not None and not isinstance(retry, Retry):
         raise DefinitionError(f"{name}: retry={retry!r} is not a Retry; write retry=Retry(max_attempts=5).")
-    timeout, ttl = options.get("timeout"), options.get("result_ttl")
+    ttl = options.get("result_ttl")
+    timeout, soft_timeout = _timeout(name, options, "timeout"), _timeout(name, options, "soft_timeout")
+    _check_timeouts(name, soft_timeout, timeout)
     return replace(
         defaults,
         name=name,
         queue=_queue(name, options.get("queue", defaults.queue)),
         priority=_priority(name, options.get("priority", "normal")),
-        timeout=0.0 if timeout is None else seconds(timeout, f"{name}: timeout", positive=True),
+        timeout=timeout,
+        soft_timeout=soft_timeout,
         executor=executor,
         retry=retry,
         raises=_raises(name, raises),
@@ -143,14 +153,16 @@ def dispatch_of(definition: TaskDefinition, options: EnqueueOptions) -> Dispatch
     """Return how calls with these options are sent. Raises `DefinitionError` for what is unknown or makes no sense."""
     name = definition.name
     _refuse_unknown(name, options, _allowed(EnqueueOptions))
-    delay, eta, timeout, expires = (options.get(key) for key in ("delay", "eta", "timeout", "expires"))
+    delay, eta, expires = (options.get(key) for key in ("delay", "eta", "expires"))
     if delay is not None and eta is not None:
         raise DefinitionError(f"{name}: delay and eta exclude each other; pass one of them.")
     header = Header(
         name,
-        timeout=0.0 if timeout is None else seconds(cast("Duration", timeout), f"{name}: timeout", positive=True),
+        timeout=_timeout(name, options, "timeout"),
+        soft_timeout=_timeout(name, options, "soft_timeout"),
         labels=_labels(name, options.get("labels", {})),
     )
+    _check_timeouts(name, header.soft_timeout, header.timeout or definition.timeout)
     if len(write_header(header)) > MAX_HEADER // 2:
         raise DefinitionError(f"{name}: the labels are larger than {MAX_HEADER // 2} bytes; send data as an argument.")
     dispatch = Dispatch(
@@ -167,6 +179,19 @@ def dispatch_of(definition: TaskDefinition, options: EnqueueOptions) -> Dispatch
     if 0 < dispatch.expires_after_ms <= dispatch.delay_ms:
         raise DefinitionError(f"{name}: delay={delay!r} is not shorter than expires={expires!r}, so it would never be run.")
     return dispatch
+
+
+def _timeout(name: str, options: TaskOptions | EnqueueOptions, option: Literal["timeout", "soft_timeout"]) -> float:
+    timeout = options.get(option)
+    return 0.0 if timeout is None else seconds(timeout, f"{name}: {option}", positive=True)
+
+
+def _check_timeouts(name: str, soft_timeout: float, timeout: float) -> None:
+    if timeout and soft_timeout >= timeout:
+        raise DefinitionError(
+            f"{name}: soft_timeout={soft_timeout:g} is not shorter than timeout={timeout:g}, which ends the task: leave it some "
+            "time to end by itself."
+        )
 
 
 def _labels(name: str, labels: object) -> tuple[tuple[str, str], ...]:

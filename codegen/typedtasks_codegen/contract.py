@@ -161,6 +161,7 @@ class TaskContract:
     queue: str
     priority: str
     timeout: float
+    soft_timeout: float
     result_ttl_ms: int
     max_payload: int
     max_result: int
@@ -180,6 +181,7 @@ class TaskContract:
             "queue": self.queue,
             "priority": self.priority,
             "timeout": self.timeout or None,
+            "soft_timeout": self.soft_timeout or None,
             "result_ttl_ms": self.result_ttl_ms,
             "max_payload": self.max_payload,
             "max_result": self.max_result,

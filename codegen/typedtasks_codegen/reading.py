@@ -64,6 +64,7 @@ def _read_task(task: AnyTask, definitions: Definitions) -> TaskContract:
         queue=definition.queue,
         priority=definition.priority.name.lower(),
         timeout=definition.timeout,
+        soft_timeout=definition.soft_timeout,
         result_ttl_ms=definition.result_ttl_ms,
         max_payload=definition.max_payload,
         max_result=definition.max_result,

@@ -50,6 +50,6 @@ def comparable(contract: Data) -> Data:
         definition.pop("does_not_travel", None)
         definition.pop("name")
     for task in copy["tasks"].values():
-        for key in ("does_not_travel", "hash", "retry", "timeout"):
+        for key in ("does_not_travel", "hash", "retry", "soft_timeout", "timeout"):
             task.pop(key, None)
     return copy

@@ -100,6 +100,7 @@ def _header(chance: random.Random) -> bytes:
             chance.choice([0, 1, 2**53]),
             chance.choice([0.0, 2.5, 1e308]),
             chance.choice([(), (("a", "b"),)]),
+            chance.choice([0.0, 1.5, 1e308]),
         )
     )
 

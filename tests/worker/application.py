@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from typedtasks import Broker, Retry, TaskError
+from typedtasks import Broker, Context, Depends, Retry, TaskError
 
 broker = Broker()
 not_a_broker = 7
@@ -118,6 +118,16 @@ def spin() -> None:
     """Compute for longer than the timeout, in one operation that holds the interpreter's lock."""
     _log(f"start spin {os.getpid()}")
     sum(range(10**12))
+
+
+@broker.task(name="app.count_softly", executor="process", soft_timeout=0.05)
+def count_softly(*, context: Context = Depends()) -> int:
+    """Count until the soft timeout is over."""
+    rounds = 1
+    while not context.soft_timed_out:
+        time.sleep(0.005)
+        rounds += 1
+    return rounds
 
 
 @broker.task(name="app.kill_process", executor="process", retry=Retry(max_attempts=5))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import eventually, is_alive
-from tests.worker.application import NotSquare, double, hold_process, kill_process, root, spin
+from tests.worker.application import NotSquare, count_softly, double, hold_process, kill_process, root, spin
 from tests.worker.test_processes import APPLICATION, Site
 from typedtasks import Broker, Cancelled, Crashed, DefinitionError, Failure, TaskTimedOut, Worker
 from typedtasks.backend import Priority, Publication, new_task_id
@@ -100,6 +100,13 @@ async def test_a_timeout_ends_the_child_whatever_it_computes(broker: Broker, sit
         processes = {int(line[2]) for line in site.lines("start spin")}
         assert len(processes) == 2
         await asyncio.to_thread(eventually, lambda: not any(map(is_alive, processes)))
+
+
+async def test_a_soft_timeout_is_seen_in_the_child(broker: Broker) -> None:
+    """Its context has the same clock; the function ends by itself, and the child is kept."""
+    task = broker.task(name=count_softly.name, executor="process", soft_timeout=0.05)(count_softly.function)
+    async with worker(broker), asyncio.timeout(30):
+        assert await (await task.enqueue()).result() > 1
 
 
 async def test_what_ends_two_fresh_children_is_a_dead_letter(broker: Broker) -> None:

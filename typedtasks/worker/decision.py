@@ -19,6 +19,7 @@ from typedtasks.options import TaskDefinition
 from typedtasks.outcome import read_outcome, success_prefix, write_outcome
 from typedtasks.retry import Retry
 from typedtasks.task import AnyTask
+from typedtasks.worker.soft import Overdue
 
 __all__ = [
     "Received",
@@ -182,7 +183,7 @@ def _retry_time(retry: Retry, error: Exception, attempt: int, chance: random.Ran
 
 def _failure_outcome(definition: TaskDefinition, error: BaseException, timed_out: bool, attempts: int) -> bytes:
     if timed_out:
-        text = f"{definition.name} ran longer than its timeout and was stopped."
+        text = str(error) if isinstance(error, Overdue) else f"{definition.name} ran longer than its timeout and was stopped."
         return write_outcome("timed_out", attempts=attempts, error=TaskTimedOut(text, attempts=attempts))
     if isinstance(error, TaskError) and isinstance(error, definition.raises):
         declared = _as_declared(error, definition)

@@ -23,6 +23,7 @@ from typedtasks.worker.child import Died, OutOfTime
 from typedtasks.worker.decision import Received
 from typedtasks.worker.injecting import Injection, Injector
 from typedtasks.worker.pool import ChildPool, Children, NoChild, is_suspect
+from typedtasks.worker.soft import Overdue, run_with_soft_timeout
 
 __all__ = ["Execution", "Prepared"]
 
@@ -125,18 +126,22 @@ class Execution:
     async def run(self, prepared: Prepared) -> Settlement:
         """Return what follows from running it. Raises `CancelledError` where it was cancelled, by whomever."""
         received = prepared.received
-        timeout = received.header.timeout or received.task.definition.timeout
+        header, definition = received.header, received.task.definition
+        timeout, soft_timeout = header.timeout or definition.timeout, header.soft_timeout or definition.soft_timeout
         if prepared.pool is not None:
             return await self._run_in_child(received, prepared.pool, timeout)
         if received.task.boundary.injected and prepared.injection is None:
-            return await self._run_injected(prepared, timeout)
+            return await self._run_injected(prepared, timeout, soft_timeout)
+        work = self._call(prepared)
+        if soft_timeout and received.task.boundary.is_async:
+            work = run_with_soft_timeout(work, received.task.name, soft_timeout)
         scope = asyncio.timeout(timeout) if timeout else None
         try:
             if scope is None:
-                value = await self._call(prepared)
+                value = await work
             else:
                 async with scope:
-                    value = await self._call(prepared)
+                    value = await work
             return decision.returned(received, received.task.boundary.encode_result(value))
         except Misfit as misfit:
             if prepared.injection is not None:
@@ -145,16 +150,16 @@ class Execution:
         except asyncio.CancelledError:
             raise
         except TimeoutError as error:
-            return self.failed(received, error, timed_out=scope is not None and scope.expired())
+            return self.failed(received, error, timed_out=isinstance(error, Overdue) or (scope is not None and scope.expired()))
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its outcome
             return self.failed(received, error)
 
-    async def _run_injected(self, prepared: Prepared, timeout: float) -> Settlement:
+    async def _run_injected(self, prepared: Prepared, timeout: float, soft_timeout: float) -> Settlement:
         """Run it in a scope of its own. What follows from it is decided before its dependencies are taken down.
 
         One thing is left to them: a cancellation that came out of a dependency (its TaskGroup, its timeout) it may explain.
         """
-        injection = self._injector.begin(prepared.received, timeout, self._threads)
+        injection = self._injector.begin(prepared.received, timeout, soft_timeout, self._threads)
         try:
             settlement = await self.run(prepared._replace(injection=injection))
         except asyncio.CancelledError:

@@ -68,7 +68,7 @@ class Injector:
         self._threads.add(thread)
         thread.add_done_callback(self._threads.discard)
 
-    def begin(self, received: Received, timeout: float, pool: Executor) -> Injection:
+    def begin(self, received: Received, timeout: float, soft_timeout: float, pool: Executor) -> Injection:
         """Return what fills in one execution's parameters."""
         header, delivery = received.header, received.delivery
         now = self._broker.clock.now()
@@ -80,6 +80,7 @@ class Injector:
             queue=delivery.queue,
             labels=MappingProxyType(dict(header.labels)),
             deadline=datetime.fromtimestamp(now + timeout, UTC) if timeout else None,
+            soft_deadline=datetime.fromtimestamp(now + soft_timeout, UTC) if soft_timeout else None,
         )
         context.run_by(asyncio.current_task())
         lane = None if received.task.boundary.is_async else Lane(pool)
