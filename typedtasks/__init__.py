@@ -29,6 +29,7 @@ from typedtasks.handle import TaskHandle
 from typedtasks.injection import Depends, Injected
 from typedtasks.operating import Cancellation, DeadLetter, Replay
 from typedtasks.outcome import Cancelled, Crashed, Expired, Failure, Outcome, Success
+from typedtasks.progress import Progress
 from typedtasks.retry import Retry
 from typedtasks.secret import Secret
 from typedtasks.task import AsyncDepsTask, AsyncTask, Call, SyncDepsTask, SyncTask, Task
@@ -59,6 +60,7 @@ __all__ = [
     "PayloadInvalid",
     "PayloadRejected",
     "PayloadTooLarge",
+    "Progress",
     "Replay",
     "ResultExpired",
     "ResultInvalid",

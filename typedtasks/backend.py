@@ -26,6 +26,7 @@ __all__ = [
     "Priority",
     "Publication",
     "Recovered",
+    "Report",
     "Reschedule",
     "Session",
     "SessionId",
@@ -122,6 +123,15 @@ class Delivery(NamedTuple):
     """The backend's own name for this delivery; unique within the session, opaque to everyone else."""
     cancelled: bool = False
     """Whether its cancellation was asked for while it waited."""
+
+
+class Report(NamedTuple):
+    """How far a delivery has come, as bytes that mean nothing to the backend: less than 4 KiB."""
+
+    delivery: Delivery
+    body: bytes
+    ttl_ms: int
+    """How long it is kept, unless another takes its place."""
 
 
 class Finish(NamedTuple):
@@ -229,6 +239,13 @@ class Session(Protocol):
         """
         ...
 
+    async def report(self, batch: Sequence[Report]) -> list[bool]:
+        """Keep how far deliveries have come, each in the place of what was said before; one call for each queue in the batch.
+
+        True: it is kept, and vanishes by itself. False: this session no longer owned the delivery, and nothing was changed.
+        """
+        ...
+
     async def release(self, batch: Sequence[Delivery]) -> list[bool]:
         """Give deliveries back unstarted: ready at once for anyone, and not counted as delivered to this session."""
         ...
@@ -296,6 +313,10 @@ class Backend(Protocol):
 
     async def read_outcomes(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
         """Return the outcomes that exist among `ids`."""
+        ...
+
+    async def read_reports(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
+        """Return how far those of `ids` have come that have said so (`Session.report`)."""
         ...
 
     async def missing(self, ids: Sequence[TaskId]) -> set[TaskId]:

@@ -278,6 +278,11 @@ class Broker(Operating):
         self.check_open("peek")
         return await self._outcomes.read(id)
 
+    async def read_progress(self, id: TaskId) -> bytes | None:
+        """Return how far a task has come, as bytes, if it has said so. `TaskHandle.progress` is the usual way."""
+        self.check_open("progress")
+        return (await self.backend.read_reports([id])).get(id)
+
     async def cancel_task(self, id: TaskId) -> None:
         """Ask for a task's cancellation. `TaskHandle.cancel` is the usual way."""
         self.check_open("cancel")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar, Concatenate, Generic, Never, ParamSpec, Self, cast, overload
 
 from typing_extensions import TypeVar, Unpack
@@ -22,6 +23,7 @@ from typedtasks.errors import BrokerClosed, DefinitionError, TaskError
 from typedtasks.handle import TaskHandle
 from typedtasks.options import EnqueueOptions, PriorityName
 from typedtasks.outcome import Outcome
+from typedtasks.progress import Progress
 from typedtasks.task import AnyTask, Call, ConfiguredTask, Task
 
 __all__ = ["AsyncClient", "BlockingHandle", "BlockingTask", "RemoteMethod", "RemoteTask", "ThreadClient", "not_here"]
@@ -260,6 +262,19 @@ class BlockingHandle(Generic[R_co, E_co]):
         """Return how the task ended, or None while it has not."""
         return self.loop.run(self.handle.peek)
 
+    def progress(self) -> Progress | None:
+        """Return what the task has said last with `Context.progress`, as `TaskHandle.progress` does."""
+        return self.loop.run(self.handle.progress)
+
+    def updates(self, every: Duration = 0.5) -> Generator[Progress]:
+        """Yield the task's progress as `TaskHandle.updates` does, waiting for each."""
+        updates = self.handle.updates(every)
+        try:
+            while (update := self.loop.run(partial(_next, updates))) is not None:
+                yield update
+        finally:
+            self.loop.run(updates.aclose)
+
     def cancel(self) -> None:
         """Ask for the task's cancellation, as `TaskHandle.cancel` does."""
         self.loop.run(self.handle.cancel)
@@ -307,6 +322,10 @@ class LoopThread:
         except BaseException:
             future.cancel()  # who is interrupted waits no longer
             raise
+
+
+async def _next(updates: AsyncGenerator[Progress]) -> Progress | None:
+    return await anext(updates, None)
 
 
 async def _cancel_all() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
 from typedtasks.broker import Broker
 from typedtasks.injection import Provided
+from typedtasks.progress import Progress, checked_progress
 
 __all__ = ["Context"]
 
@@ -21,6 +22,7 @@ class Context(Provided):
 
     __slots__ = (
         "_is_cancelled",
+        "_report",
         "_runner",
         "attempt",
         "broker",
@@ -29,6 +31,7 @@ class Context(Provided):
         "name",
         "queue",
         "soft_deadline",
+        "reported",
         "task_id",
     )
 
@@ -43,6 +46,7 @@ class Context(Provided):
         labels: Mapping[str, str] = MappingProxyType({}),
         deadline: datetime | None = None,
         soft_deadline: datetime | None = None,
+        report: Callable[[Progress], None] | None = None,
     ) -> None:
         self.broker = broker
         """The broker of the worker: other tasks can be sent from here."""
@@ -60,8 +64,26 @@ class Context(Provided):
         """When the timeout ends this execution, in UTC; None where there is no timeout."""
         self.soft_deadline = soft_deadline
         """When the soft timeout asks this execution to end by itself, in UTC; None where there is none."""
+        self.reported: Progress | None = None
+        """What `progress` was last called with in this execution: a test may look at it."""
+        self._report = report
         self._is_cancelled = False
         self._runner: asyncio.Task[object] | None = None
+
+    def progress(self, done: float, total: float | None = None, message: str = "") -> None:
+        """Say how far this execution has come: `TaskHandle.progress` and `TaskHandle.updates` tell whoever waits for it.
+
+        `done` and `total` are numbers in any unit, `message` a text of at most 500 characters. It may be called in any thread and
+        as often as you like, and never waits: the worker sends the newest of all its tasks together, five times a second at
+        most, and what was said last before the end. Raises `DefinitionError` for what is no number, or no text.
+        """
+        self.reported = checked_progress(done, total, message, self.attempt)
+        if self._report is not None:
+            self._report(self.reported)
+
+    def end(self) -> None:
+        """Take notice that the execution has ended: what a thread that was given up reports later is for nobody."""
+        self._runner = self._report = None
 
     @property
     def cancelled(self) -> bool:

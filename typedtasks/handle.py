@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Generic, Never, Protocol
 
 from typing_extensions import TypeVar
 
 from typedtasks.backend import TaskId
+from typedtasks.batching import cancel_and_wait
 from typedtasks.clock import Duration, seconds
 from typedtasks.errors import ResultTimeout, TaskCancelled, TaskError, TaskExpired
 from typedtasks.outcome import Cancelled, Crashed, Expired, Failure, Outcome, Success
+from typedtasks.progress import Progress, read_progress
 
 __all__ = ["OutcomeSource", "TaskHandle"]
 
@@ -28,6 +31,10 @@ class OutcomeSource(Protocol):
 
     async def read_outcome(self, id: TaskId) -> bytes | None:
         """Return the outcome as bytes if there is one."""
+        ...
+
+    async def read_progress(self, id: TaskId) -> bytes | None:
+        """Return how far the task has come, as bytes, if it has said so."""
         ...
 
     async def cancel_task(self, id: TaskId) -> None:
@@ -106,6 +113,37 @@ class TaskHandle(Generic[R_co, E_co]):
         """Return how the task ended, or None while it has not: one look, no waiting."""
         body = await self.source.read_outcome(self.id)
         return None if body is None else self.task.read_outcome(body)
+
+    async def progress(self) -> Progress | None:
+        """Return what the task has said last with `Context.progress`, or None while it has said nothing: one look, no waiting.
+
+        It is kept as long as an outcome is (`result_ttl`, from when it was said), whether or not the task has ended.
+        """
+        body = await self.source.read_progress(self.id)
+        return None if body is None else read_progress(body)
+
+    async def updates(self, every: Duration = 0.5) -> AsyncGenerator[Progress]:
+        """Yield the task's progress now, then whenever it is another one, and come to an end when the task has ended.
+
+        It looks once in `every` (a `timedelta` or seconds); the task's end is pushed, as for `result`. Raises `ResultExpired` and
+        `ResultLost` when there will never be an outcome.
+        """
+        pause = seconds(every, "every", positive=True)
+        end = asyncio.create_task(self.source.wait_outcome(self.id, foreign=self.foreign, ttl_ms=self.task.result_ttl_ms))
+        told: Progress | None = None
+        try:
+            while True:
+                has_ended = end.done()  # asked before the look, which then is the last one
+                found = await self.progress()
+                if found is not None and found != told:
+                    told = found
+                    yield found
+                if has_ended:
+                    end.result()
+                    return
+                await asyncio.wait([end], timeout=pause)
+        finally:
+            await cancel_and_wait([end])
 
     async def cancel(self) -> None:
         """Ask for the task's cancellation.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from typedtasks import Broker, TaskError
+from typedtasks import Broker, Context, Depends, TaskError
 
 broker = Broker()
 
@@ -29,8 +29,9 @@ class Overdue(TaskError):
 
 
 @broker.task(name="library.lend", raises=Overdue)
-async def lend(reader: Reader, *books: str, days: Annotated[int, Field(ge=1, le=28)] = 14) -> Loan:
+async def lend(reader: Reader, *books: str, days: Annotated[int, Field(ge=1, le=28)] = 14, context: Context = Depends()) -> Loan:
     """Lend books to a reader."""
+    context.progress(len(books), message=reader.name)
     if reader.name == "late":
         raise Overdue(days=days)
     return Loan(reader=reader, books=list(books))

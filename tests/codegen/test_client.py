@@ -15,7 +15,7 @@ import pytest
 from tests.codegen import service
 from tests.codegen.every_type import broker as every_type
 from tests.codegen.generated import imported
-from typedtasks import Broker, BrokerClosed, DefinitionError, Failure, PayloadInvalid, Success, Worker
+from typedtasks import Broker, BrokerClosed, DefinitionError, Failure, PayloadInvalid, Progress, Success, Worker
 from typedtasks_codegen import package_files, write_folder
 
 
@@ -72,6 +72,8 @@ async def test_the_blocking_form_waits(library: ModuleType, url: str) -> None:
             handle = client.lend.enqueue(library.Reader(name="ada"), "Emma", days=1)
             assert handle.result(timeout=10) == library.Loan(reader=library.Reader(name="ada"), books=["Emma"])
             assert isinstance(handle.peek(), Success)
+            assert handle.progress() == Progress(1, message="ada")
+            assert list(handle.updates()) == [Progress(1, message="ada")]
             late = client.lend.options(labels={"a": "b"}).enqueue(library.Reader(name="late"))
             with pytest.raises(library.Overdue):
                 late.result(timeout=10)

@@ -27,7 +27,7 @@ def run(folder: Path, *arguments: str) -> str:
     [
         ("README.md", "app.tasks:broker", [("-m", "app.main")]),
         ("docs/tutorial.md", "shop:broker", [("main.py",), ("later.py",)]),
-        ("docs/injection.md", "mailer:broker", [("main.py",)]),
+        ("docs/injection.md", "mailer:broker", [("main.py",), ("videos.py",)]),
     ],
 )
 def test_the_programs_of_a_page_print_what_the_page_says(

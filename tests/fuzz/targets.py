@@ -36,6 +36,7 @@ from typedtasks.testing import RecordingListener
 from typedtasks.worker.execution import Execution, Prepared
 from typedtasks.worker.frames import read_delivery, read_settlement, write_delivery, write_settlement
 from typedtasks.worker.injecting import Injector
+from typedtasks.worker.reporting import Reporter
 
 __all__ = ["TARGETS"]
 
@@ -83,7 +84,7 @@ _ARGUMENTS: Final = (
 )
 _TASKS: Final = (_add, _mix, _tree)
 _EXECUTION: Final = Execution(
-    _BROKER.tasks, max_payload=100_000, ttl_ms=1000, threads=1, clock=SystemClock(), injector=Injector(_BROKER)
+    _BROKER.tasks, max_payload=100_000, ttl_ms=1000, threads=1, clock=SystemClock(), injector=Injector(_BROKER, Reporter())
 )
 _READER: Final = EnvelopeReader(100_000)
 _SCRIPTS: Final = SessionScripts()

@@ -22,6 +22,7 @@ from typedtasks.backend import (
     LeaseKeeper,
     Once,
     Publication,
+    Report,
     Reschedule,
     Session,
     SessionId,
@@ -211,6 +212,9 @@ class BackendMachine(RuleBasedStateMachine):
 
     def _settle(self, data: _Data, worker: Worker, known: Sequence[Delivery]) -> None:
         batch = [self._settlement(data, d) for d in data.draw(st.lists(st.sampled_from(known), min_size=1, max_size=4))]
+        reports = [Report(item.delivery, b"%d" % next(self.numbers), TTL_MS) for item in batch]
+        owned = [self.model.owns(worker.session.id, item.delivery) for item in batch]
+        assert self.do(worker.session.report(reports)) == owned
         answers = self.do(worker.session.settle(batch))
         assert answers == [self.model.settle(worker.session.id, item) for item in batch]
         self.done.update("settled" if answer else "refused" for answer in answers)

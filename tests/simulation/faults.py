@@ -16,6 +16,7 @@ from typedtasks.backend import (
     OutcomeListener,
     Publication,
     Recovered,
+    Report,
     Session,
     SessionId,
     SessionListener,
@@ -161,6 +162,10 @@ class FaultyBackend:
         """Read outcomes."""
         return await self.link.call(lambda: self._inner.read_outcomes(ids))
 
+    async def read_reports(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
+        """Read how far tasks have come."""
+        return await self.link.call(lambda: self._inner.read_reports(ids))
+
     async def missing(self, ids: Sequence[TaskId]) -> set[TaskId]:
         """Return the ids that are nowhere."""
         return await self.link.call(lambda: self._inner.missing(ids))
@@ -202,6 +207,18 @@ class FaultySession:
             owned = [self._owns(item) for item in batch]
             answers = await self._inner.settle(batch)
             self._witness.ended(self.id, [item.delivery for item in batch], answers, owned)
+            return answers
+
+        return await self._link.call(effect)
+
+    async def report(self, batch: Sequence[Report]) -> list[bool]:
+        """Report, before the witness: nobody but the owner says how far a task has come."""
+
+        async def effect() -> list[bool]:
+            owned = [self._owns(item.delivery) for item in batch]
+            answers = await self._inner.report(batch)
+            if answers != owned:
+                self._witness.breach(f"reports were answered with {answers}, and owned were {owned}")
             return answers
 
         return await self._link.call(effect)

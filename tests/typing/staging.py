@@ -20,7 +20,7 @@ from typedtasks_codegen import package_files, write_folder
 __all__ = ["CORPUS", "PAGE", "PROGRAMS", "by_line", "stage"]
 
 CORPUS: Final = Path(__file__).with_name("corpus")
-PROGRAMS: Final = ("shapes.py", "calls.py", "failures.py", "injected.py", "clients.py")
+PROGRAMS: Final = ("shapes.py", "calls.py", "failures.py", "injected.py", "progress.py", "clients.py")
 """The files of the corpus, in the order of the documentation's table."""
 PAGE: Final = ROOT / "docs" / "typing.md"
 

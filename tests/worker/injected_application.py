@@ -59,12 +59,14 @@ Report = tuple[int, int, int, str, int]
 @broker.task(name="inj.process", executor="process")
 def in_process(x: int, cursor: int = Depends(cursor), state: Injected[State] = Depends(), context: Context = Depends()) -> Report:
     """Return what was injected in a child process."""
+    context.progress(1, 2, "process")
     return x + 1, cursor, state.process, context.task_id, os.getpid()
 
 
 @broker.task(name="inj.thread")
 def in_thread(x: int, cursor: int = Depends(cursor), state: Injected[State] = Depends(), context: Context = Depends()) -> Report:
     """Return what was injected in a thread."""
+    context.progress(1, 2, "thread")
     return x + 1, cursor, state.process, context.task_id, os.getpid()
 
 
@@ -73,6 +75,7 @@ async def on_loop(
     x: int, cursor: int = Depends(cursor), state: Injected[State] = Depends(), context: Context = Depends()
 ) -> Report:
     """Return what was injected on the event loop."""
+    context.progress(1, 2, "loop")
     return x + 1, cursor, state.process, context.task_id, os.getpid()
 
 

@@ -29,7 +29,7 @@ async def ran(script: str) -> Settlement:
     await child.start()
     try:
         async with asyncio.timeout(10):
-            return await child.run(DELIVERY, 5)
+            return await child.run(DELIVERY, 5, lambda progress: None)
     finally:
         await child.end()
 

@@ -11,7 +11,7 @@ import pytest
 from tests.processes import Process, eventually, started
 from tests.worker import injected_application as application
 from tests.worker.test_processes import Site
-from typedtasks import Broker, Cancelled
+from typedtasks import Broker, Cancelled, Progress
 
 
 @pytest.fixture
@@ -40,6 +40,7 @@ async def test_tasks_get_the_same_in_a_process_in_a_thread_and_on_the_loop(site:
                 handle = await task.enqueue(1)
                 result, of_cursor, of_state, id, pid = await handle.result()
                 assert (result, id) == (2, handle.id)
+                assert await handle.progress() == Progress(1, 2, name.removeprefix("inj."))
                 assert of_cursor == of_state == pid
                 assert (pid == process.popen.pid) == (name != "inj.process")
         assert process.stop() == 0

@@ -137,7 +137,7 @@ async def test_only_a_fresh_child_is_a_witness(monkeypatch: pytest.MonkeyPatch) 
 
         async def end(self, patience: float = 0) -> None: ...
 
-        async def run(self, delivery: Delivery, timeout: float) -> Settlement:
+        async def run(self, delivery: Delivery, timeout: float, report: object) -> Settlement:
             runs.append((delivery.id, self.used))
             await asyncio.sleep(0)
             if self.used or delivery.id == "poison":
@@ -148,7 +148,9 @@ async def test_only_a_fresh_child_is_a_witness(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(pool, "Child", Child)
     alone = pool.ChildPool("app:broker", 1)
     names = ["first", "innocent", "poison"]
-    ended = await asyncio.gather(*(alone.run(DELIVERY._replace(id=TaskId(name)), 0) for name in names), return_exceptions=True)
+    ended = await asyncio.gather(
+        *(alone.run(DELIVERY._replace(id=TaskId(name)), 0, print) for name in names), return_exceptions=True
+    )
     assert [type(end) for end in ended] == [Finish, Finish, child.Died]
     assert runs == [
         ("first", False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from typedtasks.backend import (
     Buried,
@@ -15,6 +15,7 @@ from typedtasks.backend import (
     OutcomeListener,
     Publication,
     Recovered,
+    Report,
     Reschedule,
     SessionId,
     SessionListener,
@@ -40,6 +41,7 @@ class MemoryBackend:
         self.clock: Clock = clock or SystemClock()
         self.queues: dict[str, MemoryQueue] = {}
         self.outcomes: dict[TaskId, tuple[bytes, float]] = {}
+        self.reports: dict[TaskId, tuple[bytes, float]] = {}
         self.leases: dict[SessionId, float] = {}
         self.queues_of: dict[SessionId, tuple[str, ...]] = {}
         self.workers: dict[SessionId, SessionListener] = {}
@@ -97,9 +99,11 @@ class MemoryBackend:
 
     async def read_outcomes(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
         """Return the outcomes that exist."""
-        now = self.now_ms()
-        found = {id: self.outcomes[id] for id in ids if id in self.outcomes}
-        return {id: body for id, (body, expires) in found.items() if expires > now}
+        return self._unexpired(self.outcomes, ids)
+
+    async def read_reports(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
+        """Return what was reported of tasks."""
+        return self._unexpired(self.reports, ids)
 
     async def missing(self, ids: Sequence[TaskId]) -> set[TaskId]:
         """Return the ids that are nowhere."""
@@ -193,12 +197,18 @@ class MemoryBackend:
             listener.settled(id, outcome)
 
     def forget_expired(self) -> None:
-        """Delete the outcomes whose time is over, and give back the keys whose window is."""
+        """Delete the outcomes and reports whose time is over, and give back the keys whose window is."""
         now = self.now_ms()
         for queue in self.queues.values():
             queue.forget_windows(now)
-        for id in [id for id, (_, expires) in self.outcomes.items() if expires <= now]:
-            del self.outcomes[id]
+        for kept in (self.outcomes, self.reports):
+            for id in [id for id, (_, expires) in kept.items() if expires <= now]:
+                del kept[id]
+
+    def _unexpired(self, kept: Mapping[TaskId, tuple[bytes, float]], ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
+        now = self.now_ms()
+        found = {id: kept[id] for id in ids if id in kept}
+        return {id: body for id, (body, expires) in found.items() if expires > now}
 
     def tell_parked(self, name: str) -> None:
         """Tell every worker that a task of this name was parked."""
@@ -252,6 +262,14 @@ class MemorySession:
         answers = [self._settle(item) for item in batch]
         self._backend.wake()
         return answers
+
+    async def report(self, batch: Sequence[Report]) -> list[bool]:
+        """Keep how far deliveries have come."""
+        owned = [self._owned(item.delivery) is not None for item in batch]
+        for item, is_owned in zip(batch, owned, strict=True):
+            if is_owned:
+                self._backend.reports[item.delivery.id] = (item.body, self._backend.now_ms() + item.ttl_ms)
+        return owned
 
     async def release(self, batch: Sequence[Delivery]) -> list[bool]:
         """Give deliveries back."""
@@ -344,13 +362,14 @@ class MemorySession:
 
     def _take_back(self, delivery: Delivery) -> Entry | None:
         """Return the entry of a delivery that this session still owns, out of the running ones."""
-        running = self._backend.queue(delivery.queue).running
-        entry = running.get(delivery.id)
+        entry = self._owned(delivery)
+        return None if entry is None else self._backend.queue(delivery.queue).running.pop(delivery.id)
+
+    def _owned(self, delivery: Delivery) -> Entry | None:
+        entry = self._backend.queue(delivery.queue).running.get(delivery.id)
         if entry is None or not self._backend.is_alive(self._id):
             return None
-        if entry.owner != self._id or str(entry.fence) != delivery.receipt:
-            return None
-        return running.pop(delivery.id)
+        return entry if entry.owner == self._id and str(entry.fence) == delivery.receipt else None
 
     def _check(self) -> None:
         if not self._backend.is_alive(self._id):

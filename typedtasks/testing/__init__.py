@@ -20,6 +20,7 @@ from typedtasks.testing.harness import BackendHarness, Client, RecordingListener
 from typedtasks.testing.mending import LetterCases, PurgeCases, UnparkingCases, ViewCases
 from typedtasks.testing.operating import OperatorCases
 from typedtasks.testing.outcomes import CancellationCases, OutcomeCases, ParkingCases
+from typedtasks.testing.reporting import ReportingCases
 from typedtasks.testing.sessions import SessionCases, TakeoverCases
 from typedtasks.testing.settling import LeaseCases, RecoveryCases, SettlingCases
 from typedtasks.testing.waking import WakingCases
@@ -35,6 +36,7 @@ class BackendConformance(
     TimeCases,
     DeduplicatingCases,
     SettlingCases,
+    ReportingCases,
     FencingCases,
     ReleasingCases,
     FollowingCases,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Sequence
 from typing import Final
 
-from typedtasks.backend import Delivery, Settlement
+from typedtasks.backend import Delivery, Report, Settlement
 from typedtasks.broker import Broker
 from typedtasks.worker.execution import Execution, Prepared
-from typedtasks.worker.frames import HEAD, framed, read_delivery, write_settlement
+from typedtasks.worker.frames import HEAD, PROGRESS, framed, read_delivery, write_settlement
 from typedtasks.worker.injecting import Injector
+from typedtasks.worker.reporting import Reporter
 
 __all__ = ["run_alone"]
 
@@ -21,11 +23,12 @@ _STDIN: Final = 0
 async def run_alone(broker: Broker, answers: int) -> None:
     """Run what comes on standard input, and write what follows from it to the descriptor `answers`. It never returns.
 
-    The first answer is empty and says that this process is ready. The others begin with `+`, or with `-` where something of the
-    task still goes on here. An empty message cancels what runs; when that has ended, and when the input ends, the process does.
+    The first answer is empty and says that this process is ready. The last one for each delivery begins with `+`, or with `-`
+    where something of the task still goes on here; some with `p` and the task's progress may come before. An empty message
+    cancels what runs; when that has ended, and when the input ends, the process does.
     """
     async with broker:
-        injector = Injector(broker)
+        injector = Injector(broker, Reporter())
         await injector.open()
         alone = _Alone(broker, answers, injector)
         alone.begin()
@@ -46,6 +49,8 @@ class _Alone:
         self._loop = asyncio.get_running_loop()
         self._running: asyncio.Task[None] | None = None
         self._is_cancelled = False
+        self._reporter = injector.reporter
+        self._reporter.begin(self._report)
 
     def begin(self) -> None:
         """Say that this process is ready, and begin to read."""
@@ -73,6 +78,7 @@ class _Alone:
 
     async def _answer(self, delivery: Delivery) -> None:
         settlement = await self._settlement(delivery)
+        await self._reporter.drained()  # what follows the last answer would be taken for the next delivery's
         self._write((b"-" if self._execution.abandoned_threads else b"+") + write_settlement(settlement))
 
     async def _settlement(self, delivery: Delivery) -> Settlement:
@@ -85,6 +91,10 @@ class _Alone:
             if self._is_cancelled:
                 os._exit(0)
             return self._execution.failed(prepared.received, error)  # the function cancelled itself
+
+    async def _report(self, reports: Sequence[Report]) -> None:
+        for report in reports:
+            self._write(PROGRESS + report.body)
 
     def _write(self, message: bytes) -> None:
         self._answers.write(framed(message))

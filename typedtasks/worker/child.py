@@ -6,12 +6,13 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
 from typedtasks.backend import Delivery, Settlement
-from typedtasks.worker.frames import HEAD, framed, read_settlement, write_delivery
+from typedtasks.progress import Progress, read_progress
+from typedtasks.worker.frames import HEAD, PROGRESS, framed, read_settlement, write_delivery
 
 __all__ = ["Child", "Died", "OutOfTime", "signal_name"]
 
@@ -90,8 +91,8 @@ class Child:
         """Whether the process has not ended, as far as is known."""
         return self._process.returncode is None
 
-    async def run(self, delivery: Delivery, limit: float) -> Settlement:
-        """Return what follows from a delivery, which may take `limit` seconds (0: any time).
+    async def run(self, delivery: Delivery, limit: float, report: Callable[[Progress], None]) -> Settlement:
+        """Return what follows from a delivery, which may take `limit` seconds (0: any time); `report` is told how far it has come.
 
         Raises `Died` or `OutOfTime`; then, and when it is cancelled, the child has ended.
         """
@@ -99,7 +100,8 @@ class Child:
         try:
             await self._say(write_delivery(delivery))
             async with asyncio.timeout(limit or None):
-                answer = await self._answer()
+                while (answer := await self._answer())[:1] == PROGRESS:
+                    report(read_progress(answer[1:]))
             self.is_clean = answer[:1] == b"+"
             return self._read(answer[1:])._replace(delivery=delivery)
         except TimeoutError:

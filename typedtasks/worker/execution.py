@@ -171,6 +171,7 @@ class Execution:
         return settlement
 
     def _leave(self, thread: asyncio.Future[None] | None) -> None:
+        self._injector.reporter.hurry()
         if thread is not None:
             self._injector.keep(thread)
             self._abandon(thread)
@@ -180,7 +181,8 @@ class Execution:
         if is_suspect(delivery):
             _log.warning("%s (%s) was lost %d times: it runs alone.", received.task.name, delivery.id, delivery.deliveries - 1)
         try:
-            return await pool.run(delivery, timeout if is_process_task or not timeout else timeout + _SLACK)
+            limit = timeout if is_process_task or not timeout else timeout + _SLACK
+            return await pool.run(delivery, limit, functools.partial(self._injector.report, received))
         except Died as died:
             return decision.fatal(received, str(died), died.stderr, was_lost=is_suspect(delivery))
         except OutOfTime as error:
@@ -190,6 +192,8 @@ class Execution:
                 _log.error("%s (%s) is put off, because no child can run it: %s", received.task.name, delivery.id, error)
                 return decision.put_off(received)
             _log.error("%s runs in this process, because no child can run it: %s", delivery.id, error)
+        finally:
+            self._injector.reporter.hurry()
         prepared = self._validated(received)
         return await self.run(prepared) if isinstance(prepared, Prepared) else prepared
 

@@ -8,10 +8,13 @@ from pydantic import ConfigDict, TypeAdapter
 
 from typedtasks.backend import Bury, Delivery, Finish, Reschedule, Settlement
 
-__all__ = ["HEAD", "framed", "read_delivery", "read_settlement", "write_delivery", "write_settlement"]
+__all__ = ["HEAD", "PROGRESS", "framed", "read_delivery", "read_settlement", "write_delivery", "write_settlement"]
 
 HEAD: Final = 4
 """Bytes of the length that is put before each message."""
+
+PROGRESS: Final = b"p"
+"""What an answer begins with that says how far the delivery has come: the last answer is still to come."""
 
 _CONFIG: Final = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 _DELIVERY: Final = TypeAdapter(Delivery, config=_CONFIG)

@@ -14,8 +14,10 @@ from typedtasks.broker import Broker
 from typedtasks.context import Context
 from typedtasks.errors import DefinitionError
 from typedtasks.injection import Scope, shown
+from typedtasks.progress import Progress
 from typedtasks.worker.decision import Received
 from typedtasks.worker.lane import Lane
+from typedtasks.worker.reporting import Reporter
 
 __all__ = ["Injection", "Injector"]
 
@@ -27,7 +29,8 @@ _LAST_WORDS: Final = 0.3
 class Injector:
     """Enters a broker's lifespans, and begins an injection for each execution that needs one."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, reporter: Reporter) -> None:
+        self.reporter = reporter
         self._broker = broker
         self._values: dict[object, object] = {Broker: broker}
         self._scope = Scope(repr(broker), broker.providers, self._values)
@@ -68,6 +71,10 @@ class Injector:
         self._threads.add(thread)
         thread.add_done_callback(self._threads.discard)
 
+    def report(self, received: Received, progress: Progress) -> None:
+        """Have the progress of an execution sent."""
+        self.reporter.put(received.delivery, progress, received.task.definition.result_ttl_ms)
+
     def begin(self, received: Received, timeout: float, soft_timeout: float, pool: Executor) -> Injection:
         """Return what fills in one execution's parameters."""
         header, delivery = received.header, received.delivery
@@ -81,6 +88,7 @@ class Injector:
             labels=MappingProxyType(dict(header.labels)),
             deadline=datetime.fromtimestamp(now + timeout, UTC) if timeout else None,
             soft_deadline=datetime.fromtimestamp(now + soft_timeout, UTC) if soft_timeout else None,
+            report=partial(self.report, received),
         )
         context.run_by(asyncio.current_task())
         lane = None if received.task.boundary.is_async else Lane(pool)
@@ -119,7 +127,7 @@ class Injection:
     async def close(self, *, is_decided: bool) -> asyncio.Future[None] | None:
         """Take down what was made. A thread that still runs the function does that later: then its end is returned."""
         self.error = await self._scope.close(self.error, is_decided=is_decided)
-        self._context.run_by(None)
+        self._context.end()
         if self._lane is None:
             return None
         if not self._lane.is_busy:

@@ -6,11 +6,13 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Callable
 from typing import Final
 
 from typedtasks.backend import Delivery, Reschedule, Settlement
 from typedtasks.broker import Broker
 from typedtasks.options import TaskDefinition
+from typedtasks.progress import Progress
 from typedtasks.worker.child import Child, Died
 
 __all__ = ["ChildPool", "Children", "NoChild", "application_of", "is_suspect"]
@@ -81,9 +83,10 @@ class ChildPool:
         self._keeps = keeps
         self._idle: list[Child] = []
 
-    async def run(self, delivery: Delivery, limit: float) -> Settlement:
+    async def run(self, delivery: Delivery, limit: float, report: Callable[[Progress], None]) -> Settlement:
         """Return what follows from a delivery, which may take `limit` seconds (0: any time), from when a child has it.
 
+        `report` is told how far it has come.
         Raises `Died` when it has ended two fresh children, `OutOfTime` when it was stopped, and `NoChild`.
         """
         async with self._turns:
@@ -91,7 +94,7 @@ class ChildPool:
             while True:
                 is_witness = not child.used
                 try:
-                    settlement = await child.run(delivery, limit)
+                    settlement = await child.run(delivery, limit, report)
                 except Died as died:
                     deaths += is_witness
                     _log.warning("%s: the child process that ran it %s.", delivery.id, died)

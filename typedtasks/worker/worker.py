@@ -19,6 +19,7 @@ from typedtasks.worker.execution import Execution
 from typedtasks.worker.injecting import Injector
 from typedtasks.worker.lease import Heartbeat
 from typedtasks.worker.pool import Children, application_of
+from typedtasks.worker.reporting import Reporter
 from typedtasks.worker.serving import Serving, Tally
 
 __all__ = ["Worker", "new_session_id"]
@@ -90,7 +91,8 @@ class Worker:
             if task.definition.executor == "process" and not self._application:
                 raise _not_importable(task.name, self.broker)
         children = Children(self._application) if self._application else None
-        injector = Injector(self.broker)
+        reporter = Reporter()
+        injector = Injector(self.broker, reporter)
         await injector.open()
         execution = Execution(
             self.broker.tasks,
@@ -106,7 +108,7 @@ class Worker:
         try:
             while not self._stopping.is_set():
                 try:
-                    await self._live(id, execution, burst=burst)
+                    await self._live(id, execution, reporter, burst=burst)
                     break
                 except SessionLost:
                     _log.warning("Session %s has lost its lease: others may have its tasks. Beginning a new session.", id)
@@ -119,6 +121,7 @@ class Worker:
                 id = new_session_id()
         finally:
             execution.close()
+            await reporter.close()
             await injector.close()
             if children is not None:
                 await children.close()
@@ -161,7 +164,7 @@ class Worker:
         if self._background is not None:
             await self._background
 
-    async def _live(self, id: SessionId, execution: Execution, *, burst: bool) -> None:
+    async def _live(self, id: SessionId, execution: Execution, reporter: Reporter, *, burst: bool) -> None:
         serving = Serving(
             execution,
             list(self.broker.tasks),
@@ -169,6 +172,7 @@ class Worker:
             tally=self.tally,
         )
         session = await self.broker.backend.join(id, self.queues, self._lease, serving)
+        reporter.begin(session.report)
         heartbeat = self._heartbeat(session.keeper(), self._lease / _BEATS_PER_LEASE, serving.lose)
         heartbeat.start()
         self._joined.set()

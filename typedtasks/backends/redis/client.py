@@ -168,12 +168,11 @@ class RedisBackend:
 
     async def read_outcomes(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
         """Return the outcomes that exist: one MGET for each queue."""
-        outcomes: dict[TaskId, bytes] = {}
-        for queue, named in _by_queue_of_id(ids).items():
-            keys = [f"{prefix_of(queue)}r:{id}" for id in named]
-            found = cast("list[bytes | None]", await self._open_commands.read(queue, "Reading outcomes", "MGET", *keys))
-            outcomes.update({id: body for id, body in zip(named, found, strict=True) if body is not None})
-        return outcomes
+        return await self._read("r", "Reading outcomes", ids)
+
+    async def read_reports(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
+        """Return what was reported of tasks: one MGET for each queue."""
+        return await self._read("p", "Reading progress", ids)
 
     async def missing(self, ids: Sequence[TaskId]) -> set[TaskId]:
         """Return the ids that are in no key. Entries can move between the looks, so what seems missing is looked for twice."""
@@ -244,6 +243,14 @@ class RedisBackend:
         if self._pid != os.getpid():
             raise BrokerClosed("The Redis backend was opened before this process was forked: open a broker in the child.")
         return self._commands
+
+    async def _read(self, kind: str, what: str, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
+        values: dict[TaskId, bytes] = {}
+        for queue, named in _by_queue_of_id(ids).items():
+            keys = [f"{prefix_of(queue)}{kind}:{id}" for id in named]
+            found = cast("list[bytes | None]", await self._open_commands.read(queue, what, "MGET", *keys))
+            values.update({id: body for id, body in zip(named, found, strict=True) if body is not None})
+        return values
 
     async def _find(self, queue: str, wanted: set[TaskId]) -> set[TaskId]:
         """Return those of `wanted` that have an outcome or are in any state."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from typedtasks.backend import Bury, Delivery, Publication, Reschedule, Settlement, TaskId
+from typedtasks.backend import Bury, Delivery, Publication, Report, Reschedule, Settlement, TaskId
 
-__all__ = ["delivery_of", "entry_of", "settlement_rows", "unpacked", "values_of"]
+__all__ = ["delivery_of", "entry_of", "report_rows", "settlement_rows", "unpacked", "values_of"]
 
 
 def values_of(item: Publication) -> tuple[str, bytes]:
@@ -31,6 +31,12 @@ def settlement_rows(item: Settlement) -> tuple[str | bytes, ...]:
     head = f"F {priority} {entry} {item.ttl_ms} {len(item.follow)} {delivery.id}"
     rows = [value for following in item.follow for value in values_of(following)]
     return head, _with_text(item.reply_to, item.outcome), *rows
+
+
+def report_rows(item: Report) -> tuple[str | bytes, ...]:
+    """Return the arguments of report.lua for one delivery."""
+    delivery = item.delivery
+    return f"{int(delivery.priority)} {entry_of(delivery.receipt)} {item.ttl_ms} {delivery.id}", item.body
 
 
 def _with_text(text: str, body: bytes) -> bytes:

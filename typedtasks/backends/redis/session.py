@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 from typedtasks.backend import (
     Delivery,
     Recovered,
+    Report,
     SessionId,
     SessionListener,
     SessionLost,
@@ -17,7 +18,7 @@ from typedtasks.backend import (
     TaskId,
     read_plan,
 )
-from typedtasks.backends.redis.codec import delivery_of, entry_of, settlement_rows, unpacked
+from typedtasks.backends.redis.codec import delivery_of, entry_of, report_rows, settlement_rows, unpacked
 from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Script, prefix_of
 from typedtasks.backends.redis.deployment import Deployment
 from typedtasks.backends.redis.lease import RedisLeaseKeeper
@@ -48,6 +49,7 @@ class SessionScripts:
         self.promote = Script("promote")
         self.claim = Script("claim")
         self.settle = Script("settle")
+        self.report = Script("report")
         self.release = Script("release")
         self.recover = Script("recover")
         self.adopt = Script("adopt")
@@ -138,6 +140,18 @@ class RedisSession:
             for place in places:
                 arguments += settlement_rows(batch[place])
             answers = cast("bytes", await self._run(self._scripts.settle, queue, "Settling tasks", *arguments))
+            for place, answer in zip(places, answers, strict=True):
+                owned[place] = answer == _DONE
+        return owned
+
+    async def report(self, batch: Sequence[Report]) -> list[bool]:
+        """Keep how far deliveries have come: one call for each queue."""
+        owned = [False] * len(batch)
+        for queue, places in _places(batch).items():
+            arguments: list[object] = [self._id]
+            for place in places:
+                arguments += report_rows(batch[place])
+            answers = cast("bytes", await self._run(self._scripts.report, queue, "Reporting progress", *arguments))
             for place, answer in zip(places, answers, strict=True):
                 owned[place] = answer == _DONE
         return owned
@@ -299,9 +313,9 @@ class RedisSession:
         return await self._commands.run(script, queue, what, *arguments)
 
 
-def _places(batch: Sequence[Settlement]) -> dict[str, list[int]]:
-    """Return where in the batch the settlements of each queue are."""
+def _places(batch: Sequence[Settlement | Report]) -> dict[str, list[int]]:
+    """Return where in the batch the items of each queue are."""
     places: dict[str, list[int]] = {}
-    for place, settlement in enumerate(batch):
-        places.setdefault(settlement.delivery.queue, []).append(place)
+    for place, item in enumerate(batch):
+        places.setdefault(item.delivery.queue, []).append(place)
     return places

@@ -85,14 +85,20 @@ class SQLiteBackend:
 
     async def read_outcomes(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
         """Return the outcomes that exist."""
+        return await self._unexpired("result", ids)
 
+    async def read_reports(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
+        """Return what was reported of tasks."""
+        return await self._unexpired("report", ids)
+
+    async def _unexpired(self, table: Literal["result", "report"], ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
         def select(connection: sqlite3.Connection) -> dict[TaskId, bytes]:
             found: dict[TaskId, bytes] = {}
             for start in range(0, len(ids), _CHUNK):
                 chunk = ids[start : start + _CHUNK]
                 found.update(
                     connection.execute(
-                        f"select tid, body from result where expires > ? and tid in ({placeholders(chunk)})",
+                        f"select tid, body from {table} where expires > ? and tid in ({placeholders(chunk)})",
                         (self._store.now_ms(), *chunk),
                     )
                 )

@@ -43,6 +43,8 @@ create table if not exists reads(session text not null, queue text not null, pri
 create trigger if not exists left after delete on worker begin delete from reads where session = old.session; end;
 create table if not exists result(tid text primary key, expires integer not null, body blob not null) strict, without rowid;
 create index if not exists expiry on result(expires);
+create table if not exists report(tid text primary key, expires integer not null, body blob not null) strict, without rowid;
+create index if not exists report_expiry on report(expires);
 create table if not exists once(
   id integer primary key, queue text not null, key text not null, tid text not null, expires integer not null,
   unique(queue, key)) strict;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from typedtasks.backend import (
     Bury,
@@ -13,6 +13,7 @@ from typedtasks.backend import (
     Finish,
     Priority,
     Recovered,
+    Report,
     Reschedule,
     SessionId,
     SessionListener,
@@ -102,6 +103,25 @@ class SQLiteSession:
         if any(isinstance(item, Reschedule) or (isinstance(item, Finish) and item.follow) for item in done):
             self._store.wake()
         return owned
+
+    async def report(self, batch: Sequence[Report]) -> list[bool]:
+        """Keep how far deliveries have come."""
+
+        def keep(connection: sqlite3.Connection) -> list[bool]:
+            self._delete_expired(connection, "report")
+            if not self._lease.is_held(connection):
+                return [False] * len(batch)
+            now = self._store.now_ms()
+            return [
+                connection.execute(
+                    f"insert or replace into report select tid, ?, ? from task where {_OWN}",
+                    (now + item.ttl_ms, item.body, *self._key(item.delivery)),
+                ).rowcount
+                == 1
+                for item in batch
+            ]
+
+        return await self._store.database.write(keep) if batch else []
 
     async def release(self, batch: Sequence[Delivery]) -> list[bool]:
         """Give deliveries back."""
@@ -215,8 +235,9 @@ class SQLiteSession:
         ends = connection.execute("select min(lease) from worker where session <> ? and lease > ?", (self._id, now))
         (next_end,) = ends.fetchone()
         until = self._lease.length_ms if next_end is None else min(self._lease.length_ms, next_end - now + 1)
-        if connection.execute("select 1 from result where expires <= ? limit 1", (self._store.now_ms(),)).fetchone():
-            return True, cancelled_ids, until / 1000
+        for table in ("result", "report"):
+            if connection.execute(f"select 1 from {table} where expires <= ? limit 1", (now,)).fetchone():
+                return True, cancelled_ids, until / 1000
         rows = connection.execute("select id, fence, owner from task where state = 1")
         leases = self._leases(connection)
         lost = any(owner not in leases or (owner == self._id and f"{id}:{fence}" not in held) for id, fence, owner in rows)
@@ -226,7 +247,8 @@ class SQLiteSession:
         if not self._lease.is_held(connection):
             raise SessionLost
         connection.execute("delete from worker where lease <= ?", (self._lease.ended_ms(),))
-        self._delete_expired(connection)
+        self._delete_expired(connection, "result")
+        self._delete_expired(connection, "report")
         leases = self._leases(connection)
         rows = connection.execute(
             f"select id, fence, owner from task where state = 1 and queue in ({placeholders(self._queues)}) order by id",
@@ -254,7 +276,7 @@ class SQLiteSession:
         if not self._lease.is_held(connection):
             return [False] * len(batch)
         now = self._store.now_ms()
-        self._delete_expired(connection)
+        self._delete_expired(connection, "result")
         return [self._settle_one(connection, item, now) for item in batch]
 
     def _settle_one(self, connection: sqlite3.Connection, item: Settlement, now: int) -> bool:
@@ -284,9 +306,9 @@ class SQLiteSession:
             insert(connection, item.follow, now)
         return True
 
-    def _delete_expired(self, connection: sqlite3.Connection) -> None:
+    def _delete_expired(self, connection: sqlite3.Connection, table: Literal["result", "report"]) -> None:
         connection.execute(
-            "delete from result where tid in (select tid from result where expires <= ? limit ?)",
+            f"delete from {table} where tid in (select tid from {table} where expires <= ? limit ?)",
             (self._store.now_ms(), _EXPIRED_AT_A_TIME),
         )
 

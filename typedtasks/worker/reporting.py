@@ -1,0 +1,101 @@
+"""How far tasks have come, on its way to the backend: only the newest of each task, and all of them in one call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Final, TypeAlias
+
+from typedtasks.backend import Delivery, Report
+from typedtasks.batching import cancel_and_wait
+from typedtasks.errors import BackendUnavailable
+from typedtasks.progress import Progress, write_progress
+
+__all__ = ["Reporter"]
+
+_PACE: Final = 0.2
+"""Seconds between two calls: what a task says in between replaces what it has said before."""
+
+Send: TypeAlias = Callable[[Sequence[Report]], Awaitable[object]]
+
+_log = logging.getLogger("typedtasks.worker")
+
+
+class Reporter:
+    """Takes progress from any thread and sends it, at most once in 0.2 seconds, and when a task ends.
+
+    What cannot be sent is dropped: the next report says more.
+    """
+
+    def __init__(self) -> None:
+        self._where: tuple[asyncio.AbstractEventLoop, Send] | None = None
+        self._lock = threading.Lock()
+        self._latest: dict[str, tuple[Delivery, Progress, int]] = {}
+        self._is_planned = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._last = -math.inf
+        self._sending: set[asyncio.Task[None]] = set()
+
+    def begin(self, send: Send) -> None:
+        """Say where it goes from now on, and that this is the event loop. It comes before the first task."""
+        self._where = asyncio.get_running_loop(), send
+
+    def put(self, delivery: Delivery, progress: Progress, ttl_ms: int) -> None:
+        """Have it sent, in the place of what the task said before. May be called in any thread, and never waits."""
+        with self._lock:
+            self._latest[delivery.receipt] = (delivery, progress, ttl_ms)
+            if self._is_planned:
+                return
+            self._is_planned = True
+        if self._where is not None:
+            with suppress(RuntimeError):  # the loop was closed, because the worker has ended
+                self._where[0].call_soon_threadsafe(self._plan)
+
+    def hurry(self) -> None:
+        """Send what is there now: the task that said it ends, and what it said last would come after its outcome."""
+        if self._latest:
+            self._send_all()
+
+    async def drained(self) -> None:
+        """Return when everything that was begun to be sent has been."""
+        if self._sending:
+            await asyncio.wait(self._sending)
+
+    async def close(self) -> None:
+        """Drop what has not been sent."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await cancel_and_wait(self._sending)
+
+    def _plan(self) -> None:
+        if self._timer is None and self._latest:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, self._last + _PACE - loop.time()), self._send_all)
+
+    def _send_all(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        with self._lock:
+            latest, self._latest = list(self._latest.values()), {}
+            self._is_planned = False
+        if not latest or self._where is None:
+            return
+        loop, send = self._where
+        self._last = loop.time()
+        reports = [Report(delivery, write_progress(progress), ttl_ms) for delivery, progress, ttl_ms in latest]
+        task = loop.create_task(self._send(send, reports), name="typedtasks-reporting")
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _send(self, send: Send, reports: Sequence[Report]) -> None:
+        try:
+            await send(reports)
+        except BackendUnavailable as error:
+            _log.debug("The progress of %d tasks is not known to others: %s", len(reports), error)
+        except Exception:  # noqa: BLE001 - progress is not worth a task, let alone a worker
+            _log.exception("The progress of %d tasks could not be sent.", len(reports))
