@@ -32,7 +32,7 @@ def sqlite_leftovers(path: Path) -> Iterator[str]:
     connection = sqlite3.connect(path)
     for table in ("task", "worker", "reads"):
         yield from (f"{table} {row}" for row in connection.execute(f"select * from {table}"))
-    for table in ("result", "once"):
+    for table in ("result", "report", "once"):
         yield from (f"{table} {row}" for row in connection.execute(f"select * from {table} where expires is null"))
     connection.close()
     yield from (str(found) for found in path.parent.glob(f"{path.name}-*"))
