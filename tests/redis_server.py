@@ -213,23 +213,33 @@ def sentinel_site(sentinels: int = 1, options: Sequence[str] = ()) -> Iterator[S
 
 
 @contextmanager
-def redis_cluster(primaries: int = 3, options: Sequence[str] = ()) -> Iterator[list[RedisServer]]:
-    """Yield the nodes of a running cluster, all of them primaries; they are gone afterwards."""
+def redis_cluster(primaries: int = 3, options: Sequence[str] = (), replicas: int = 0) -> Iterator[list[RedisServer]]:
+    """Yield the nodes of a running cluster, the primaries first; they are gone afterwards.
+
+    `replicas`: of how many primaries, from the first on, there is a replica.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        buses = [free_port() for _ in range(primaries)]
+        buses = [free_port() for _ in range(primaries + replicas)]
         own = ("--save", "", "--cluster-enabled", "yes", "--cluster-node-timeout", "2000", *options)
         nodes = [RedisServer(Path(folder) / str(bus), (*own, "--cluster-port", str(bus))) for bus in buses]
         try:
             for number, node in enumerate(nodes):
                 node.start()
                 with node.client() as redis:
+                    if number >= primaries:
+                        ask(redis, "CLUSTER", "MEET", "127.0.0.1", nodes[0].port, buses[0])
+                        continue
                     first, last = (16384 * place // primaries for place in (number, number + 1))
                     ask(redis, "CLUSTER", "ADDSLOTSRANGE", first, last - 1)
                     ask(redis, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
                     ask(redis, "CLUSTER", "MEET", "127.0.0.1", nodes[0].port, buses[0])
             for node in nodes:
                 with node.client() as redis:
-                    until(lambda: _is_whole(redis, primaries))
+                    until(lambda: _is_whole(redis, primaries + replicas))
+            for primary, replica in zip(nodes, nodes[primaries:], strict=False):
+                with primary.client() as one, replica.client() as other:
+                    ask(other, "CLUSTER", "REPLICATE", ask(one, "CLUSTER", "MYID"))
+                    until(lambda: other.info("replication").get("master_link_status") == "up")
             yield nodes
         finally:
             for node in nodes:

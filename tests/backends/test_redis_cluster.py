@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -294,6 +297,32 @@ async def test_a_node_that_was_away_is_found_again() -> None:
             assert await waits.result() == 2
         for redis in site.clients:
             redis.close()
+
+
+async def test_a_node_that_hangs_is_left_as_soon_as_its_replica_has_its_place() -> None:
+    """SIGSTOP: no connection is closed. Whoever gets no answer asks the other nodes, and does not wait longer."""
+    quick = ("--repl-diskless-sync-delay", "0", "--cluster-replica-validity-factor", "0")
+    with redis_cluster(3, ("--cluster-node-timeout", "1000", *quick), replicas=1) as nodes:
+        queue = next(name for n in range(1000) if slot_of(name := f"queue{n}") < 16384 // 3)
+        broker = Broker(cluster_url(nodes, ""))
+        task = broker.task(name="echo")(echo_of)
+        async with broker, Worker(broker, queues=[queue]), asyncio.timeout(30):
+            assert await (await task.options(queue=queue).enqueue(1)).result() == 1
+            os.kill(nodes[0].pid, signal.SIGSTOP)
+            stopped = time.monotonic()
+            try:
+                while True:
+                    try:
+                        handle = await task.options(queue=queue).enqueue(2)
+                        break
+                    except BackendUnavailable:
+                        await asyncio.sleep(0.02)
+                assert await handle.result() == 2
+                gap = time.monotonic() - stopped
+            finally:
+                os.kill(nodes[0].pid, signal.SIGCONT)
+    print(f"run after {gap:.2f} s")
+    assert gap <= 4.0
 
 
 async def echo_of(number: int) -> int:

@@ -186,21 +186,43 @@ async def test_sentinels_may_ask_for_a_password_of_their_own(tmp_path: Path) -> 
             sentinel.kill()
 
 
-async def test_a_primary_that_hangs_is_left_too() -> None:
-    """SIGSTOP: no connection is closed, so nobody is told; whoever waits finds it out."""
-    with sentinel_site() as site:
-        broker = Broker(site.url)
+async def test_a_primary_that_hangs_is_left_as_soon_as_it_is_replaced() -> None:
+    """SIGSTOP: no connection is closed, so nobody is told. Whoever gets no answer asks the Sentinels, and does not wait longer."""
+    with sentinel_site(sentinels=3) as site:
+        broker, waiter = Broker(site.url), Broker(site.url)
         task = broker.task(name="echo")(echo_of)
-        async with broker, Worker(broker), asyncio.timeout(30):
+        foreign = waiter.task(name="echo")(echo_of)
+        async with broker, waiter, Worker(broker), asyncio.timeout(30):
             assert await (await task.enqueue(1)).result() == 1
+            late = waiter.handle(foreign, (await task.options(delay=1.5).enqueue(2)).id)
+            waiting = asyncio.create_task(late.result())
+            with site.primary.client() as old, site.replica.client() as new:
+                await asyncio.to_thread(until, lambda: new.info("replication")["slave_repl_offset"] == offset(old))
             os.kill(site.primary.pid, signal.SIGSTOP)
             try:
                 stopped = time.monotonic()
-                await send(broker, 2)
-                assert await (await task.enqueue(3)).result() == 3
-                assert time.monotonic() - stopped < 12
+                sent = await send(broker, 3) - stopped
+                assert await (await task.enqueue(4)).result() == 4
+                run = time.monotonic() - stopped
+                assert await waiting == 2
+                told = time.monotonic() - stopped
             finally:
                 os.kill(site.primary.pid, signal.SIGCONT)
+    print(f"sent after {sent:.2f} s, run after {run:.2f} s, a foreign result told after {told:.2f} s")
+    assert max(sent, run, told) <= LONGEST_GAP
+
+
+async def test_a_primary_that_is_only_slow_is_not_left(sentinels: SentinelSite) -> None:
+    """The Sentinels still name it, so its answer is waited for; asking them costs no call to Redis."""
+    with sentinels.primary.client() as redis:
+        redis.flushall()
+        async with Broker(sentinels.url) as broker:
+            task = broker.task(name="echo")(echo_of)
+            opened = redis.info("stats")["total_connections_received"]
+            redis.client_pause(1500, all=False)
+            await task.enqueue(1)
+            assert redis.info("stats")["total_connections_received"] == opened
+            assert (await broker.counts()).ready == 1
 
 
 async def echo_of(number: int) -> int:

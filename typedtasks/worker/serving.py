@@ -22,8 +22,9 @@ _WAIT: Final = 10.0
 """Seconds that one call waits for tasks; the backend wakes it as soon as there is one."""
 _LAST_CALL: Final = 5.0
 """Seconds that the backend has for what is given back or settled at the end."""
+_FIRST_PAUSE: Final = 0.1
 _PAUSE: Final = 1.0
-"""Seconds before a backend that is away is asked again, and before parked tasks are taken again."""
+"""Seconds before a backend that is away is asked again (the first time; at most), and before parked tasks are taken again."""
 _LOOK_AGAIN: Final = 3.0
 """Seconds before something is looked for again that a backend which is away may have."""
 _LAST_WORDS: Final = 0.4
@@ -154,6 +155,7 @@ class Serving:
         if burst:  # what is parked or left behind is part of "until nothing is left"
             await self._unpark_known(session)
             self._recovery_due = True
+        pause = _FIRST_PAUSE
         while True:
             free = self._free()
             if free <= 0 or (hand.is_full and 2 * free < hand.pace.allowance()):
@@ -167,9 +169,11 @@ class Serving:
             try:
                 deliveries = await session.receive(free, 0 if burst else _WAIT)
             except BackendUnavailable as error:
-                _log.warning("No tasks can be received, trying again in %g s: %s", _PAUSE, error)
-                await asyncio.sleep(_PAUSE)
+                _log.warning("No tasks can be received, trying again in %g s: %s", pause, error)
+                await asyncio.sleep(pause)
+                pause = min(_PAUSE, 2 * pause)
                 continue
+            pause = _FIRST_PAUSE
             hand.accept(deliveries)
             if len(deliveries) == 1:  # what a lone task gives at once is settled before more is asked for: its caller waits
                 await asyncio.sleep(0)

@@ -37,10 +37,11 @@ class ClusterCommands:
     connection is lost raises `BackendUnavailable`, though it may have been done.
     """
 
-    def __init__(self, slots: Slots, *, timeout: float = COMMAND_TIMEOUT, exclusive: bool = False) -> None:
+    def __init__(self, slots: Slots, *, timeout: float = COMMAND_TIMEOUT, exclusive: bool = False, blocks: float = 0.0) -> None:
         self._slots = slots
         self._timeout = timeout
         self._exclusive = exclusive
+        self._blocks = blocks
         self._nodes: dict[Address, Commands] = {}
         self._closed = False
 
@@ -172,7 +173,8 @@ class ClusterCommands:
         node = self._nodes.get(address)
         if node is None:
             shown = f"{self._slots.shown}, node {address.name},"
-            node = self._nodes[address] = Commands(Standalone(address, shown), timeout=self._timeout)
+            server = Standalone(address, shown, self._slots.watch)
+            node = self._nodes[address] = Commands(server, timeout=self._timeout, blocks=self._blocks)
         return node
 
 

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any, Final, Protocol, cast
 
 from typedtasks.backends.redis.protocol import Connection, ReplyError
+from typedtasks.backends.redis.watching import ASK_AGAIN, SLOW_AFTER
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendFull, BackendUnavailable, representation
 
@@ -22,7 +23,7 @@ _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 5.0
 
 _MESSAGE_WAIT: Final = 15.0
-_WARY_MESSAGE_WAIT: Final = 2.0
+_WARY_MESSAGE_WAIT: Final = 3.0
 """Seconds of silence until the server of a subscription is asked whether it is there; fewer where another may take its place."""
 _SHARED: Final = "-- common.lua\n"
 
@@ -94,8 +95,12 @@ class Server(Protocol):
         """Whether another server may take its place."""
         ...
 
-    async def connect(self, timeout: float, patience: float) -> Connection:
-        """Return an open connection whose commands take at most `timeout` seconds each; opening it takes at most `patience`."""
+    async def connect(self, timeout: float, patience: float, *, blocks: float = 0.0) -> Connection:
+        """Return an open connection whose commands take at most `timeout` seconds each; opening it takes at most `patience`.
+
+        For `blocks` seconds a command may block. What takes longer is slow: where another server may have taken the place of
+        this one, that is asked.
+        """
         ...
 
 
@@ -134,10 +139,11 @@ class Commands:
     `exclusive`, a command that is given up closes the connection, so that nothing is handed out to it afterwards.
     """
 
-    def __init__(self, server: Server, *, timeout: float = COMMAND_TIMEOUT, exclusive: bool = False) -> None:
+    def __init__(self, server: Server, *, timeout: float = COMMAND_TIMEOUT, exclusive: bool = False, blocks: float = 0.0) -> None:
         self._server = server
         self._timeout = timeout
         self._exclusive = exclusive
+        self._blocks = blocks
         self._connection: Connection | None = None
         self._opening = asyncio.Lock()
         self._closed = False
@@ -211,7 +217,7 @@ class Commands:
             if connection is None or connection.lost.done():
                 if self._closed:
                     raise ConnectionError("the connection was closed")
-                connection = await self._server.connect(self._timeout, COMMAND_TIMEOUT)
+                connection = await self._server.connect(self._timeout, COMMAND_TIMEOUT, blocks=self._blocks)
                 self._connection = connection
             return connection
 
@@ -224,16 +230,24 @@ class Commands:
 class Messages:
     """One subscription that comes back by itself: what is published on `channels` goes to their functions.
 
-    `interrupted` is called after a gap, in which messages may have been lost.
+    `interrupted` is called after a gap, in which messages may have been lost. `patient`: other connections to the same servers
+    would notice if one hung, so this one need not ask often.
     """
 
-    def __init__(self, server: Server, channels: Mapping[str, Callable[[bytes], None]], interrupted: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        server: Server,
+        channels: Mapping[str, Callable[[bytes], None]],
+        interrupted: Callable[[], None],
+        *,
+        patient: bool = False,
+    ) -> None:
         self._channels = {name.encode(): function for name, function in channels.items()}
         self._interrupted = interrupted
         self._server = server
-        self._longest_silence = _WARY_MESSAGE_WAIT if server.may_move else _MESSAGE_WAIT
+        self._longest_silence = _WARY_MESSAGE_WAIT if server.may_move and not patient else _MESSAGE_WAIT
         self._confirmed = 0
-        self._heard = False
+        self._heard_at = 0.0
         self._subscribed: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -270,26 +284,36 @@ class Messages:
 
     async def _listen(self) -> None:
         """Listen until the connection is lost, or says nothing though it was asked to."""
+        loop = asyncio.get_running_loop()
         connection = await self._server.connect(COMMAND_TIMEOUT, COMMAND_TIMEOUT)
         try:
             self._confirmed = 0
             connection.listen(list(self._channels), self._take)
-            while True:
-                self._heard = False
-                await asyncio.wait([connection.lost], timeout=self._longest_silence)
-                if connection.cause is not None:
-                    raise connection.cause
-                if not self._heard:  # a connection that died without a word is found out
-                    connection.ping()
-                    await asyncio.wait([connection.lost], timeout=COMMAND_TIMEOUT)
-                    if not self._heard:
-                        raise TimeoutError(f"no answer within {COMMAND_TIMEOUT:g} s")
+            self._heard_at = loop.time()
+            while connection.cause is None:
+                silence_ends = self._heard_at + self._longest_silence
+                await asyncio.wait([connection.lost], timeout=max(0.0, silence_ends - loop.time()))
+                if loop.time() >= self._heard_at + self._longest_silence:
+                    await self._ask(connection)
+            raise connection.cause
         finally:
             connection.close()
             await connection.lost
 
+    async def _ask(self, connection: Connection) -> None:
+        """Find out whether a silent connection has died without a word. Raises `TimeoutError` if it has."""
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
+        connection.ping()
+        await asyncio.wait([connection.lost], timeout=SLOW_AFTER)
+        while self._heard_at < asked and not connection.lost.done():
+            if loop.time() > asked + COMMAND_TIMEOUT:
+                raise TimeoutError(f"no answer within {COMMAND_TIMEOUT:g} s")
+            connection.suspect()
+            await asyncio.wait([connection.lost], timeout=ASK_AGAIN)
+
     def _take(self, reply: object) -> None:
-        self._heard = True
+        self._heard_at = asyncio.get_running_loop().time()
         if not isinstance(reply, list):
             raise ConnectionError(f"the server sent {representation(reply)} where messages were expected")
         parts = cast("list[object]", reply)

@@ -18,7 +18,7 @@ __all__ = ["Deployment", "deployment_of"]
 _LONGEST_BLOCK: Final = 10.0
 _SLACK: Final = 5.0
 """Seconds that the answer to a blocking command may take beyond the time that it blocks."""
-_WARY_BLOCK: Final = 2.0
+_WARY_BLOCK: Final = 3.0
 _WARY_SLACK: Final = 2.0
 """Both are short where another server may take the place of one that hangs: so it is found out."""
 
@@ -54,8 +54,10 @@ class Deployment(Protocol):
         """Return what runs blocking commands, one at a time. One that is given up closes its connection."""
         ...
 
-    def messages(self, channels: Mapping[str, Callable[[bytes], None]], interrupted: Callable[[], None]) -> Messages:
-        """Return a subscription."""
+    def messages(
+        self, channels: Mapping[str, Callable[[bytes], None]], interrupted: Callable[[], None], *, patient: bool = False
+    ) -> Messages:
+        """Return a subscription (see `Messages`)."""
         ...
 
     def groups(self, queues: Sequence[str]) -> list[tuple[str, ...]]:
@@ -92,10 +94,12 @@ class _OneServer:
         return Commands(self._server, timeout=timeout)
 
     def reader(self) -> Executor:
-        return Commands(self._server, timeout=self.longest_block + self._slack, exclusive=True)
+        return Commands(self._server, timeout=self.longest_block + self._slack, exclusive=True, blocks=self.longest_block)
 
-    def messages(self, channels: Mapping[str, Callable[[bytes], None]], interrupted: Callable[[], None]) -> Messages:
-        return Messages(self._server, channels, interrupted)
+    def messages(
+        self, channels: Mapping[str, Callable[[bytes], None]], interrupted: Callable[[], None], *, patient: bool = False
+    ) -> Messages:
+        return Messages(self._server, channels, interrupted, patient=patient)
 
     def groups(self, queues: Sequence[str]) -> list[tuple[str, ...]]:
         return [tuple(queues)]
@@ -119,10 +123,12 @@ class _Cluster:
         return ClusterCommands(self._slots, timeout=timeout)
 
     def reader(self) -> Executor:
-        return ClusterCommands(self._slots, timeout=_WARY_BLOCK + _WARY_SLACK, exclusive=True)
+        return ClusterCommands(self._slots, timeout=_WARY_BLOCK + _WARY_SLACK, exclusive=True, blocks=_WARY_BLOCK)
 
-    def messages(self, channels: Mapping[str, Callable[[bytes], None]], interrupted: Callable[[], None]) -> Messages:
-        return Messages(self._slots, channels, interrupted)
+    def messages(
+        self, channels: Mapping[str, Callable[[bytes], None]], interrupted: Callable[[], None], *, patient: bool = False
+    ) -> Messages:
+        return Messages(self._slots, channels, interrupted, patient=patient)
 
     def groups(self, queues: Sequence[str]) -> list[tuple[str, ...]]:
         return [(queue,) for queue in queues]

@@ -7,6 +7,7 @@ its reply one future.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, cast
@@ -152,6 +153,9 @@ class Connection(asyncio.Protocol):
         self._timeout = timeout
         self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._first_look = timeout
+        self._suspect_after = self._suspect_again = math.inf
+        self._suspect: Callable[[], None] | None = None
         self._reader = new_reader()
         self._transport: asyncio.Transport | None = None
         self._on_push: Callable[[object], None] | None = None
@@ -166,10 +170,23 @@ class Connection(asyncio.Protocol):
             reply.set_exception(ConnectionError("the connection was closed"))
             return reply
         if self._timer is None:
-            self._timer = self._loop.call_later(self._timeout, self._look_for_late_reply)
+            self._timer = self._loop.call_later(self._first_look, self._look_for_late_reply)
         self._waiting.append((self._loop.time() + self._timeout, reply))
         self._transport.write(pack(arguments))
         return reply
+
+    def watch(self, after: float, again: float, suspect: Callable[[], None]) -> None:
+        """Call `suspect` when a reply is not there `after` seconds after its command, and every `again` seconds from then on."""
+        self._suspect, self._suspect_after, self._suspect_again = suspect, after, again
+        self._first_look = min(self._timeout, after)
+        if self._timer is not None:  # of the commands that opened the connection
+            self._timer.cancel()
+            self._timer = self._loop.call_later(self._first_look, self._look_for_late_reply)
+
+    def suspect(self) -> None:
+        """Say that the server should have said something by now (see `watch`)."""
+        if self._suspect is not None and not self.lost.done():
+            self._suspect()
 
     def listen(self, channels: Sequence[bytes], on_push: Callable[[object], None]) -> None:
         """Subscribe to channels. From now on, whatever the server sends goes to `on_push`, and `call` may not be used."""
@@ -238,8 +255,13 @@ class Connection(asyncio.Protocol):
         if not self._waiting:
             return
         due, reply = self._waiting[0]
-        if due > self._loop.time():
-            self._timer = self._loop.call_at(due, self._look_for_late_reply)
+        now = self._loop.time()
+        if due > now:
+            slow_at = due - self._timeout + self._suspect_after
+            if slow_at <= now:
+                self.suspect()
+                slow_at = now + self._suspect_again
+            self._timer = self._loop.call_at(min(due, slow_at), self._look_for_late_reply)
         else:  # after a blocked event loop the reply may be here already, and only not have been read yet
             self._timer = self._loop.call_later(_LAST_LOOK, self._give_up, reply)
 

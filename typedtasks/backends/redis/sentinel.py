@@ -10,6 +10,7 @@ from typing import Final, cast
 
 from typedtasks.backends.redis.address import Address, SentinelAddress
 from typedtasks.backends.redis.protocol import Connection, ReplyError, connect
+from typedtasks.backends.redis.watching import Watch
 from typedtasks.batching import cancel_and_wait
 
 __all__ = ["Sentinels"]
@@ -36,32 +37,48 @@ class Sentinels:
         self._service = address.service
         self._sentinels = address.sentinels
         self._primary = address.primary
+        self._watch = Watch(self._is_replaced)
+        self._left: Address | None = None
+        """Whose connections were closed because another is the primary: a Sentinel that is late may still name it."""
 
-    async def connect(self, timeout: float, patience: float) -> Connection:
+    async def connect(self, timeout: float, patience: float, *, blocks: float = 0.0) -> Connection:
         """Return a connection to a server that says that it is a primary. A fail-over is waited for as long as `patience`."""
         refused = _NoPrimaryError(f"its Sentinels named no primary of {self._service!r} within {patience:g} s")
         try:
             async with asyncio.timeout(patience):
                 while True:
                     try:
-                        return await self._connect(timeout)
+                        address, connection = await self._connect(timeout)
+                        self._watch.add(connection, address, blocks=blocks)
+                        return connection
                     except _NoPrimaryError as error:
                         refused = error
                     await asyncio.sleep(_PAUSE * random.uniform(0.5, 1.0))
         except TimeoutError:
             raise refused from None
 
-    async def _connect(self, timeout: float) -> Connection:
-        """Try whom the Sentinels name, those of the first answer first."""
+    async def _is_replaced(self, address: Address) -> bool:
+        """Ask the Sentinels whether another server is the primary now, and that server, too."""
+        async with asyncio.timeout(_PRIMARY_PATIENCE), aclosing(self._named()) as named:
+            async for other in named:
+                if other != address:
+                    (await _connect_to_primary(other, _PRIMARY_PATIENCE)).close()
+                    self._left = address
+                    return True
+        return False
+
+    async def _connect(self, timeout: float) -> tuple[Address, Connection]:
+        """Try whom the Sentinels name, those of the first answer first; but not who was left for another, while there is one."""
         refused: dict[Address, Exception] = {}
         async with aclosing(self._named()) as named:
             async for address in named:
-                if address in refused:
+                if address in refused or address == self._left:
                     continue
                 try:
-                    return await _connect_to_primary(address, timeout)
+                    return address, await _connect_to_primary(address, timeout)
                 except OSError as error:
                     refused[address] = error
+        self._left = None  # if nobody else is named, it is tried the next time
         reasons = "; ".join(f"{address.name}: {error}" for address, error in refused.items())
         raise _NoPrimaryError(f"its service {self._service!r} has no primary now ({reasons})")
 

@@ -78,7 +78,7 @@ class RedisSession:
         self._commands = deployment.commands()
         self._readers = Readers(deployment, self._commands, id, self._queues, self._doubt)
         channels = {f"{prefix_of(queue)}ctl": self._on_control for queue in self._queues}
-        self._messages = deployment.messages(channels, self._look_at_everything)
+        self._messages = deployment.messages(channels, self._look_at_everything, patient=True)
         self._turn = 0
         self._receives = self._receiving = 0
         self._doubtful = False

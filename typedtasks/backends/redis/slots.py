@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from typedtasks.backends.redis.address import Address, ClusterAddress
 from typedtasks.backends.redis.protocol import Connection, ReplyError, connect
+from typedtasks.backends.redis.watching import Watch
 from typedtasks.errors import BackendUnsupported
 
 __all__ = ["Slots", "redirected", "slot_of"]
@@ -45,8 +46,9 @@ class Slots:
         self._nodes: tuple[Address, ...] = ()
         self._by_slot: list[Address | None] = [None] * _SLOTS
         self._asking = asyncio.Lock()
+        self.watch = Watch(self._is_replaced)
 
-    async def connect(self, timeout: float, patience: float) -> Connection:
+    async def connect(self, timeout: float, patience: float, *, blocks: float = 0.0) -> Connection:
         """Return a connection to any node: whatever is published on one is heard on all."""
         deadline = asyncio.get_running_loop().time() + patience
         refusals: list[str] = []
@@ -55,7 +57,9 @@ class Slots:
             if left <= 0:
                 break
             try:
-                return await connect(address, timeout=timeout, patience=left)
+                connection = await connect(address, timeout=timeout, patience=left)
+                self.watch.add(connection, address, blocks=blocks)
+                return connection
             except OSError as error:
                 refusals.append(f"{address.name}: {error}")
         raise ConnectionError(f"none of its nodes answers: {'; '.join(refusals)}")
@@ -80,14 +84,21 @@ class Slots:
         """Take notice of the node where a slot is now."""
         self._by_slot[slot] = address
 
-    async def _refresh(self) -> None:
+    async def _is_replaced(self, address: Address) -> bool:
+        """Ask the other nodes whether one has no slots any more."""
+        self.stale = True
+        await self._refresh(avoid=address)
+        return address not in self._nodes
+
+    async def _refresh(self, avoid: Address | None = None) -> None:
+        """Ask one node how the slots are divided; `avoid` only where no other answers."""
         async with self._asking:
             if not self.stale:
                 return  # somebody else has just done it
             refusals: list[str] = []
             try:
                 async with asyncio.timeout(_PATIENCE):
-                    for address in self._candidates():
+                    for address in self._candidates(avoid):
                         try:
                             self._learn(await _ranges(address))
                         except OSError as error:
@@ -106,9 +117,9 @@ class Slots:
         self._nodes = tuple(dict.fromkeys(node for _, _, node in ranges))
         self.stale = False
 
-    def _candidates(self) -> list[Address]:
+    def _candidates(self, avoid: Address | None = None) -> list[Address]:
         known = random.sample(self._nodes, len(self._nodes))
-        return list(dict.fromkeys((*known, *self._seeds)))
+        return sorted(dict.fromkeys((*known, *self._seeds)), key=lambda address: address == avoid)
 
 
 async def _ranges(address: Address) -> list[tuple[int, int, Address]]:
