@@ -321,7 +321,7 @@ def _is_flag(definition: Data) -> bool:
 
 
 def _extra(definition: Data, inherited: frozenset[str]) -> frozenset[str]:
-    """Return what may be done with unknown fields. A model says it for itself, others for themselves or what is around them does."""
+    """Return what may be done with unknown fields. A model says it for itself, others for themselves or what is around them."""
     if definition["kind"] == "failure":
         return frozenset({"forbid"})
     said = definition.get("config", {}).get("extra", "ignore" if definition["kind"] == "model" else None)
