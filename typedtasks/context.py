@@ -30,8 +30,8 @@ class Context(Provided):
         "labels",
         "name",
         "queue",
-        "soft_deadline",
         "reported",
+        "soft_deadline",
         "task_id",
     )
 

@@ -10,7 +10,7 @@ from enum import Enum
 from random import Random
 from typing import Annotated, Any, Final, Literal, NotRequired, Optional, TypeAlias, Union, cast
 
-from pydantic import ConfigDict, Field, JsonValue, create_model
+from pydantic import Field, JsonValue, create_model
 from typing_extensions import TypedDict
 
 __all__ = ["Spec", "changed", "python_type", "random_type", "sample"]
@@ -39,7 +39,10 @@ def random_type(chance: Random, depth: int = 3) -> Spec:
     ]
     if depth == 0:
         return chance.choice(leaves)()
-    inner = lambda: random_type(chance, depth - 1)  # noqa: E731 - short, and used five times
+
+    def inner() -> Spec:
+        return random_type(chance, depth - 1)
+
     nodes: list[Callable[[], Spec]] = [
         lambda: ("list", inner(), chance.choice((None, 0, 1)), chance.choice((None, 3))),
         lambda: ("dict", chance.choice((("str", None, None), ("int", None, None))), inner()),
@@ -154,19 +157,20 @@ def _class(spec: Spec) -> Any:
     _, kind, extra, fields = spec
     name = _name("Record")
     typed = [(name, python_type(inner), required) for name, inner, required in fields]
-    config = {} if extra is None else {"extra": extra}
+    # Any: configuration and fields that are made at run time.
+    config = cast("Any", {} if extra is None else {"extra": extra})
     if kind == "model":
         described = {name: (hint, ...) if required else (Optional[hint], None) for name, hint, required in typed}  # noqa: UP045
-        return cast("Any", create_model)(name, __config__=ConfigDict(**config), __module__=__name__, **described)
+        return cast("Any", create_model)(name, __config__=config, __module__=__name__, **described)
     if kind == "typed-dict":
         made = cast("Any", TypedDict)(name, {name: hint if required else NotRequired[hint] for name, hint, required in typed})
     else:
         ordered = sorted(typed, key=lambda one: not one[2])
-        described = [(name, hint) if required else (name, Optional[hint], None) for name, hint, required in ordered]  # noqa: UP045
-        made = dataclasses.make_dataclass(name, described)
+        attributes = [(name, hint) if required else (name, Optional[hint], None) for name, hint, required in ordered]  # noqa: UP045
+        made = dataclasses.make_dataclass(name, cast("Any", attributes))
     made.__module__ = __name__
     if extra is not None:
-        made.__pydantic_config__ = ConfigDict(**config)
+        made.__pydantic_config__ = config
     return made
 
 
