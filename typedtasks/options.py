@@ -255,7 +255,7 @@ def _raises(name: str, raises: object) -> tuple[type[TaskError], ...]:
     for failure in given:
         if not (isinstance(failure, type) and issubclass(failure, TaskError) and failure is not TaskError):
             raise DefinitionError(f"{name}: raises={failure!r} has to be a subclass of TaskError, which gives it typed fields.")
-        check_failure(failure, name)
+        check_failure(failure, name, at_definition=True)
         failures.append(failure)
     names = [failure.__name__ for failure in failures]
     if len(set(names)) < len(names):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from typedtasks import Broker, DefinitionError, PayloadInvalid, PayloadTooLarge, TaskError
+from typedtasks import Broker, DefinitionError, PayloadInvalid, PayloadTooLarge, TaskError, Worker
 from typedtasks.contract import Misfit, as_declared, read_fields, write_fields
 
 
@@ -130,6 +131,70 @@ class Mixed(TaskError):
 def test_a_failure_that_could_not_arrive_is_refused_when_the_task_is_defined(failure: type[TaskError], text: str) -> None:
     with pytest.raises(DefinitionError, match=text):
         Broker("memory://").task(name="t", raises=failure)(_fails)
+
+
+class OtherInit(TaskError):
+    def __init__(self, login: str = "") -> None:
+        super().__init__()
+        self.login = login
+
+
+class NarrowInit(TaskError):
+    login: str
+
+    def __init__(self) -> None:
+        super().__init__(login="somebody")
+
+
+class Positional(TaskError):
+    login: str
+
+    def __init__(self, code_: int, /, login: str) -> None:
+        super().__init__(login=login)
+
+
+@pytest.mark.parametrize(
+    ("failure", "wrong"),
+    [
+        (OtherInit, "takes 'login', which is not a field"),
+        (NarrowInit, "does not take the field 'login'"),
+        (Positional, "takes 'code_', which is not a field"),
+    ],
+)
+def test_a_failure_that_could_not_be_made_again_is_refused_when_the_task_is_defined(failure: type[TaskError], wrong: str) -> None:
+    """What it takes besides its fields would be lost on the way."""
+    text = f"{failure.__name__} has an __init__ that {wrong}, so it cannot be made again where it arrives. Leave the __init__ out"
+    with pytest.raises(DefinitionError, match=re.escape(text)):
+        Broker("memory://").task(name="t", raises=failure)(_fails)
+
+
+class Shouted(TaskError):
+    login: str
+
+    def __init__(self, login: str) -> None:
+        super().__init__(login=login.upper())
+
+
+class Pair(TaskError, ValueError):
+    login: str
+
+
+@pytest.mark.parametrize("failure", [Shouted, Pair])
+def test_a_constructor_that_takes_the_fields_is_free(failure: type[Shouted | Pair]) -> None:
+    """And so is another base that comes second."""
+    Broker("memory://").task(name="t", raises=failure)(_fails)
+    error = read_fields(failure, write_fields(failure(login="ADA")))
+    assert (type(error), error.login) == (failure, "ADA")
+
+
+async def test_a_failure_whose_types_cannot_be_found_keeps_its_worker_from_starting() -> None:
+    """When the task is defined, they may still be to come."""
+    broker = Broker("memory://")
+    lost = type("Lost", (TaskError,), {"__annotations__": {"where": "Nowhere"}})
+    broker.task(name="t", raises=lost)(_fails)
+    async with broker:
+        with pytest.raises(DefinitionError, match="t: the fields of Lost cannot be sent: name 'Nowhere' is not defined"):
+            await Worker(broker).run(burst=True)
 
 
 @pytest.mark.parametrize("again", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy])  # noqa: S301 - its own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TypeVar, cast
 
 from pydantic import BaseModel, PydanticUserError
@@ -14,16 +15,19 @@ __all__ = ["as_declared", "check_failure", "read_fields", "write_fields"]
 F = TypeVar("F", bound=TaskError)
 
 
-def check_failure(failure: type[TaskError], task: str) -> None:
-    """Raise `DefinitionError` for a failure whose fields cannot be sent. Types that are not defined yet are left alone."""
+def check_failure(failure: type[TaskError], task: str, *, at_definition: bool) -> None:
+    """Raise `DefinitionError` for a failure that cannot be sent. At its task's definition a type may not be defined yet."""
     try:
         why = _codec(failure).obstacle
-    except NameError:
-        return  # a type that is defined further down in the module
+    except NameError as error:
+        if at_definition:
+            return  # a type that is defined further down in the module
+        why = f"{error}; import it where the class is defined, and not under TYPE_CHECKING"
     except PydanticUserError as error:
         why = error.message
     if why is not None:
         raise DefinitionError(f"{task}: the fields of {failure.__name__} cannot be sent: {why}.")
+    _check_constructor(failure, task)
 
 
 def write_fields(error: TaskError) -> bytes:
@@ -46,6 +50,22 @@ def as_declared(error: TaskError, failure: type[TaskError]) -> TaskError:
     if error.__class__ is not failure:
         error = failure(**{name: getattr(error, name) for name in fields_model(failure).model_fields})
     return read_fields(failure, write_fields(error))
+
+
+def _check_constructor(failure: type[TaskError], task: str) -> None:
+    """Raise `DefinitionError` for an `__init__` of the class's own that does not make it of its fields again."""
+    parameters = list(inspect.signature(failure.__init__).parameters.values())[1:]
+    fields = fields_model(failure).model_fields
+    named = {one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)}
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters)
+    foreign = [one.name for one in parameters if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL) and one.name not in fields]
+    missing = [] if takes_any else [name for name in fields if name not in named]
+    if foreign or missing:
+        wrong = f"takes {foreign[0]!r}, which is not a field" if foreign else f"does not take the field {missing[0]!r}"
+        raise DefinitionError(
+            f"{task}: {failure.__name__} has an __init__ that {wrong}, so it cannot be made again where it arrives. "
+            "Leave the __init__ out, and annotate the fields in the class."
+        )
 
 
 def _codec(failure: type[TaskError]) -> Codec:

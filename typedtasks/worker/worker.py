@@ -14,6 +14,7 @@ from typing import Final, Self
 from typedtasks.backend import Session, SessionId, SessionLost, is_queue_name
 from typedtasks.broker import Broker
 from typedtasks.clock import Duration, seconds
+from typedtasks.contract import check_failure
 from typedtasks.errors import BackendUnavailable, DefinitionError
 from typedtasks.worker.execution import Execution
 from typedtasks.worker.injecting import Injector
@@ -88,6 +89,8 @@ class Worker:
         self.broker.check_open("A worker")
         for task in self.broker.tasks.values():
             task.boundary.check()
+            for failure in task.definition.raises:
+                check_failure(failure, task.name, at_definition=False)
             if task.definition.executor == "process" and not self._application:
                 raise _not_importable(task.name, self.broker)
         children = Children(self._application) if self._application else None
