@@ -13,10 +13,10 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def files_of(page: str, folder: Path) -> None:
-    """Write every Python block that begins with its file's name into that file."""
+    """Write every block of Python or TOML that begins with its file's name into that file."""
     for language, code in BLOCK.findall((ROOT / page).read_text()):
-        name = re.match(r"# (\S+\.py)\n", code)
-        if language == "python" and name:
+        name = re.match(r"# (\S+\.(?:py|toml))\n", code)
+        if language in ("python", "toml") and name:
             path = folder / name[1]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(code)

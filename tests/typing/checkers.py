@@ -21,16 +21,6 @@ _Report: TypeAlias = tuple[str, int, str]
 _TIME_LIMIT = 120.0
 _TOOLS = Path(sys.executable).parent
 
-_CONFIGURATION = {
-    "mypy.ini": "[mypy]\nstrict = true\nenable_error_code = exhaustive-match\n",
-    # What is switched off says something about the form of a program, not about its types.
-    "pyrightconfig.json": json.dumps(
-        {"typeCheckingMode": "strict", "reportUnusedExpression": False, "reportUnusedVariable": False, "pythonVersion": "3.11"}
-    ),
-    "ty.toml": '[environment]\npython-version = "3.11"\nroot = ["."]\n',
-    "pyrefly.toml": 'preset = "strict"\npython-version = "3.11"\nsearch-path = ["."]\n',
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Checker:
@@ -86,9 +76,7 @@ CHECKERS: Sequence[Checker] = (
 
 
 def run_all(folder: Path) -> dict[str, Findings]:
-    """Return what each checker, at its strictest usual setting, reports about the programs in a folder."""
-    for name, text in _CONFIGURATION.items():
-        (folder / name).write_text(text)
+    """Return what each checker reports about the programs in a folder, as its `pyproject.toml` sets it up."""
     running = {
         checker: subprocess.Popen(checker.command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for checker in CHECKERS

@@ -20,7 +20,7 @@ from typedtasks_codegen import package_files, write_folder
 __all__ = ["CORPUS", "PAGE", "PROGRAMS", "by_line", "stage"]
 
 CORPUS: Final = Path(__file__).with_name("corpus")
-PROGRAMS: Final = ("shapes.py", "calls.py", "failures.py", "injected.py", "progress.py", "clients.py")
+PROGRAMS: Final = ("shapes.py", "calls.py", "failures.py", "injected.py", "progress.py", "other_services.py")
 """The files of the corpus, in the order of the documentation's table."""
 PAGE: Final = ROOT / "docs" / "typing.md"
 
@@ -28,12 +28,13 @@ _BROKERS: Final = {"library": service, "every_client": every_type, "odd_client":
 
 
 def stage(folder: Path) -> None:
-    """Fill an empty folder; the programs of docs/typing.md are there, too."""
+    """Fill an empty folder: the corpus, the programs of docs/typing.md, clients, and the configuration of docs/editors.md."""
     for package, broker in _BROKERS.items():
-        write_folder(folder / package, package_files(broker, "app:broker", package))
+        write_folder(folder / "clients" / package, package_files(broker, "app:broker", package))
     for program in PROGRAMS:
         shutil.copy(CORPUS / program, folder)
     files_of("docs/typing.md", folder)
+    files_of("docs/editors.md", folder)
 
 
 def by_line(found: Mapping[str, Findings], program: str) -> dict[int, Codes]:

@@ -1,5 +1,8 @@
 """Calls, options, handles and outcomes."""
 
+# What is switched off says something about the form of a program, not about its types.
+# pyright: reportUnusedExpression=false, reportUnusedVariable=false
+
 from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel

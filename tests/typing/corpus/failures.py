@@ -1,5 +1,8 @@
 """Declared failures are part of the types of the task, its handle, its outcome."""
 
+# What is switched off says something about the form of a program, not about its types.
+# pyright: reportUnusedExpression=false, reportUnusedVariable=false
+
 from datetime import datetime
 
 from typing_extensions import Never, assert_never, assert_type

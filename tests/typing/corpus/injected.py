@@ -1,5 +1,8 @@
 """Injected parameters, as type checkers see them without any plugin."""
 
+# What is switched off says something about the form of a program, not about its types.
+# pyright: reportUnusedExpression=false, reportUnusedVariable=false
+
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass

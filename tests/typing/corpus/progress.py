@@ -1,5 +1,8 @@
 """Progress: what a task says, and what its handle tells."""
 
+# What is switched off says something about the form of a program, not about its types.
+# pyright: reportUnusedExpression=false, reportUnusedVariable=false
+
 from typing_extensions import assert_type
 
 from typedtasks import Broker, Context, Depends, Progress, TaskHandle

@@ -1,5 +1,8 @@
 """Every shape of function that can be a task keeps its signature and its result."""
 
+# What is switched off says something about the form of a program, not about its types.
+# pyright: reportUnusedExpression=false, reportUnusedVariable=false
+
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any, Concatenate, Literal, NoReturn, ParamSpec, TypedDict, TypeVar, overload

@@ -1,5 +1,8 @@
 """Generated clients: the tasks of another service (stubs/github_tasks, and the client of tests/codegen/service.py)."""
 
+# What is switched off says something about the form of a program, not about its types.
+# pyright: reportUnusedExpression=false, reportUnusedVariable=false
+
 from datetime import date, datetime
 
 import library
