@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeGuard, cast
 
 __all__ = ["Coverage", "Data", "Gap", "Kind", "Role"]
 
@@ -27,6 +27,7 @@ _CONFIG_WITHOUT_EFFECT: Final = frozenset(
     }
 )
 _DEEPEST: Final = 400
+_TWICE: Final = "several layers"
 
 Extras: TypeAlias = tuple[frozenset[str], frozenset[str]]
 """What the target and the source may do with unknown fields where a type does not say: what stands around it decides."""
@@ -185,7 +186,7 @@ class Coverage:
             yield Gap(Kind.FIELD_UNKNOWN, path, "is refused")
         elif extras is not None:
             yield Gap(Kind.UNPROVED, path, "is one of the further fields now, whose type need not be its own")
-        elif own == {"ignore"} and self._role is Role.ARGUMENT:
+        elif own == frozenset({"ignore"}) and self._role is Role.ARGUMENT:
             yield Gap(Kind.FIELD_UNKNOWN, path, "is ignored", on_wire=False)
 
     def _expected_field(self, field: Data, path: str, known: bool, certain: bool, anything: bool) -> Iterator[Gap]:
@@ -254,21 +255,21 @@ class Coverage:
         """Return a type with NewTypes, aliases and RootModels replaced by what they stand for."""
         inner, constraints = _split(form)
         seen = 0
-        while isinstance(inner, Mapping) and "ref" in (reference := cast("Data", inner)):
-            definition = types[reference["ref"]]
+        while _is_data(inner) and "ref" in inner:
+            definition = types[inner["ref"]]
             if definition["kind"] not in _TRANSPARENT or seen > _DEEPEST:
                 break
             seen += 1
-            filled = _filled(definition, reference.get("arguments", []))
+            filled = _filled(definition, inner.get("arguments", []))
             inner, further = _split(filled["fields"][0]["type"] if definition["kind"] == "root" else filled["type"])
-            constraints = {**further, **constraints} if further.keys().isdisjoint(constraints) else {**constraints, "\0": "twice"}
+            constraints = _joined(constraints, further)
         return _constrained(inner, constraints)
 
     def _constraints(self, target: Data, source: Data, path: str) -> Iterator[Gap]:
         for key, value in sorted(target.items()):
             if key in _WITHOUT_EFFECT or _implied(key, value, source):
                 continue
-            if key == "\0" or (key == "discriminator" and key not in source):
+            if key == _TWICE or (key == "discriminator" and key not in source):
                 yield Gap(Kind.UNPROVED, path, "a further constraint or discriminator cannot be compared")
             else:
                 before = f"was {_value(source[key])}" if key in source else "was not there"
@@ -294,8 +295,8 @@ class Coverage:
 def _atoms(target: object, source: object, path: str) -> Iterator[Gap]:
     if (target, source) == ("float", "int"):
         return
-    if isinstance(target, str) and isinstance(source, Mapping) and "literal" in source:
-        values = cast("Data", source)["literal"]
+    if isinstance(target, str) and _is_data(source) and "literal" in source:
+        values = source["literal"]
         if target in ("str", "int", "bool") and all(type(value).__name__ == target for value in values):
             return
     yield Gap(Kind.TYPE, path, f"{_shown(source)} is not taken as {_shown(target)}")
@@ -344,11 +345,10 @@ def _filled(definition: Data, arguments: Sequence[object]) -> Data:
     given = dict(zip(names, arguments, strict=False))
 
     def fill(data: object) -> object:
-        if isinstance(data, Mapping):
-            one = cast("Data", data)
-            if one.keys() == {"parameter"}:
-                return given.get(one["parameter"], one)
-            return {key: fill(value) for key, value in one.items()}
+        if _is_data(data):
+            if set(data) == {"parameter"}:
+                return given.get(data["parameter"], data)
+            return {key: fill(value) for key, value in data.items()}
         return [fill(item) for item in cast("Sequence[object]", data)] if isinstance(data, list) else data
 
     filled = dict(definition)
@@ -360,14 +360,21 @@ def _filled(definition: Data, arguments: Sequence[object]) -> Data:
 
 def _split(form: object) -> tuple[object, Data]:
     """Return a type without its constraints, and these; those of several layers together."""
-    constraints: dict[str, object] = {}
-    while isinstance(form, Mapping) and "constraints" in (layer := cast("Data", form)):
-        for key, value in layer["constraints"].items():
-            if key in constraints and constraints[key] != value:
-                constraints["\0"] = "twice"
-            constraints.setdefault(key, value)
-        form = layer["type"]
+    constraints: Data = {}
+    while _is_data(form) and "constraints" in form:
+        constraints, form = _joined(constraints, form["constraints"]), form["type"]
     return form, constraints
+
+
+def _joined(outer: Data, inner: Data) -> Data:
+    """Return the constraints of two layers; where both have one, they are kept beside it as they are, to be compared as a whole."""
+    if all(outer[key] == inner[key] for key in outer if key in inner):
+        return {**inner, **outer}
+    return {**inner, **outer, _TWICE: _key([outer, inner])}
+
+
+def _is_data(form: object) -> TypeGuard[Data]:
+    return isinstance(form, Mapping)
 
 
 def _constrained(form: object, constraints: Data) -> object:
@@ -375,7 +382,7 @@ def _constrained(form: object, constraints: Data) -> object:
 
 
 def _is_union(form: object) -> bool:
-    return isinstance(form, Mapping) and "union" in form
+    return _is_data(form) and "union" in form
 
 
 def _members(form: object) -> Sequence[object]:
@@ -384,8 +391,8 @@ def _members(form: object) -> Sequence[object]:
 
 def _name(form: object) -> str | None:
     inner = _split(form)[0]
-    if isinstance(inner, Mapping) and "ref" in inner:
-        return str(cast("Data", inner)["ref"]).rpartition(".")[2]
+    if _is_data(inner) and "ref" in inner:
+        return str(inner["ref"]).rpartition(".")[2]
     return None
 
 
