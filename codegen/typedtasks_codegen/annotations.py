@@ -193,30 +193,64 @@ def _parameters_of(annotation: object) -> tuple[object, ...]:
 
 def _stands_for(variable: object, owner: object, id_of: IdOf, facts: Facts) -> Form:
     """Return what pydantic takes for a type parameter that is given no argument."""
-    (parameter,) = read_parameters([variable], id_of, facts)
-    chosen = parameter.default or parameter.bound or (Choice(parameter.constraints) if parameter.constraints else None)
+    if not isinstance(variable, TypeVar):
+        raise Inexpressible(f"the type parameter {variable!r:.80} is no TypeVar; use one, or a tuple")
+    name = str(getattr(owner, "__name__", "it"))
+    if variable in facts.scope and isinstance(owner, type) and issubclass(owner, BaseModel):
+        return Parameter(variable.__name__)  # pydantic makes no new class of Page[T] for the T of Page
+    chosen = _default_of(variable)
+    if chosen is typing_extensions.NoDefault:
+        chosen = cast("object", variable.__bound__)
     if chosen is None:
-        name = getattr(owner, "__name__", repr(owner))
-        raise Inexpressible(f"{name} has the type parameter {parameter.name}; say what it stands for, as in {name}[int]")
-    return chosen
+        raise Inexpressible(f"{name} has the type parameter {variable.__name__}; say what it stands for, as in {name}[int]")
+    return read_form(_found(chosen, variable), id_of, facts)
 
 
 def read_parameters(variables: Iterable[object], id_of: IdOf, facts: Facts) -> tuple[TypeParameter, ...]:
-    """Return the type parameters of a generic type as data. Raises `Inexpressible` for more than a `TypeVar`."""
+    """Return the type parameters of a generic type as data. Raises `Inexpressible` for more than a `TypeVar`.
+
+    A bound or a constraint that is a class of the service does not travel: a client's classes are not made of each other.
+    """
     parameters: list[TypeParameter] = []
     for variable in variables:
         if not isinstance(variable, TypeVar):
             raise Inexpressible(f"the type parameter {variable!r:.80} is no TypeVar; use one, or a tuple")
-        default = cast("object", getattr(variable, "__default__", typing_extensions.NoDefault))
+        bound = None if variable.__bound__ is None else _form_of_all(variable.__bound__, variable, facts)
+        constraints = [_form_of_all(one, variable, facts) for one in variable.__constraints__]
+        default = _default_of(variable)
         parameters.append(
             TypeParameter(
                 variable.__name__,
-                bound=None if variable.__bound__ is None else read_form(_found(variable.__bound__, variable), id_of, facts),
-                constraints=tuple(read_form(_found(one, variable), id_of, facts) for one in variable.__constraints__),
+                bound=bound,
+                constraints=tuple(form for form in constraints if form is not None) if None not in constraints else (),
                 default=None if default is typing_extensions.NoDefault else read_form(_found(default, variable), id_of, facts),
             )
         )
+        if bound is None and variable.__bound__ is not None:
+            facts.untravelled.append(f"bound of the type parameter {variable.__name__}")
+        if None in constraints:
+            facts.untravelled.append(f"constraints of the type parameter {variable.__name__}")
     return tuple(parameters)
+
+
+def _default_of(variable: TypeVar) -> object:
+    return cast("object", getattr(variable, "__default__", typing_extensions.NoDefault))
+
+
+class _OfService(Exception):
+    """A type is one of the service."""
+
+
+def _form_of_all(annotation: object, variable: TypeVar, facts: Facts) -> Form | None:
+    """Return a type that everybody has as data; None for one of the service."""
+
+    def refuse(kind: object) -> str:
+        raise _OfService
+
+    try:
+        return read_form(_found(annotation, variable), refuse, facts)
+    except _OfService:
+        return None
 
 
 def _found(annotation: object, variable: TypeVar) -> object:

@@ -39,6 +39,11 @@ class ClientSource:
         self.rows = [self._row(task, attributes[task.name]) for task in contract.tasks]
 
     @property
+    def names_own(self) -> bool:
+        """Whether the rows name types of the service."""
+        return self._expressions.names_own
+
+    @property
     def modules(self) -> list[str]:
         """Return the modules that the rows need."""
         return sorted(self._expressions.modules)
@@ -54,8 +59,11 @@ class ClientSource:
             priority=task.priority,
             result_ttl_ms=task.result_ttl_ms,
             raises=raises,
-            failures=" | ".join(raises) if raises else self._expressions.known("typing.Never"),
+            failures=self._failures(raises),
         )
+
+    def _failures(self, raises: Sequence[str]) -> str:
+        return " | ".join(raises) or (self._expressions.known("typing.Never") if self._stub else "")
 
     def _signature(self, task: TaskContract, attribute: str) -> str:
         parameters = self._parameters(task.parameters, attribute)

@@ -34,7 +34,7 @@ _PURE: Final = frozenset(
         *("datetime", "date", "time", "timedelta", "timezone", "utc", "UTC", "fromisoformat", "decimal", "Decimal"),
         *("uuid", "UUID", "pathlib", "Path", "PurePosixPath", "ipaddress", "IPv4Address", "IPv6Address", "_datetime", "_decimal"),
         *("_uuid", "_pathlib", "_ipaddress", "_pydantic", "_builtins", "_collections", "HttpUrl", "AnyUrl", "AnyHttpUrl"),
-        *("list", "dict", "set", "frozenset", "tuple", "float", "bytes", "int", "str", "bool"),
+        *("list", "dict", "set", "frozenset", "tuple", "float", "bytes", "int", "str", "bool", "deque", "OrderedDict", "Counter"),
     }
 )
 """Names that a lambda may use and still give the same value every time."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Mapping
-from enum import Enum, Flag
+from enum import Enum, Flag, FlagBoundary, IntFlag
 from typing import Any, Final, NewType, TypeVar, cast, is_typeddict
 
 import typing_extensions
 from pydantic import BaseModel, RootModel
+from pydantic.dataclasses import rebuild_dataclass
 
 from typedtasks import TaskError
 from typedtasks_codegen.annotations import own_doc, read_form, read_parameters, resolved
@@ -83,9 +84,12 @@ class Definitions:
         return self._record(id, self._types[id])
 
     def _record(self, id: str, kind: object) -> TypeDefinition:
-        cls, facts = cast("type[object]", kind), Facts()
+        cls = cast("type[object]", kind)
+        facts = Facts(scope=getattr(cls, "__parameters__", ()))
         if dataclasses.is_dataclass(cls):
             own: Kind = "pydantic-dataclass" if "__pydantic_fields__" in cls.__dict__ else "dataclass"
+            if own == "pydantic-dataclass":
+                rebuild_dataclass(cast("Any", cls))  # Any: a dataclass, which the type does not say
             return self._fielded(id, own, cls, dataclass_fields(cls, self.id_of, facts), facts)
         if is_typeddict(cls) or typing_extensions.is_typeddict(cls):
             return self._fielded(id, "typed-dict", cls, hinted_fields(cls, self.id_of, facts), facts)
@@ -101,8 +105,7 @@ class Definitions:
         if kind == "dataclass" or kind == "pydantic-dataclass":
             frozen = cast("Any", cls).__dataclass_params__.frozen  # Any: a dataclass, which the type does not say
             config = {"frozen": True} if frozen else {}
-            if hasattr(cls, "__post_init__"):
-                facts.untravelled.append("__post_init__")
+            facts.untravelled += [name for name in ("__init__", "__post_init__") if _is_written(cls, name)]
         config |= model_config(getattr(cls, "__pydantic_config__", None) or {})
         parameters = read_parameters(getattr(cls, "__parameters__", ()), self.id_of, facts)
         return TypeDefinition(
@@ -119,7 +122,8 @@ class Definitions:
     def _model(self, id: str, cls: type[BaseModel]) -> TypeDefinition:
         if cls.__pydantic_complete__ is False:
             cls.model_rebuild()
-        facts = Facts(untravelled=untravelled_of_model(cls))
+        variables = cls.__pydantic_generic_metadata__["parameters"]
+        facts = Facts(untravelled=untravelled_of_model(cls), scope=variables)
         fields = tuple(model_fields(cls, self.id_of, facts))
         config = {key: value_of(encode(value, self.id_of)) for key, value in model_config(cls.model_config).items()}
         return TypeDefinition(
@@ -128,7 +132,7 @@ class Definitions:
             cls.__name__,
             own_doc(cls),
             fields,
-            parameters=read_parameters(cls.__pydantic_generic_metadata__["parameters"], self.id_of, facts),
+            parameters=read_parameters(variables, self.id_of, facts),
             config=tuple(sorted(config.items())),
             untravelled=tuple(sorted(set(facts.untravelled))),
         )
@@ -147,7 +151,10 @@ class Definitions:
         members = tuple((name, value_of(encode(member.value, self.id_of))) for name, member in cls.__members__.items())
         if not members and not issubclass(cls, Flag):
             raise Inexpressible("an enum without members has no values")
-        untravelled = ("_missing_",) if "_missing_" in cls.__dict__ else ()
+        untravelled = tuple(name for name in ("__init__", "_missing_") if name in cls.__dict__)
+        boundary = cast("FlagBoundary | None", getattr(cls, "_boundary_", None))
+        usual = FlagBoundary.KEEP if issubclass(cls, IntFlag) else FlagBoundary.STRICT
+        config = () if boundary is None or boundary is usual else (("boundary", value_of(boundary.name)),)
         doc = own_doc(cls)
         return TypeDefinition(
             id,
@@ -156,11 +163,12 @@ class Definitions:
             "" if doc == Enum.__doc__ or doc == "An enumeration." else doc,
             members=members,
             bases=tuple(_MIXINS[base] for base in bases),
+            config=config,
             untravelled=untravelled,
         )
 
     def _simple(self, id: str, kind: Kind, name: str, annotation: object, variables: tuple[object, ...] = ()) -> TypeDefinition:
-        facts = Facts()
+        facts = Facts(scope=variables)
         form: Form = read_form(annotation, self.id_of, facts)
         parameters = read_parameters(variables, self.id_of, facts)
         return TypeDefinition(id, kind, name, form=form, parameters=parameters, untravelled=tuple(sorted(set(facts.untravelled))))
@@ -170,6 +178,12 @@ class Definitions:
         variables: tuple[TypeVar, ...] = alias.__type_params__
         value = resolved(alias.__value__, alias.__module__, {variable.__name__: variable for variable in variables})
         return self._simple(id, "alias", alias.__name__, value, variables)
+
+
+def _is_written(cls: type, name: str) -> bool:
+    """Return whether a dataclass has a method that was written by hand."""
+    method = next((owner.__dict__[name] for owner in cls.__mro__[:-1] if name in owner.__dict__), None)
+    return method is not None and getattr(getattr(method, "__code__", None), "co_filename", "<string>") != "<string>"
 
 
 def _id(kind: object) -> str:

@@ -10,7 +10,7 @@ from typing import Final, cast
 from pydantic import JsonValue
 
 from typedtasks_codegen.contract import TypeDefinition
-from typedtasks_codegen.forms import Atom, Choice, Constrained, Container, Form, Named, Parameter, Value, Values
+from typedtasks_codegen.forms import Atom, Choice, Constrained, Container, Form, Named, Parameter, Value, Values, substituted
 from typedtasks_codegen.refusal import Inexpressible
 
 __all__ = ["Expressions", "docstring", "text"]
@@ -27,6 +27,8 @@ class Expressions:
 
     def __init__(self, names: Mapping[str, str], definitions: Iterable[TypeDefinition], prefix: str = "") -> None:
         self.modules: set[str] = set()
+        self.names_own = False
+        """Whether a type of the service was named."""
         self.shadowed: frozenset[str] = frozenset()
         """Names that mean something else where the expression stands."""
         self.variables: Mapping[str, str] = {}
@@ -39,6 +41,7 @@ class Expressions:
         """Return the expression for a type of the service."""
         if not self._prefix and self._names[id] in self.shadowed:
             raise Inexpressible(f"a field has the name of the type {self._names[id]} that it needs; rename one of them")
+        self.names_own = True
         return self._prefix + self._names[id]
 
     def _variable(self, name: str) -> str:
@@ -132,7 +135,9 @@ class Expressions:
         if tag == "bytes":
             return repr(base64.b64decode(str(data["value"])))
         if tag == "member":
-            return f"{self.own(str(data['type']))}.{data['name']}"
+            kind, name = self.own(str(data["type"])), str(data["name"])
+            # Type checkers take these two for the attributes that every member has.
+            return f"{kind}[{text(name)}]" if name in ("name", "value") else f"{kind}.{name}"
         if tag == "flags":
             return f"{self.own(str(data['type']))}({data['value']})"
         if tag == "call":
@@ -151,14 +156,21 @@ class Expressions:
             if not items:
                 return f"{self.known(str(tag))}()"
             return f"{{{shown}}}" if tag == "set" else f"{self.known(str(tag))}({{{shown}}})"
-        return self._instance(str(data["type"]), cast("dict[str, JsonValue]", data["fields"]))
+        return self._instance(str(data["type"]), cast("dict[str, JsonValue]", data["fields"]), form)
 
-    def _instance(self, id: str, fields: Mapping[str, JsonValue]) -> str:
+    def _instance(self, id: str, fields: Mapping[str, JsonValue], form: Form | None) -> str:
         forms = {field.name: field.form for field in self._definitions[id].fields}
+        kind = self.own(id)
+        if self._definitions[id].parameters:
+            if not isinstance(form, Named) or form.id != id:
+                raise Inexpressible(f"a value of the generic type {id} does not say what its parameters are; use None")
+            kind = self.form(form)
+            given = dict(zip((one.name for one in self._definitions[id].parameters), form.arguments, strict=True))
+            forms = {name: substituted(one, given) for name, one in forms.items()}
         if not all(name.isidentifier() for name in fields):
             raise Inexpressible(f"a value of {id} has a field whose alias is no Python name; leave that default out")
         shown = ", ".join(f"{name}={self._data(item, forms.get(name))}" for name, item in fields.items())
-        return f"{self.own(id)}({shown})"
+        return f"{kind}({shown})"
 
     def _new_type(self, data: JsonValue, form: Form | None) -> TypeDefinition | None:
         form = _stripped(form, data)

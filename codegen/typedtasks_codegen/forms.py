@@ -22,6 +22,7 @@ __all__ = [
     "as_json",
     "has_parameters",
     "named_in",
+    "substituted",
     "value_of",
 ]
 
@@ -119,6 +120,23 @@ def has_parameters(form: Form) -> bool:
             return has_parameters(inner)
         case _:
             return isinstance(form, Parameter)
+
+
+def substituted(form: Form, arguments: Mapping[str, Form]) -> Form:
+    """Return a type with other types in the places of its type parameters."""
+    match form:
+        case Parameter(name):
+            return arguments.get(name, form)
+        case Container(name, inner, variadic):
+            return Container(name, tuple(substituted(one, arguments) for one in inner), variadic)
+        case Choice(members):
+            return Choice(tuple(substituted(one, arguments) for one in members))
+        case Named(id, inner):
+            return Named(id, tuple(substituted(one, arguments) for one in inner))
+        case Constrained(inner, constraints):
+            return Constrained(substituted(inner, arguments), constraints)
+        case _:
+            return form
 
 
 def named_in(form: Form) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from ruff import find_ruff_bin  # type: ignore[import-untyped]  # ruff is a prog
 
 from typedtasks_codegen.refusal import GenerationError
 
-__all__ = ["formatted", "import_lines"]
+__all__ = ["export_order", "formatted", "import_lines"]
 
 _COMMAND: Final = ("format", "--isolated", "--no-cache", "--quiet", "--target-version", "py311", "--line-length", "88", ".")
 _ROUNDS: Final = 6
@@ -26,6 +27,12 @@ def import_lines(modules: Iterable[str]) -> str:
     standard = [line for module, line in lines.items() if module.partition(".")[0] in sys.stdlib_module_names]
     others = [line for line in lines.values() if line not in standard]
     return "\n\n".join("\n".join(block) for block in (standard, others) if block)
+
+
+def export_order(name: str) -> tuple[object, ...]:
+    """Return what names in `__all__` are sorted by: constants, classes and others, each with its numbers as numbers."""
+    group = 0 if len(name) > 1 and name.isupper() else 1 if name[:1].isupper() else 2
+    return group, *((int(part) if part.isdigit() else part) for part in re.split(r"(\d+)", name))
 
 
 def formatted(sources: Mapping[str, str]) -> dict[str, str]:
@@ -62,6 +69,8 @@ def _with_commas(source: str) -> str:
         in_text ^= line.count('"""') % 2 == 1
         if in_text or not line.strip().startswith((")", "]", "}")) or place < 2:
             continue
+        if line.strip().startswith(")"):
+            _hold_group_open(lines, place)
         opening, inner = lines[place - 2], lines[place - 1]
         if not opening.endswith(("(", "[", "{")) or inner.endswith((",", "(", "[", "{")):
             continue
@@ -72,6 +81,19 @@ def _with_commas(source: str) -> str:
             if opening.endswith(" = ("):
                 lines[place - 2] = _held_open(opening, opening.strip().removesuffix(" = (").partition(": ")[2])
     return "\n".join(lines)
+
+
+def _hold_group_open(lines: list[str], end: int) -> None:
+    """Put a comma into the first bracket of what stands in brackets of its own on several lines, such as a union."""
+    indent = len(lines[end]) - len(lines[end].lstrip())
+    start = next(place for place in range(end - 1, -1, -1) if len(lines[place]) - len(lines[place].lstrip()) <= indent)
+    if not lines[start].endswith(" (") or end - start < 3:
+        return
+    for place in range(start + 1, end):
+        held = _held_open(lines[place], lines[place].strip().removeprefix("| "))
+        if held != lines[place]:
+            lines[place] = held
+            return
 
 
 def _is_several(inner: str, opening: str) -> bool:

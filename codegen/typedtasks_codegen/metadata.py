@@ -11,6 +11,7 @@ import annotated_types
 import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from typing_extensions import deprecated
 
 from typedtasks_codegen.refusal import Inexpressible
 
@@ -53,7 +54,7 @@ _REFUSED: Final[Mapping[object, str]] = {
     pydantic.UrlConstraints: "UrlConstraints cannot be written into a client; use one of pydantic's URL types",
     pydantic.Tag: "a Tag belongs to a function that tells the members apart; use Field(discriminator='name of a field')",
 }
-_HARMLESS: Final = (pydantic.WithJsonSchema,)
+_HARMLESS: Final = (pydantic.WithJsonSchema, pydantic.FailFast, annotated_types.Unit)
 
 
 @dataclasses.dataclass(slots=True)
@@ -63,6 +64,8 @@ class Facts:
     constraints: dict[str, object] = dataclasses.field(default_factory=dict[str, object])
     uuid_version: int | None = None
     untravelled: list[str] = dataclasses.field(default_factory=list[str])
+    scope: tuple[object, ...] = ()
+    """The type parameters of the definition that is read."""
 
     def add(self, key: str, value: object) -> None:
         """Add a constraint. Raises `Inexpressible` where it is there already with another value."""
@@ -84,6 +87,8 @@ def field_facts(field: FieldInfo, facts: Facts | None = None) -> Facts:
     facts = read_metadata(field.metadata, facts)
     for key in _TEXTS:
         value = getattr(field, key)
+        if isinstance(value, deprecated):
+            value = value.message
         if value is not None and value is not PydanticUndefined:
             facts.add(key, value)
     discriminator = field.discriminator

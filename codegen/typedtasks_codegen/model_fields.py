@@ -107,6 +107,7 @@ def hinted_fields(cls: type, id_of: IdOf, facts: Facts) -> list[FieldDefinition]
 
 def model_config(given: Mapping[str, object]) -> dict[str, object]:
     """Return the configuration that a client's class needs. Raises `Inexpressible` for what the generator does not know."""
+    given = {key: value for key, value in given.items() if key in _KEPT or value not in (None, False)}
     unknown = sorted(set(given) - _KEPT - _WITHOUT_EFFECT)
     if unknown:
         raise Inexpressible(f"its configuration has {unknown[0]}={given[unknown[0]]!r:.60}, which a client cannot have")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
+import enum
+import json
 import keyword
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +30,7 @@ class ModelsSource:
 
     def __init__(self, contract: Contract, names: Mapping[str, str]) -> None:
         self._names = names
+        self._tasks = contract.tasks
         self._types = {definition.id: definition for definition in contract.types}
         self._expressions = Expressions(names, contract.types)
         order, early = _in_order(self._types)
@@ -75,12 +79,26 @@ class ModelsSource:
         try:
             written = "".join(self._lines(definition))
         except Inexpressible as reason:
-            raise GenerationError(f"{definition.id}: {reason}.") from None
+            raise GenerationError(f"{self._first_use(definition.id)}: {definition.id}: {reason}.") from None
         if definition.kind != "model" or not any(hasattr(BaseModel, field.name) for field in definition.fields):
             return written
         # pydantic warns of fields that hide its own methods; that is the service's matter, not that of its clients.
         quiet = f'with {self._known("warnings.catch_warnings")}(action="ignore", category=UserWarning):\n'
         return quiet + textwrap.indent(written, _INDENT)
+
+    def _first_use(self, id: str) -> str:
+        """Return the first task, and what of it, that uses a type."""
+        for task in self._tasks:
+            places = {f"the parameter {one.name!r}": list(named_in(one.form)) for one in task.parameters}
+            for place, waiting in {**places, "the result": list(named_in(task.result)), "raises": list(task.raises)}.items():
+                seen: set[str] = set()
+                while waiting:
+                    one = waiting.pop()
+                    if one == id:
+                        return f"{task.name}: {place}"
+                    waiting += () if one in seen else _needed(self._types[one])
+                    seen.add(one)
+        return "the contract"
 
     def _lines(self, definition: TypeDefinition) -> Iterator[str]:
         writers: Mapping[Kind, Callable[[TypeDefinition], Iterator[str]]] = {
@@ -172,7 +190,8 @@ class ModelsSource:
         yield _class_doc(definition)
         for field in definition.fields:
             shown = "" if field.default is None else f" = {self._expressions.value(field.default, field.form)}"
-            yield f"{_INDENT}{field.name}: {self._expressions.form(field.form)}{shown}\n"
+            mark = "  # type: ignore[assignment]" if hasattr(tuple, field.name) else ""
+            yield f"{_INDENT}{field.name}: {self._expressions.form(field.form)}{shown}{mark}\n"
         if not definition.fields and not definition.doc:
             yield f"{_INDENT}pass\n"
 
@@ -180,11 +199,14 @@ class ModelsSource:
         wrong = [name for name, _ in definition.members if not _is_name(name)]
         if wrong:
             raise Inexpressible(f"the member {wrong[0]!r} is no Python name")
-        yield self._head(definition, *(self._known(base) for base in definition.bases))
+        boundary = dict(definition.config).get("boundary")
+        options = [] if boundary is None else [f"boundary={self._known(f'enum.{json.loads(boundary)}')}"]
+        yield self._head(definition, *(self._known(base) for base in definition.bases), *options)
         yield _class_doc(definition)
         first: dict[Value, str] = {}
         for name, value in definition.members:
-            yield f"{_INDENT}{name} = {first.get(value) or self._expressions.value(value)}\n"  # another name of the first
+            shown = first.get(value) or self._expressions.value(value)  # another name of the first
+            yield f"{_INDENT}{name} = {shown}{_member_mark(definition, name, value)}\n"
             first.setdefault(value, name)
         if not definition.members and not definition.doc:
             yield f"{_INDENT}pass\n"
@@ -201,6 +223,8 @@ class ModelsSource:
 
     def _fields(self, definition: TypeDefinition) -> Iterator[str]:
         for field in definition.fields:
+            if not _is_name(field.name):
+                raise Inexpressible(f"the field {field.name!r} is no Python name; give it another one, with this one as its alias")
             if field.name == "__pydantic_extra__":
                 # Every model has it with values of any type, and pydantic alone looks at this one.
                 hint = self._expressions.form(field.form)
@@ -300,6 +324,17 @@ def _without_alias(form: Form) -> tuple[Form, Value | None]:
     alias = dict(form.constraints).get("alias")
     rest = tuple(pair for pair in form.constraints if pair[0] != "alias")
     return (Constrained(form.form, rest) if rest else form.form), alias
+
+
+def _member_mark(definition: TypeDefinition, name: str, value: Value) -> str:
+    """Return what stands after a member that a type checker takes for something else."""
+    bases = [getattr(builtins if "." not in base else enum, base.rpartition(".")[2]) for base in definition.bases]
+    if any(hasattr(base, name) for base in bases if base not in (enum.Enum, enum.Flag)):
+        return "  # type: ignore[assignment]"
+    if name in ("name", "value"):
+        mark = "  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]"
+        return mark + ("  # pyrefly: ignore[bad-override]" if name == "name" and definition.bases == ("enum.Enum",) else "")
+    return "  # pyrefly: ignore[implicit-any-attribute]" if value == value_of(None) else ""
 
 
 def _class_doc(definition: TypeDefinition) -> str:

@@ -16,7 +16,7 @@ from typedtasks_codegen.refusal import GenerationError
 __all__ = ["task_names", "type_names", "type_variables"]
 
 _OF_CLIENTS: Final = frozenset({name for kind in (AsyncClient, ThreadClient) for name in dir(kind)} | {"tasks", "loop"})
-_OF_PACKAGES: Final = frozenset({"Client", "BlockingClient", "models", "CONTRACT_TYPES", *dir(builtins)})
+_OF_PACKAGES: Final = frozenset({"Client", "BlockingClient", "models", "CONTRACT_TYPES", "annotations", *dir(builtins)})
 
 
 def task_names(contract: Contract) -> dict[str, str]:

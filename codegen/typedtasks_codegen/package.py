@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from typedtasks import Broker
 from typedtasks_codegen.client_source import ClientSource
 from typedtasks_codegen.contract import Contract
-from typedtasks_codegen.layout import formatted, import_lines
+from typedtasks_codegen.layout import export_order, formatted, import_lines
 from typedtasks_codegen.models_source import ModelsSource
 from typedtasks_codegen.naming import task_names, type_names
 from typedtasks_codegen.reading import read_contract
@@ -70,7 +70,7 @@ def _sources(contract: Contract, target: str, package: str) -> dict[str, str]:
         "command": f"typedtasks generate {target} --package {package}",
         "target": target,
         "types": sorted(types.values()),
-        "exported": sorted(["Client", "BlockingClient", "models", *types.values()]),
+        "exported": sorted(["Client", "BlockingClient", "models", *types.values()], key=export_order),
         "max_payload": contract.tasks[0].max_payload,
         "max_result": contract.tasks[0].max_result,
     }
@@ -89,10 +89,14 @@ def _sources(contract: Contract, target: str, package: str) -> dict[str, str]:
     return formatted(
         {
             "models.py": rendered("models.py.jinja", of_models),
-            "__init__.py": rendered("client.py.jinja", {"imports": import_lines(loader.modules), "tasks": loader.rows}),
-            "__init__.pyi": rendered("client.pyi.jinja", {"imports": import_lines(stub.modules), "tasks": stub.rows}),
+            "__init__.py": rendered("client.py.jinja", _of_client(loader)),
+            "__init__.pyi": rendered("client.pyi.jinja", _of_client(stub)),
         }
     )
+
+
+def _of_client(source: ClientSource) -> dict[str, object]:
+    return {"imports": import_lines(source.modules), "tasks": source.rows, "names_own": source.names_own}
 
 
 def _schema_files(schemas: Mapping[str, Mapping[str, JsonValue]]) -> dict[str, str]:

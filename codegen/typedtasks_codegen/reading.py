@@ -17,6 +17,7 @@ from typedtasks_codegen.annotations import read_form, tidy_doc
 from typedtasks_codegen.contract import Contract, ParameterDefinition, RetryPolicy, TaskContract
 from typedtasks_codegen.defaults import read_default
 from typedtasks_codegen.definitions import Definitions
+from typedtasks_codegen.forms import Form
 from typedtasks_codegen.metadata import Facts
 from typedtasks_codegen.refusal import GenerationError, Inexpressible
 
@@ -33,9 +34,8 @@ def read_contract(broker: Broker, names: Mapping[object, str] | None = None) -> 
     """
     definitions = Definitions(names)
     tasks: list[TaskContract] = []
-    for name, task in sorted(broker.tasks.items()):
+    for _, task in sorted(broker.tasks.items()):
         tasks.append(_read_task(task, definitions))
-        _refusing(f"{name}", definitions.define_all)
     return Contract(tuple(tasks), definitions.define_all())
 
 
@@ -53,8 +53,9 @@ def _read_task(task: AnyTask, definitions: Definitions) -> TaskContract:
         )
         for name, parameter in task.boundary.signature.parameters.items()
     ]
-    result = _refusing(f"{task.name}: the result", partial(read_form, hints["return"], definitions.id_of, facts))
+    result = _refusing(f"{task.name}: the result", partial(_read_defined, hints["return"], definitions, facts))
     raises = [_refusing(f"{task.name}: raises", partial(definitions.id_of, kind)) for kind in definition.raises]
+    _refusing(f"{task.name}: raises", definitions.define_all)
     return TaskContract(
         name=task.name,
         doc=tidy_doc(task.function.__doc__),
@@ -74,11 +75,18 @@ def _read_task(task: AnyTask, definitions: Definitions) -> TaskContract:
 
 
 def _read_parameter(parameter: inspect.Parameter, hint: object, definitions: Definitions, facts: Facts) -> ParameterDefinition:
-    form = read_form(hint, definitions.id_of, facts)
+    form = _read_defined(hint, definitions, facts)
     kind = parameter.kind.name.lower()
     if parameter.default is parameter.empty:
         return ParameterDefinition(parameter.name, kind, form)
     return ParameterDefinition(parameter.name, kind, form, *read_default(parameter.default, hint, definitions.id_of))
+
+
+def _read_defined(hint: object, definitions: Definitions, facts: Facts) -> Form:
+    """Return a type as data, once all types that it uses are defined."""
+    form = read_form(hint, definitions.id_of, facts)
+    definitions.define_all()
+    return form
 
 
 def _read_retry(retry: Retry) -> RetryPolicy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import collections
 import dataclasses
 import ipaddress
 import math
@@ -20,6 +21,7 @@ from typedtasks_codegen.refusal import Inexpressible
 
 __all__ = ["encode"]
 
+_COLLECTIONS: Final = (collections.deque, collections.OrderedDict, collections.Counter)
 _BY_TEXT: Final[Mapping[type, str]] = {
     Decimal: "decimal.Decimal",
     UUID: "uuid.UUID",
@@ -78,10 +80,11 @@ def _composed(value: object, id_of: Callable[[type], str]) -> JsonValue:
     if kind in (set, frozenset):
         items = [encode(item, id_of) for item in cast("set[object]", value)]
         return {"$": kind.__name__, "items": sorted(items, key=repr)}
-    if isinstance(value, BaseModel) and type(value).__pydantic_generic_metadata__["origin"] is not None:
-        raise Inexpressible(
-            f"the value {value!r:.80} of a generic model cannot be written into a client yet; use None as the default"
-        )
+    if kind in _COLLECTIONS:
+        given = dict(cast("dict[object, object]", value)) if isinstance(value, dict) else list(cast("list[object]", value))
+        return {"$": "call", "name": f"collections.{kind.__name__}", "arguments": [encode(given, id_of)]}
+    if isinstance(value, BaseModel):
+        kind = value.__pydantic_generic_metadata__["origin"] or type(value)
     fields = _fields(value)
     if fields is None:
         raise Inexpressible(f"the value {value!r:.80} of the class {kind.__name__} cannot be written into a client")

@@ -44,12 +44,30 @@ def contract_of_client(client: ModuleType) -> Data:
 
 
 def comparable(contract: Data) -> Data:
-    """Return what a client has of a contract: neither the worker's own options, nor what cannot travel."""
+    """Return what a client has of a contract: neither the worker's own options, nor what cannot travel.
+
+    Type parameters count by their place: where two have one name, a client has to call one of them otherwise.
+    """
     copy = json.loads(json.dumps(contract))
     for definition in copy["types"].values():
         definition.pop("does_not_travel", None)
         definition.pop("name")
+        parameters = [one if isinstance(one, dict) else {"name": one} for one in definition.pop("parameters", ())]
+        places = {one["name"]: place for place, one in enumerate(parameters)}
+        definition["parameters"] = [{**one, "name": place} for place, one in enumerate(parameters)]
+        _number(definition, places)
     for task in copy["tasks"].values():
         for key in ("does_not_travel", "hash", "retry", "soft_timeout", "timeout"):
             task.pop(key, None)
     return copy
+
+
+def _number(data: Data, places: dict[str, int]) -> None:
+    if isinstance(data, dict):
+        if data.keys() == {"parameter"}:
+            data["parameter"] = places[data["parameter"]]
+        for value in data.values():
+            _number(value, places)
+    elif isinstance(data, list):
+        for value in data:
+            _number(value, places)

@@ -13,10 +13,13 @@ from pydantic import BaseModel, Field
 from examples.github_users.tasks import broker as github
 from tests.codegen.every_type import broker as every_type
 from tests.codegen.generated import Data, comparable, contract_of_client, imported
+from tests.codegen.generic_shapes import broker as generic_shapes
 from tests.codegen.odd_shapes import broker as odd_shapes
 from tests.processes import ROOT
 from typedtasks import Broker, Context, Depends
 from typedtasks_codegen import json_schemas, read_contract
+
+SERVICES = {"github_client": github, "every_client": every_type, "odd_client": odd_shapes, "generic_client": generic_shapes}
 
 
 class Item(BaseModel):
@@ -102,10 +105,10 @@ def test_the_hash_follows_the_types_that_a_task_reaches() -> None:
     assert len(hashes) == 2
 
 
-@pytest.mark.parametrize("package", ["github_client", "every_client", "odd_client"])
+@pytest.mark.parametrize("package", ["github_client", "every_client", "odd_client", "generic_client"])
 def test_the_contract_of_a_clients_own_classes_is_the_one_that_it_was_made_from(package: str, tmp_path: Path) -> None:
     """The fixpoint: nothing is lost or changed on the way into source and back."""
-    broker = {"github_client": github, "every_client": every_type, "odd_client": odd_shapes}[package]
+    broker = SERVICES[package]
     with imported(broker, tmp_path, package) as client:
         assert comparable(contract_of_client(client)) == comparable(contract_of(broker))
 

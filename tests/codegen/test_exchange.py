@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from types import ModuleType
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.codegen.every_type import broker as every_type
 from tests.codegen.generated import imported
+from tests.codegen.generic_shapes import broker as generic_shapes
 from tests.codegen.odd_shapes import broker as odd_shapes
 from tests.codegen.values import ClientValues
 from typedtasks import Broker
@@ -22,7 +24,7 @@ from typedtasks_codegen import read_contract
 EXAMPLES = int(os.environ.get("TYPEDTASKS_EXAMPLES", "5"))
 """Of each parameter and result; a run with 1,000 takes some minutes."""
 
-SERVICES = {"every_type_client": every_type, "odd_shapes_client": odd_shapes}
+SERVICES = {"every_type_client": every_type, "odd_shapes_client": odd_shapes, "generic_client": generic_shapes}
 PLACES = [
     pytest.param(package, task.name, place, id=f"{task.name}:{place}")
     for package, broker in SERVICES.items()
@@ -35,9 +37,8 @@ PLACES = [
 def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, ModuleType]]:
     """The generated clients by package."""
     folder = tmp_path_factory.mktemp("clients")
-    (first, one), (second, two) = SERVICES.items()
-    with imported(one, folder, first) as client, imported(two, folder, second) as other:
-        yield {first: client, second: other}
+    with ExitStack() as stack:
+        yield {package: stack.enter_context(imported(broker, folder, package)) for package, broker in SERVICES.items()}
 
 
 @pytest.mark.parametrize(("package", "name", "place"), PLACES)

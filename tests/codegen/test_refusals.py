@@ -21,6 +21,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     PlainSerializer,
     Tag,
+    create_model,
     field_serializer,
     model_serializer,
 )
@@ -30,6 +31,7 @@ from typedtasks import Broker
 from typedtasks_codegen import GenerationError, package_files
 
 Bounded = TypeVar("Bounded", bound=int)
+OneOf = TypeVar("OneOf", int, str)
 
 
 class Now(BaseModel):
@@ -82,6 +84,26 @@ class Ranged(BaseModel, Generic[Bounded]):
     value: Bounded
 
 
+class Bare(BaseModel):
+    inside: Ranged[int] | None = None
+    chosen: Chosen  # type: ignore[type-arg]  # the missing argument is the point
+
+
+class Chosen(BaseModel, Generic[OneOf]):
+    value: OneOf
+
+
+class Thing(BaseModel):
+    pass
+
+
+class Hidden(BaseModel):
+    Thing: Thing
+
+
+Keyword = create_model("Keyword", **{"class": (int, ...)})  # type: ignore[call-overload]  # made at run time
+
+
 class Encoded(BaseModel):
     model_config = ConfigDict(use_enum_values=True)
 
@@ -129,6 +151,9 @@ Either = Annotated[Annotated[One, Tag("1")] | Annotated[Two, Tag("2")], Discrimi
         (Doubled, "a serializer of the service decides what goes over the wire"),
         (Celsius, "the generator does not know such a class"),
         (list[Celsius], "the generator does not know such a class"),
+        (Bare, "Bare: the field 'chosen': Chosen has the type parameter OneOf; say what it stands for, as in Chosen[int]"),
+        (Hidden, "a field has the name of the type Thing that it needs; rename one of them"),
+        (Keyword, "the field 'class' is no Python name; give it another one, with this one as its alias"),
         (Encoded, "its configuration has use_enum_values=True"),
         (FilePath, "it is checked against the files of the machine"),
         (Either, "a Tag belongs to a function that tells the members apart"),

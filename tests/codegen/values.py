@@ -162,7 +162,7 @@ class ClientValues:
     def _hint(self, form: Form) -> Any:
         match form:
             case Atom(name):
-                return {"int": int, "None": None}[name]
+                return {"int": int, "str": str, "float": float, "None": None}[name]
             case Container("list", (inner,), _):
                 return list[self._hint(inner)]  # type: ignore[misc]  # made at run time
             case Choice((Atom("str"), Atom("None"))):

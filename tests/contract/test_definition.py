@@ -9,14 +9,29 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import pytest
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, FilePath, ImportString, Json, RootModel, SecretStr, computed_field
+from pydantic import (
+    Base64Bytes,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FilePath,
+    ImportString,
+    Json,
+    OnErrorOmit,
+    RootModel,
+    SecretStr,
+    computed_field,
+)
+from typing_extensions import TypeAliasType
 
 from typedtasks import Broker, DefinitionError, TaskError
 from typedtasks.contract import Boundary, default_task_name
+
+T = TypeVar("T")
 
 
 class Plain:
@@ -319,3 +334,41 @@ def test_a_model_with_aliases_is_sent_and_comes_back() -> None:
     assert payload == b'{"value":{"SIZE":1}}'
     assert boundary.decode_arguments(payload) == ((), {"value": Spelled(size=1)})
     assert boundary.decode_result(boundary.encode_result(Spelled(size=2))) == Spelled(size=2)
+
+
+class Waiting(BaseModel):
+    later: "Later | None" = None
+
+
+class Later(BaseModel):
+    x: int = 0
+
+
+Text = TypeAliasType("Text", "dict[str, Text[T]] | T", type_params=(T,))
+
+
+def test_a_model_may_refer_to_one_that_is_defined_later_or_never() -> None:
+    """The first is found on first use; the second is named, without a word about pydantic's internals."""
+    broker = Broker("memory://")
+
+    class Lost(BaseModel):
+        never: "Never | None" = None  # type: ignore[name-defined]  # noqa: F821 - the missing name is the point
+
+    @broker.task(name="found")
+    def found(waiting: Waiting, text: Text[int]) -> None: ...
+
+    @broker.task(name="lost")
+    def lost(value: Lost) -> None: ...
+
+    assert found.call(Waiting(later=Later(x=1)), {"a": 1}).payload == b'{"waiting":{"later":{"x":1}},"text":{"a":1}}'
+    with pytest.raises(DefinitionError, match=r"lost: a type cannot be found \(name 'Never' is not defined\)\. Define or"):
+        lost.boundary.check()
+
+
+def test_what_pydantic_cannot_build_is_refused_by_name() -> None:
+    """Its own errors never reach who defines a task."""
+
+    def takes(value: OnErrorOmit[int]) -> None: ...
+
+    with pytest.raises(DefinitionError, match="t .* has no JSON form"):
+        Boundary(takes, task="t")

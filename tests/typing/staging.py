@@ -9,6 +9,7 @@ from typing import Final
 
 from examples.github_users.tasks import broker as github
 from tests.codegen.every_type import broker as every_type
+from tests.codegen.generic_shapes import broker as generic_shapes
 from tests.codegen.odd_shapes import broker as odd_shapes
 from tests.codegen.service import broker as service
 from tests.pages import files_of
@@ -24,7 +25,13 @@ PROGRAMS: Final = ("shapes.py", "calls.py", "failures.py", "injected.py", "progr
 """The files of the corpus, in the order of the documentation's table."""
 PAGE: Final = ROOT / "docs" / "typing.md"
 
-_BROKERS: Final = {"library": service, "every_client": every_type, "odd_client": odd_shapes, "github_tasks": github}
+_BROKERS: Final = {
+    "library": service,
+    "every_client": every_type,
+    "odd_client": odd_shapes,
+    "generic_client": generic_shapes,
+    "github_tasks": github,
+}
 
 
 def stage(folder: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, NotRequired, TypeVar, cast
 
 from pydantic.errors import PydanticUserError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, SchemaError
 from typing_extensions import TypedDict
 
 from typedtasks.contract.binding import Bind, explain_misfit, make_bind, make_spread, positional_names
@@ -79,11 +79,11 @@ class Boundary(Generic[R]):
         """Whether the function is a coroutine function."""
         try:
             hints = self._read_signature()
+            defaults = {name: parameter.default for name, parameter in self._signature.parameters.items()}
+            if not all(_is_certain(hint, defaults.get(name, inspect.Parameter.empty)) for name, hint in hints.items()):
+                self._built = _Built(task, self._signature, hints)
         except NameError:
             return  # a name that is defined further down in the module
-        defaults = {name: parameter.default for name, parameter in self._signature.parameters.items()}
-        if not all(_is_certain(hint, defaults.get(name, inspect.Parameter.empty)) for name, hint in hints.items()):
-            self._built = _Built(task, self._signature, hints)
 
     def encode_arguments(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
         """Return the arguments as one JSON object. Raises `PayloadInvalid` or `PayloadTooLarge`."""
@@ -172,12 +172,13 @@ class Boundary(Generic[R]):
     def _build(self) -> _Built:
         try:
             hints = self._read_signature()
+            self._built = _Built(self._task, self._signature, hints)
         except NameError as error:
+            text = str(error).partition("\n")[0]
             raise DefinitionError(
-                f"{self._task}: a type cannot be found ({error}). Define or import it at the top of the module, "
+                f"{self._task}: a type cannot be found ({text}). Define or import it at the top of the module, "
                 "not only under TYPE_CHECKING or inside a function."
             ) from None
-        self._built = _Built(self._task, self._signature, hints)
         return self._built
 
     def _invalid(self, errors: list[ErrorDetails]) -> PayloadInvalid:
@@ -210,7 +211,7 @@ def _codec(task: str, hint: object) -> Codec:
         return Codec(hint, own_config=None if own_config or _is_typed_dict(hint) else CONFIG)
     except NameError:
         raise
-    except (PydanticUserError, TypeError) as error:
+    except (PydanticUserError, SchemaError, TypeError, ValueError) as error:
         text = str(error).partition("\n")[0]
         raise DefinitionError(
             f"{task} ({_shown(hint)}) has no JSON form: {text} Use a pydantic model, a dataclass or a standard type."

@@ -49,7 +49,7 @@ class Schemas:
         # Any: the type is only known at run time.
         adapter = TypeAdapter[Any](cast("Any", type), config=own_config)
         if not adapter.pydantic_complete:
-            adapter.rebuild(force=True, raise_errors=False)  # a model with defer_build=True
+            adapter.rebuild(force=True)  # a model with defer_build=True
         config = cast("CoreConfig", dict(_CORE_CONFIG))
         self.core = cast("Node", adapter.core_schema)
         # pydantic-core would use what each model class has built for itself, without the configuration that is set here.

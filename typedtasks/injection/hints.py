@@ -48,7 +48,10 @@ def unwrapped(hint: object) -> tuple[object, tuple[object, ...]]:
             inner, *marks = get_args(hint)
             hint, said = inner, [*said, *marks]
         elif hasattr(origin, "__value__"):  # an alias with parameters, as Injected; it has to be asked before the alias itself
-            hint = cast("Any", origin).__value__[get_args(hint)]  # Any: there are two classes of alias, one new in Python 3.12
+            value = cast("Any", origin).__value__  # Any: there are two classes of alias, one new in Python 3.12
+            if not getattr(value, "__parameters__", ()):
+                return hint, tuple(said)  # its value is written as text, or has no place for the arguments
+            hint = value[get_args(hint)]
         elif hasattr(hint, "__value__"):
             hint = cast("Any", hint).__value__
         else:
