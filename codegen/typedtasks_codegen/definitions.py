@@ -28,7 +28,7 @@ from typedtasks_codegen.model_fields import (
 from typedtasks_codegen.refusal import Inexpressible
 from typedtasks_codegen.values import encode
 
-__all__ = ["Definitions"]
+__all__ = ["Definitions", "flag_boundary"]
 
 _MIXINS: Final[Mapping[str, str]] = {
     "builtins.int": "int",
@@ -152,7 +152,7 @@ class Definitions:
         if not members and not issubclass(cls, Flag):
             raise Inexpressible("an enum without members has no values")
         untravelled = tuple(name for name in ("__init__", "_missing_") if name in cls.__dict__)
-        boundary = cast("FlagBoundary | None", getattr(cls, "_boundary_", None))
+        boundary = flag_boundary(cls)
         usual = FlagBoundary.KEEP if issubclass(cls, IntFlag) else FlagBoundary.STRICT
         config = () if boundary is None or boundary is usual else (("boundary", value_of(boundary.name)),)
         doc = own_doc(cls)
@@ -178,6 +178,11 @@ class Definitions:
         variables: tuple[TypeVar, ...] = alias.__type_params__
         value = resolved(alias.__value__, alias.__module__, {variable.__name__: variable for variable in variables})
         return self._simple(id, "alias", alias.__name__, value, variables)
+
+
+def flag_boundary(cls: type[Enum]) -> FlagBoundary | None:
+    """Return what a Flag does with bits that are none of its members; None for an enum that is no Flag."""
+    return cast("FlagBoundary | None", getattr(cls, "_boundary_", None))
 
 
 def _is_written(cls: type, name: str) -> bool:

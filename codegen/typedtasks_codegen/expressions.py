@@ -98,10 +98,25 @@ class Expressions:
     def empty(self, value: Value, form: Form) -> str | None:
         """Return what makes an empty list or dictionary of a type, where a default is one."""
         name = {"[]": "list", '{"$":"dict","items":[]}': "dict"}.get(value)
-        form = _stripped(form, []) or form
-        if name is None or not isinstance(form, Container) or not form.arguments:
+        found = None if name is None else self._container(name, form)
+        if name is None or found is None:
             return None
-        return f"{self.known(name)}[{', '.join(self.form(argument) for argument in form.arguments)}]"
+        return f"{self.known(name)}[{', '.join(self.form(argument) for argument in found.arguments)}]"
+
+    def _container(self, name: str, form: Form) -> Container | None:
+        """Return the list or dictionary that a type stands for, or that is a member of it."""
+        match form:
+            case Container(_, arguments, _):
+                return form if len(arguments) == (1 if name == "list" else 2) else None
+            case Constrained(inner, _):
+                return self._container(name, inner)
+            case Choice(members):
+                return next((one for one in (self._container(name, member) for member in members) if one is not None), None)
+            case Named(id, ()) if self._definitions[id].kind == "alias":
+                inner_form = self._definitions[id].form
+                return None if inner_form is None else self._container(name, inner_form)
+            case _:
+                return None
 
     def is_plain(self, value: Value, form: Form) -> bool:
         """Return whether a value may stand as a default where it is written: a constant, or the member of an enum."""

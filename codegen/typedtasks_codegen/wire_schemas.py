@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from enum import Enum, Flag, FlagBoundary
 from typing import Any, Final, cast
 
 from pydantic import JsonValue
@@ -13,6 +14,7 @@ from typing_extensions import override
 
 from typedtasks import Broker, DefinitionError
 from typedtasks.task import AnyTask
+from typedtasks_codegen.definitions import flag_boundary
 from typedtasks_codegen.refusal import GenerationError
 
 __all__ = ["json_schemas"]
@@ -67,6 +69,19 @@ class _Generator(GenerateJsonSchema):
     def bytes_schema(self, schema: core_schema.BytesSchema) -> JsonSchemaValue:
         # A bound on the length counts bytes, and JSON Schema would count letters.
         return {"type": "string", "contentEncoding": "base64"}
+
+    @override
+    def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:
+        made, cls = super().enum_schema(schema), cast("type[Enum]", schema["cls"])
+        if not issubclass(cls, Flag):
+            return made
+        # Flags travel together as one number, which pydantic's list of single flags would not admit.
+        for key in ("enum", "const"):
+            made.pop(key, None)
+        made["type"] = "integer"
+        if flag_boundary(cls) is FlagBoundary.STRICT:
+            made |= {"minimum": 0, "maximum": sum(one.value for one in cls)}
+        return made
 
     @override
     # Any: pydantic's own signature.

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from examples.github_users.tasks import broker as github
+from examples.orders.tasks import broker as orders
 from tests.codegen.every_type import broker as every_type
 from tests.codegen.generated import Data, comparable, contract_of_client, imported
 from tests.codegen.generic_shapes import broker as generic_shapes
@@ -19,7 +20,13 @@ from tests.processes import ROOT
 from typedtasks import Broker, Context, Depends
 from typedtasks_codegen import json_schemas, read_contract
 
-SERVICES = {"github_client": github, "every_client": every_type, "odd_client": odd_shapes, "generic_client": generic_shapes}
+SERVICES = {
+    "github_client": github,
+    "every_client": every_type,
+    "odd_client": odd_shapes,
+    "order_client": orders,
+    "generic_client": generic_shapes,
+}
 
 
 class Item(BaseModel):

@@ -12,21 +12,29 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from examples.github_users.tasks import broker as github
+from examples.orders.tasks import broker as orders
 from tests.codegen.every_type import broker as every_type
 from tests.codegen.odd_shapes import broker as odd_shapes
 from tests.codegen.service import Reader
 from tests.codegen.service import broker as service
 from tests.processes import ROOT
+from typedtasks import Broker
 from typedtasks.cli import main
 from typedtasks_codegen import difference, json_schemas, package_files
 
 TARGET = "tests.codegen.service:broker"
 
 
-def test_the_committed_stub_is_what_the_generator_writes() -> None:
-    """Nobody edits it; `typedtasks generate examples.github_users.tasks:broker --out stubs --package github_tasks` writes it."""
-    files = package_files(github, "examples.github_users.tasks:broker", "github_tasks")
-    assert difference(ROOT / "stubs" / "github_tasks", files) == ""
+@pytest.mark.parametrize(
+    ("broker", "target", "package"),
+    [
+        (github, "examples.github_users.tasks:broker", "github_tasks"),
+        (orders, "examples.orders.tasks:broker", "order_tasks"),
+    ],
+)
+def test_the_committed_stubs_are_what_the_generator_writes(broker: Broker, target: str, package: str) -> None:
+    """Nobody edits them; `typedtasks generate <target> --out stubs --package <package>` writes them."""
+    assert difference(ROOT / "stubs" / package, package_files(broker, target, package)) == ""
 
 
 def generate(folder: Path, *more: str, target: str = TARGET, package: str = "library") -> int:

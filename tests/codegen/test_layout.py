@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from examples.github_users.tasks import broker as github
+from examples.orders.tasks import broker as orders
 from tests.codegen.every_type import broker as every_type
 from tests.codegen.generic_shapes import broker as generic_shapes
 from tests.codegen.odd_shapes import broker as odd_shapes
@@ -16,7 +17,13 @@ from tests.processes import ROOT
 from typedtasks_codegen import package_files, write_folder
 from typedtasks_codegen.layout import formatted
 
-SERVICES = {"every_client": every_type, "odd_client": odd_shapes, "generic_client": generic_shapes, "github_tasks": github}
+SERVICES = {
+    "every_client": every_type,
+    "odd_client": odd_shapes,
+    "order_tasks": orders,
+    "generic_client": generic_shapes,
+    "github_tasks": github,
+}
 THEIRS = "UP042,N805"
 """What is in the services' own hands: an enum made of `str`, and a parameter called `self`."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import importlib
 import ipaddress
 import json
 import string
@@ -14,17 +15,17 @@ from types import ModuleType
 from typing import Any
 
 from hypothesis import strategies as st
-from pydantic import AnyUrl, HttpUrl, JsonValue, TypeAdapter
+from pydantic import AnyUrl, HttpUrl
 
 from typedtasks import Secret
 from typedtasks_codegen.contract import Contract, FieldDefinition, TypeDefinition
-from typedtasks_codegen.forms import Atom, Choice, Constrained, Container, Form, Named, Parameter, Values
+from typedtasks_codegen.expressions import Expressions
+from typedtasks_codegen.forms import Atom, Choice, Constrained, Container, Form, Named, Parameter, Value, Values, substituted
 
 # Any: values of every type there is.
 Strategy = st.SearchStrategy[Any]
 
 _NAMES = st.text(string.ascii_letters, min_size=1, max_size=8)
-_TIMES = st.timezones().map(lambda _: UTC)
 _ATOMS: Mapping[str, Strategy] = {
     "None": st.none(),
     "bool": st.booleans(),
@@ -69,6 +70,8 @@ class ClientValues:
     def __init__(self, contract: Contract, client: ModuleType) -> None:
         self._definitions = {definition.id: definition for definition in contract.types}
         self._classes: Mapping[str, Any] = client.models.CONTRACT_TYPES
+        self._names: dict[str, Any] = {f"client_{place}": self._classes[id] for place, id in enumerate(self._definitions)}
+        self._expressions = Expressions({id: f"client_{place}" for place, id in enumerate(self._definitions)}, contract.types)
 
     def of(self, form: Form, arguments: Mapping[str, Form], depth: int = 0) -> Strategy:
         """Return a strategy for a type; `arguments` stand for type parameters."""
@@ -76,20 +79,20 @@ class ClientValues:
             case Atom(name):
                 return _ATOMS[name]
             case Values(values):
-                return st.sampled_from([self._value(json.loads(value)) for value in values])
+                return st.sampled_from([self._evaluated(self._expressions.value(value)) for value in values])
             case Choice(members):
                 plain = [member for member in members if isinstance(member, Atom)]
                 return st.one_of([self.of(member, arguments, depth) for member in (plain if depth > 2 and plain else members)])
             case Constrained(inner, constraints):
-                given = {key: self._value(json.loads(value)) for key, value in constraints}
-                return self._constrained(self.of(inner, arguments, depth), inner, given)
+                given = {key: self._evaluated(self._expressions.value(value)) for key, value in constraints}
+                return self._constrained(self.of(inner, arguments, depth), self._plain(inner, arguments), given)
             case Container(name, inner, variadic):
                 return self._container(name, inner, variadic, arguments, depth)
             case Parameter(name):
                 return self.of(arguments[name], arguments, depth)
             case Named(id, inner):
                 definition = self._definitions[id]
-                own = {key.name: _substituted(one, arguments) for key, one in zip(definition.parameters, inner, strict=True)}
+                own = {one.name: substituted(form, arguments) for one, form in zip(definition.parameters, inner, strict=True)}
                 return st.deferred(lambda: self._named(definition, own, depth + 1))
 
     def _named(self, definition: TypeDefinition, arguments: Mapping[str, Form], depth: int) -> Strategy:
@@ -97,13 +100,13 @@ class ClientValues:
         if definition.form is not None:
             return self.of(definition.form, arguments, depth)
         if definition.kind == "enum":
-            return st.sampled_from(list(cls)) if "Flag" not in definition.bases[0] else st.sampled_from([*cls, cls(3)])
+            return st.sampled_from(list(cls)) if "Flag" not in definition.bases[0] else st.sampled_from([*cls, cls(0), cls(3)])
         fields = [field for field in definition.fields if field.name != "__pydantic_extra__"]
         strategies = {_key(definition, field): self.of(field.form, arguments, depth) for field in fields}
         required = {key: one for (key, one), field in zip(strategies.items(), fields, strict=True) if field.required}
         optional = {} if depth > 3 else {key: one for key, one in strategies.items() if key not in required}
         if definition.parameters and definition.kind in ("model", "root"):
-            cls = cls[tuple(self._hint(arguments[parameter.name]) for parameter in definition.parameters)]
+            cls = self._hint(Named(definition.id, tuple(arguments[one.name] for one in definition.parameters)))
         made = st.fixed_dictionaries(required, optional=optional)
         if definition.kind == "typed-dict":
             return made
@@ -123,81 +126,52 @@ class ClientValues:
             return st.dictionaries(items[0], items[1], max_size=most).map(make)
         return st.lists(items[0], max_size=most).map(make)
 
+    def _plain(self, form: Form, arguments: Mapping[str, Form]) -> Form:
+        """Return what a constraint is about: the type under a NewType, an alias or a parameter."""
+        while True:
+            if isinstance(form, Parameter):
+                form = arguments[form.name]
+            elif isinstance(form, Named) and (inner := self._definitions[form.id].form) is not None:
+                form = inner
+            else:
+                return form
+
     def _constrained(self, base: Strategy, form: Form, given: Mapping[str, Any]) -> Strategy:
         if "pattern" in given:
             regex = st.from_regex(given["pattern"], fullmatch=True, alphabet=st.characters(codec="ascii"))
             return regex.filter(lambda one: len(one) <= given.get("max_length", 99) and "\n" not in one)
         low, high = given.get("ge", given.get("gt", None)), given.get("le", given.get("lt", None))
-        if form == Atom("int"):
-            return st.integers(None if low is None else low + 1, None if high is None else high - 1)
-        if form == Atom("float"):
-            return st.integers(0, 99).map(float)
-        if form == Atom("decimal.Decimal"):
-            return st.decimals(low, 99, places=given.get("decimal_places", 2)).map(Decimal)
-        if form == Atom("datetime.timedelta"):
-            return st.timedeltas(low * 2)
-        if form == Atom("datetime.date"):
-            return st.dates(low)
-        if form == Atom("str"):
-            return _NAMES
-        if isinstance(form, Container) and "min_length" in given:
-            return base.filter(lambda one: given["min_length"] <= len(one) <= given["max_length"])
-        return base
-
-    def _value(self, data: JsonValue) -> Any:
-        if isinstance(data, dict):
-            match data:
-                case {"$": "member", "type": str(id), "name": str(name)}:
-                    return self._classes[id][name]
-                case {"$": "float", "value": str(text)}:
-                    return float(text)
-                case {"$": "call", "name": "datetime.timedelta", "arguments": [int(days), int(seconds), int()]}:
-                    return TypeAdapter[Any](_timedelta()).validate_python(days * 86400 + seconds)
-                case {"$": "call", "name": str(), "arguments": [str(text)]}:
-                    return _date_or_decimal(text)
-                case _:
-                    pass
-        return data
-
-    def _hint(self, form: Form) -> Any:
+        least, most = given.get("min_length", 0), given.get("max_length", 20)
         match form:
-            case Atom(name):
-                return {"int": int, "str": str, "float": float, "None": None}[name]
-            case Container("list", (inner,), _):
-                return list[self._hint(inner)]  # type: ignore[misc]  # made at run time
-            case Choice((Atom("str"), Atom("None"))):
-                return str | None
-            case Named(id, inner):
-                cls = self._classes[id]
-                return cls[tuple(map(self._hint, inner))] if inner else cls
+            case Atom("int"):
+                return st.integers(
+                    None if low is None else low + ("gt" in given), None if high is None else high - ("lt" in given)
+                ).filter(lambda one: -(2**60) <= one <= 2**60)
+            case Atom("float"):
+                whole = st.integers(int(low or 0), 99 if high is None or high > 99 else int(high))
+                return whole.map(float)
+            case Atom("decimal.Decimal"):
+                return st.decimals(low, 99, places=given.get("decimal_places", 2)).map(Decimal)
+            case Atom("datetime.timedelta"):
+                return st.timedeltas(low * 2)
+            case Atom("datetime.date"):
+                return st.dates(low)
+            case Atom("str"):
+                return st.text(string.ascii_letters, min_size=least, max_size=min(most, 20))
+            case Container():
+                return base.filter(lambda one: least <= len(one) <= most)
             case _:
-                raise NotImplementedError(form)
+                return base
+
+    # Any: the types of a client, which are made at run time.
+    def _hint(self, form: Form) -> Any:
+        return self._evaluated(self._expressions.form(form))
+
+    def _evaluated(self, expression: str) -> Any:
+        modules = {f"_{name.replace('.', '_')}": importlib.import_module(name) for name in self._expressions.modules}
+        return eval(expression, {**modules, **self._names})
 
 
 def _key(definition: TypeDefinition, field: FieldDefinition) -> str:
-    constraints = dict(field.form.constraints) if isinstance(field.form, Constrained) else {}
+    constraints: dict[str, Value] = dict(field.form.constraints) if isinstance(field.form, Constrained) else {}
     return json.loads(constraints["alias"]) if "alias" in constraints else field.name
-
-
-def _substituted(form: Form, arguments: Mapping[str, Form]) -> Form:
-    match form:
-        case Parameter(name):
-            return arguments[name]
-        case Container(name, inner, variadic):
-            return Container(name, tuple(_substituted(one, arguments) for one in inner), variadic)
-        case Named(id, inner):
-            return Named(id, tuple(_substituted(one, arguments) for one in inner))
-        case _:
-            return form
-
-
-def _timedelta() -> type:
-    from datetime import timedelta
-
-    return timedelta
-
-
-def _date_or_decimal(text: str) -> Any:
-    from datetime import date
-
-    return date.fromisoformat(text) if "-" in text else Decimal(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from examples.github_users.tasks import broker as github
+from examples.orders.tasks import broker as orders
 from tests.codegen.every_type import broker as every_type
 from tests.codegen.generic_shapes import broker as generic_shapes
 from tests.codegen.odd_shapes import broker as odd_shapes
@@ -29,6 +30,7 @@ _BROKERS: Final = {
     "library": service,
     "every_client": every_type,
     "odd_client": odd_shapes,
+    "order_tasks": orders,
     "generic_client": generic_shapes,
     "github_tasks": github,
 }
