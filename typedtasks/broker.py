@@ -23,7 +23,7 @@ from typedtasks.handle import TaskHandle
 from typedtasks.ids import TaskId, is_queue_name, is_task_id, new_task_id, new_task_ids
 from typedtasks.injection import Providers
 from typedtasks.operating import Operating
-from typedtasks.options import TaskDefinition, TaskOptions, define
+from typedtasks.options import TaskDefinition, TaskOptions, define, is_task_name
 from typedtasks.task import AnyTask, AsyncTask, Call, SyncTask, Task
 from typedtasks.waiting import Outcomes
 
@@ -59,8 +59,8 @@ class Broker(Operating):
     `await broker.open()`).
 
     `default_queue` takes the calls of tasks that name no queue. `max_payload` is the largest size of a call's arguments as
-    JSON, in bytes, and `max_result` that of a result. `result_ttl` is how long outcomes are kept. Raises `BackendUnsupported`
-    for a URL that means nothing.
+    JSON, in bytes, and `max_result` that of a result. `result_ttl` is how long outcomes are kept. `reserved` are the names of
+    tasks that are retired: no task may have them again. Raises `BackendUnsupported` for a URL that means nothing.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Broker(Operating):
         max_payload: int = 256 * 1024,
         max_result: int = 16 * 1024 * 1024,
         result_ttl: Duration = 24 * 3600.0,
+        reserved: Iterable[str] = (),
         clock: Clock | None = None,
     ) -> None:
         if url is None:
@@ -93,6 +94,8 @@ class Broker(Operating):
             max_payload=max_payload,
             max_result=max_result,
         )
+        self.reserved = _reserved(reserved)
+        """The names of retired tasks, sorted."""
         self.providers = Providers([Broker])
         """Where injected parameters come from. `lifespan` and `override` add to it."""
         self._tasks: dict[str, AnyTask] = {}
@@ -291,6 +294,11 @@ class Broker(Operating):
     def _define(self, function: Callable[..., object], raises: object, options: TaskOptions, deps: type | None) -> AnyTask:
         name = options["name"] if "name" in options else default_task_name(function)
         definition = define(name, options, self._defaults, raises)
+        if name in self.reserved:
+            raise DefinitionError(
+                f"The name {name!r} is reserved: a task that is retired had it, and its messages and callers may still be there. "
+                "Pass another name=, or take it out of Broker(reserved=...)."
+            )
         other = self._tasks.get(name)
         if other is not None:
             raise DefinitionError(
@@ -346,6 +354,14 @@ class Broker(Operating):
 
     def __repr__(self) -> str:
         return f"<Broker {self.url}>"
+
+
+def _reserved(names: object) -> tuple[str, ...]:
+    given = list(cast("Iterable[object]", names)) if isinstance(names, Iterable) and not isinstance(names, str) else [names]
+    for name in given:
+        if not isinstance(name, str) or not is_task_name(name) or isinstance(names, str):
+            raise DefinitionError(f"reserved={names!r:.100} is not possible: pass the names of tasks, as reserved=['old.task'].")
+    return tuple(sorted(cast("list[str]", given)))
 
 
 def _check_size(option: str, size: object) -> None:

@@ -8,25 +8,36 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import warnings
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, Concatenate, Generic, Never, ParamSpec, Self, cast, overload
 
-from typing_extensions import TypeVar, Unpack
+from typing_extensions import TypeVar, Unpack, deprecated
 
 from typedtasks.backend import Backend, TaskId
 from typedtasks.broker import Broker
 from typedtasks.clock import Clock, Duration
 from typedtasks.errors import BrokerClosed, DefinitionError, TaskError
 from typedtasks.handle import TaskHandle
-from typedtasks.options import EnqueueOptions, PriorityName
+from typedtasks.options import EnqueueOptions, PriorityName, TaskOptions
 from typedtasks.outcome import Outcome
 from typedtasks.progress import Progress
 from typedtasks.task import AnyTask, Call, ConfiguredTask, Task
 
-__all__ = ["AsyncClient", "BlockingHandle", "BlockingTask", "RemoteMethod", "RemoteTask", "ThreadClient", "not_here"]
+__all__ = [
+    "AsyncClient",
+    "BlockingHandle",
+    "BlockingTask",
+    "DeprecatedMethod",
+    "DeprecatedTask",
+    "RemoteMethod",
+    "RemoteTask",
+    "ThreadClient",
+    "not_here",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,6 +62,7 @@ class RemoteTask(Generic[P, R_co, E_co]):
         priority: PriorityName,
         result_ttl_ms: int,
         raises: tuple[type[TaskError], ...] = (),
+        deprecated: str = "",
     ) -> None:
         self.function = function
         self.name = name
@@ -58,6 +70,7 @@ class RemoteTask(Generic[P, R_co, E_co]):
         self.priority: PriorityName = priority
         self.result_ttl_ms = result_ttl_ms
         self.raises = raises
+        self.deprecated = deprecated
 
     @overload
     def __get__(self, client: None, owner: type) -> Self: ...
@@ -70,6 +83,8 @@ class RemoteTask(Generic[P, R_co, E_co]):
         """Return the task of this client; it is made on first use."""
         if client is None:
             return self
+        if self.deprecated:
+            warnings.warn(f"{self.name} is deprecated. {self.deprecated}", DeprecationWarning, stacklevel=2)
         if isinstance(client, AsyncClient):
             return client.tasks.task(self)
         return BlockingTask(client.tasks.task(self), client.tasks.broker, client.loop)
@@ -81,6 +96,31 @@ class RemoteMethod(Generic[E]):
     def __call__(self, method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /) -> RemoteTask[P, R, E]:
         """Only for type checkers."""
         raise NotImplementedError("RemoteMethod stands in stubs only")
+
+
+class DeprecatedTask(RemoteTask[P, R_co, E_co]):
+    """A task that the service is about to retire, as stubs have it: checkers and editors flag its use."""
+
+    @overload
+    def __get__(self, client: None, owner: type) -> Self: ...
+    @overload
+    @deprecated("This task is deprecated: its docstring says what to use instead.")
+    def __get__(self, client: AsyncClient, owner: type) -> Task[P, R_co, E_co]: ...
+    @overload
+    @deprecated("This task is deprecated: its docstring says what to use instead.")
+    def __get__(self, client: ThreadClient, owner: type) -> BlockingTask[P, R_co, E_co]: ...
+    # Any: the overloads above are the signature; this line only has to cover all of them.
+    def __get__(self, client: AsyncClient | ThreadClient | None, owner: type) -> Any:
+        """Return the task of this client."""
+        return super().__get__(client, owner)
+
+
+class DeprecatedMethod(Generic[E]):
+    """`RemoteMethod` for a deprecated task."""
+
+    def __call__(self, method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /) -> DeprecatedTask[P, R, E]:
+        """Only for type checkers."""
+        raise NotImplementedError("DeprecatedMethod stands in stubs only")
 
 
 def not_here(task: str) -> DefinitionError:
@@ -106,13 +146,15 @@ class RemoteTasks:
         return cast("Task[P, R, E_co]", known)
 
     def _make(self, remote: RemoteTask[P, R, E_co]) -> AnyTask:
-        decorate = self.broker.task(
+        options = TaskOptions(
             name=remote.name,
             queue=remote.queue,
             priority=remote.priority,
             result_ttl=timedelta(milliseconds=remote.result_ttl_ms),
-            raises=remote.raises,
         )
+        if remote.deprecated:
+            options["deprecated"] = remote.deprecated
+        decorate = self.broker.task(raises=remote.raises, **options)
         made: AnyTask = decorate(remote.function)
         self._made[remote.name] = made
         return made

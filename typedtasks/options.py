@@ -17,7 +17,17 @@ from typedtasks.envelope import MAX_HEADER, MAX_NAME, Header, write_header
 from typedtasks.errors import DefinitionError, TaskError, printable, representation
 from typedtasks.retry import Retry
 
-__all__ = ["Dispatch", "EnqueueOptions", "Executor", "PriorityName", "TaskDefinition", "TaskOptions", "define", "dispatch_of"]
+__all__ = [
+    "Dispatch",
+    "EnqueueOptions",
+    "Executor",
+    "PriorityName",
+    "TaskDefinition",
+    "TaskOptions",
+    "define",
+    "dispatch_of",
+    "is_task_name",
+]
 
 PriorityName: TypeAlias = Literal["high", "normal", "low"]
 """Within a queue, high goes before normal before low; but low is never starved."""
@@ -51,6 +61,8 @@ class TaskOptions(TypedDict, total=False, closed=True):
     """How long the outcome is kept, by default the broker's."""
     executor: Executor
     """Where a synchronous function runs: in a thread (the default), or, for CPU work, in a child process of the worker."""
+    deprecated: str
+    """What callers should use instead: it stands in the contract, and generated clients warn of the task with it."""
 
 
 class EnqueueOptions(TypedDict, total=False, closed=True):
@@ -91,6 +103,8 @@ class TaskDefinition:
     executor: Executor = "thread"
     retry: Retry | None = None
     raises: tuple[type[TaskError], ...] = ()
+    deprecated: str = ""
+    """What to use instead; empty: it is not deprecated."""
     result_ttl_ms: int = 0
     max_payload: int = 0
     max_result: int = 0
@@ -121,9 +135,14 @@ class Dispatch:
         return line
 
 
+def is_task_name(name: str) -> bool:
+    """Return whether a task may be called so."""
+    return 1 <= len(name) <= MAX_NAME and name.isprintable()
+
+
 def define(name: str, options: TaskOptions, defaults: TaskDefinition, raises: object) -> TaskDefinition:
     """Return the checked definition of a task. Raises `DefinitionError` for what is unknown or makes no sense."""
-    if not isinstance(cast("object", name), str) or not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+    if not isinstance(cast("object", name), str) or not is_task_name(name):
         raise DefinitionError(f"{name!r:.100} cannot be the name of a task: pass 1 to {MAX_NAME} printable characters.")
     _refuse_unknown(name, options, (*_allowed(TaskOptions), "raises"))
     executor = options.get("executor", "thread")
@@ -145,6 +164,7 @@ def define(name: str, options: TaskOptions, defaults: TaskDefinition, raises: ob
         executor=executor,
         retry=retry,
         raises=_raises(name, raises),
+        deprecated=_deprecated(name, options),
         result_ttl_ms=defaults.result_ttl_ms if ttl is None else _ttl_ms(name, ttl),
     )
 
@@ -214,6 +234,17 @@ def _once(name: str, options: EnqueueOptions) -> Once | None:
         )
     window = seconds(options.get("dedup_window", _WINDOW), f"{name}: dedup_window", positive=True)
     return Once(f"{name}\n{key}", milliseconds(window))
+
+
+def _deprecated(name: str, options: TaskOptions) -> str:
+    instead: object = options.get("deprecated")
+    if "deprecated" not in options:
+        return ""
+    if not isinstance(instead, str) or not instead.strip() or not instead.isprintable():
+        raise DefinitionError(
+            f"{name}: deprecated={representation(instead)} does not say what to use instead; write deprecated='Use other_task.'."
+        )
+    return instead
 
 
 def _ttl_ms(name: str, ttl: Duration) -> int:

@@ -26,6 +26,8 @@ class TaskRow:
     result_ttl_ms: int
     raises: Sequence[str]
     failures: str
+    deprecated: str
+    """What to use instead, as Python source; empty for a task that is not deprecated."""
 
 
 class ClientSource:
@@ -60,6 +62,7 @@ class ClientSource:
             result_ttl_ms=task.result_ttl_ms,
             raises=raises,
             failures=self._failures(raises),
+            deprecated=text(task.deprecated) if task.deprecated else "",
         )
 
     def _failures(self, raises: Sequence[str]) -> str:
@@ -71,7 +74,8 @@ class ClientSource:
         indent, name = (_INDENT, attribute) if self._stub else ("", f"_call_{attribute}")
         head, tail = f"{indent}async def {name}(", f") -> {result}:"
         constants = "" if self._stub else self._constants(task, attribute)
-        return f"{constants}{head}{', '.join(parameters)}{tail}\n{docstring(task.doc, indent + _INDENT)}"
+        doc = f"Deprecated. {task.deprecated}\n\n{task.doc}".rstrip() if task.deprecated and self._stub else task.doc
+        return f"{constants}{head}{', '.join(parameters)}{tail}\n{docstring(doc, indent + _INDENT)}"
 
     def _constants(self, task: TaskContract, attribute: str) -> str:
         """Return the defaults that are no constants: a signature that makes them itself would look like a mistake."""

@@ -166,6 +166,7 @@ class TaskContract:
     max_payload: int
     max_result: int
     retry: RetryPolicy | None
+    deprecated: str = ""
     untravelled: tuple[str, ...] = ()
 
     def as_json(self, types: dict[str, JsonValue]) -> JsonValue:
@@ -188,6 +189,8 @@ class TaskContract:
             "retry": None if self.retry is None else self.retry.as_json(),
             "hash": _hash(hashed),
         }
+        if self.deprecated:
+            written["deprecated"] = self.deprecated
         return {**written, "does_not_travel": list(self.untravelled)} if self.untravelled else written
 
 
@@ -197,12 +200,15 @@ class Contract:
 
     tasks: tuple[TaskContract, ...]
     types: tuple[TypeDefinition, ...]
+    reserved: tuple[str, ...] = ()
+    """The names of retired tasks, sorted."""
 
     def as_json(self) -> JsonValue:
         """Return the contract as data."""
         types = {definition.id: definition.as_json() for definition in self.types}
         tasks = {task.name: task.as_json(types) for task in self.tasks}
-        return {"format": FORMAT, "tasks": tasks, "types": types}
+        written: dict[str, JsonValue] = {"format": FORMAT, "tasks": tasks, "types": types}
+        return {**written, "reserved": list(self.reserved)} if self.reserved else written
 
     def text(self) -> str:
         """Return `contract.json`: the same bytes for the same tasks, on every machine and in every process."""

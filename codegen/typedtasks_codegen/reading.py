@@ -36,7 +36,7 @@ def read_contract(broker: Broker, names: Mapping[object, str] | None = None) -> 
     tasks: list[TaskContract] = []
     for _, task in sorted(broker.tasks.items()):
         tasks.append(_read_task(task, definitions))
-    return Contract(tuple(tasks), definitions.define_all())
+    return Contract(tuple(tasks), definitions.define_all(), broker.reserved)
 
 
 def _read_task(task: AnyTask, definitions: Definitions) -> TaskContract:
@@ -70,6 +70,7 @@ def _read_task(task: AnyTask, definitions: Definitions) -> TaskContract:
         max_payload=definition.max_payload,
         max_result=definition.max_result,
         retry=None if definition.retry is None else _read_retry(definition.retry),
+        deprecated=definition.deprecated,
         untravelled=tuple(sorted(set(facts.untravelled))),
     )
 
