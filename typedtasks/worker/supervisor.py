@@ -64,7 +64,7 @@ class Supervisor:
         """Start the children and return the exit code: the highest of theirs where they ended by themselves."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop, number)
+            loop.add_signal_handler(number, self._on_signal, number)
         watcher = asyncio.create_task(self._watch_files()) if self._reload else None
         _log.info("Supervisor started: %d processes.", self._processes)
         try:
@@ -88,8 +88,8 @@ class Supervisor:
                 continue  # it was ended because files have changed
             if self._burst and code in (0, 1):
                 return code
-            if code == _BAD_USAGE and first and not self._reload:
-                self._stop(signal.SIGTERM)
+            if code == _BAD_USAGE and first and not self._reload and not await self._others_begin():
+                self._stop("No worker process can begin")
                 return code
             dead, first = session, False
             pause = _FIRST_PAUSE if loop.time() - started > _HEALTHY_AFTER else min(_LONGEST_PAUSE, pause * 2)
@@ -100,6 +100,12 @@ class Supervisor:
             await self._pause(pause)
             if self._stopping.is_set():
                 return 0
+
+    async def _others_begin(self) -> bool:
+        """Return whether other children begin where one could not (its backend was away for a moment): they still live later."""
+        if self._children:
+            await self._pause(_HEALTHY_AFTER)
+        return bool(self._children) and not self._stopping.is_set()
 
     async def _run_child(self, session: str, *, replaces: str) -> int:
         arguments = [*self._arguments, "--lifeline", str(self._lifeline), "--session", session]
@@ -123,9 +129,12 @@ class Supervisor:
         except TimeoutError:
             return
 
-    def _stop(self, number: signal.Signals) -> None:
+    def _on_signal(self, number: signal.Signals) -> None:
+        self._stop(number.name)
+
+    def _stop(self, cause: str) -> None:
         if not self._stopping.is_set():
-            _log.info("%s: stopping %d processes.", number.name, len(self._children))
+            _log.info("%s: stopping %d processes.", cause, len(self._children))
             asyncio.get_running_loop().call_later(self._grace + _SLACK, self._kill)
         self._stopping.set()
         self._signal_children(signal.SIGTERM)
