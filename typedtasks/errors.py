@@ -36,6 +36,7 @@ __all__ = [
     "error_details",
     "field_values",
     "fields_model",
+    "one_line",
     "printable",
     "representation",
 ]
@@ -340,6 +341,11 @@ def describe(errors: Sequence[ErrorDetails], *, indent: str = "  ") -> str:
 def printable(text: str) -> str:
     """Return the text with what is no Unicode (lone surrogates) escaped, so that it can be sent, stored and shown."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def one_line(text: str) -> str:
+    """Return the text on one line: what could steer a terminal, or begin a line of its own, is escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def representation(value: object) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from typedtasks.backend import Backend, TaskId, created_ms
 from typedtasks.batching import Batcher, cancel_and_wait
@@ -16,12 +16,17 @@ from typedtasks.outcome import is_success
 
 __all__ = ["Outcomes"]
 
+T = TypeVar("T")
+
 _LOOK_AGAIN: Final = 5.0
 """Seconds between the looks for outcomes whose push was missed."""
 _READ_LIMIT: Final = 500
 """Outcomes that are read in one call."""
 _PATIENCE_MS: Final = 5_000
 """How old an id is before the backend is asked whether it knows it at all: the task may have been purged."""
+_AWAY: Final = 4.5
+"""Seconds that a backend may be away while someone begins to wait, until they are told."""
+_PAUSE: Final = 0.1
 _MEMORY: Final = 512
 """How many outcomes are remembered that were pushed before anyone here waited for them."""
 _MEMORABLE: Final = 4096
@@ -117,10 +122,13 @@ class Outcomes:
             self._watchman = asyncio.create_task(self._watch(), name="typedtasks-outcomes")
         try:
             if foreign:
-                await self._watches.submit([id])
+                await self._ask_to_be_told(id)
             if is_told and sent > self._told.since:
                 return await asyncio.shield(waiter.outcome)
-            outcome = (await self._reads.submit([id]))[0]
+            try:
+                outcome = (await self._reads.submit([id]))[0]
+            except BackendUnavailable as away:
+                outcome = await self._ask_again(self._reads, id, away)
             if outcome is not None:
                 return outcome
             if age >= ttl_ms:
@@ -138,6 +146,25 @@ class Outcomes:
                     task = asyncio.create_task(self._unwatch(id), name="typedtasks-unwatching")
                     self._unwatching.add(task)
                     task.add_done_callback(self._unwatching.discard)
+
+    async def _ask_to_be_told(self, id: TaskId) -> None:
+        try:
+            await self._watches.submit([id])
+        except BackendUnavailable as away:
+            await self._ask_again(self._watches, id, away)
+
+    async def _ask_again(self, questions: Batcher[TaskId, T], id: TaskId, away: BackendUnavailable) -> T:
+        """Return the answer when the backend is back: who waited before does not hear of it either. Raises `away` after a while."""
+        try:
+            async with asyncio.timeout(_AWAY):
+                while True:
+                    await asyncio.sleep(_PAUSE)
+                    try:
+                        return (await questions.submit([id]))[0]
+                    except BackendUnavailable as error:
+                        away = error
+        except TimeoutError:
+            raise away from None
 
     async def read(self, id: TaskId) -> bytes | None:
         """Return the outcome of a task if it has ended, without waiting for it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from redis import Redis
@@ -14,6 +15,7 @@ from tests.redis_server import RedisServer, redis_server
 from typedtasks import BackendFull, BackendUnavailable, BackendUnsupported, Broker, ResultTimeout, Worker
 from typedtasks.backend import Once, SessionLost
 from typedtasks.backends.redis import RedisBackend
+from typedtasks.backends.redis.client import looked_at
 from typedtasks.testing import BackendHarness, Client
 from typedtasks.testing.harness import finish, park, publication
 
@@ -256,6 +258,58 @@ async def test_an_old_redis_is_refused_with_its_version() -> None:
         await Broker(f"redis://127.0.0.1:{port}/0").open()
     await asyncio.wait_for(gone.wait(), 5)
     server.close()
+
+
+async def test_a_redis_that_loads_its_data_is_waited_for() -> None:
+    """Until it is done, it says that it has no append-only file."""
+    answers = [b"redis_version:7.0.15\r\nloading:1\r\naof_enabled:0\r\n", b"redis_version:7.0.15\r\nloading:0\r\naof_enabled:1\r\n"]
+
+    class Loading:
+        """A server of whose answers the test knows."""
+
+        async def everywhere(self, what: str, *arguments: object) -> list[tuple[str, Any]]:
+            return [("here", answers.pop(0))]
+
+    assert b"aof_enabled:1" in cast("bytes", (await looked_at(cast("Any", Loading())))[0][1])
+    assert not answers
+
+
+async def test_keys_that_something_else_has_written_end_no_worker(redis_url: str, empty_redis: Redis) -> None:
+    """Who sends is told; the worker goes on when they are put right, and what it had finished is settled then."""
+    broker = Broker(redis_url)
+    let_go = asyncio.Event()
+
+    @broker.task(name="hold")
+    async def hold(x: int) -> int:
+        await let_go.wait()
+        return x
+
+    async with broker, Worker(broker):
+        held = await hold.enqueue(1)
+        async with asyncio.timeout(10):
+            while not (await broker.counts()).running:
+                await asyncio.sleep(0.01)
+        empty_redis.rename("tt:{default}:s1", "aside")
+        empty_redis.set("tt:{default}:s1", "foreign")
+        with pytest.raises(BackendUnavailable, match="something else has written to the keys"):
+            await hold.enqueue(2)
+        let_go.set()
+        empty_redis.rename("aside", "tt:{default}:s1")
+        assert await held.result(timeout=20) == 1
+        assert await (await hold.enqueue(3)).result(timeout=20) == 3
+
+
+async def test_a_cancelled_task_that_waits_for_a_worker_for_a_month_is_never_run(
+    harness: BackendHarness, empty_redis: Redis
+) -> None:
+    """What was asked for is kept at least as long."""
+    client = await harness.client()
+    envelope = publication()
+    await client.backend.publish([envelope])
+    await client.backend.cancel([envelope.id])
+    seconds, _ = cast("tuple[int, int]", empty_redis.time())
+    assert cast("float", empty_redis.zscore("tt:{default}:x", envelope.id)) / 1000 - seconds > 29 * 86400
+    assert cast("int", empty_redis.ttl("tt:{default}:x")) > 29 * 86400
 
 
 async def test_a_server_that_never_answers_is_given_up_within_five_seconds() -> None:

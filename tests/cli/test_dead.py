@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import another_broker, put_raw
-from typedtasks import DeadLetter, Worker
+from typedtasks import Broker, DeadLetter, Worker
 from typedtasks.backend import Buried, TaskId
 from typedtasks.cli import main
+from typedtasks.cli.logs import set_up_logging
 from typedtasks.cli.showing import shown_text, shown_time
 from typedtasks.envelope import Header, write_header
 
@@ -293,3 +295,51 @@ def test_what_is_shown_has_bounds() -> None:
     assert shown_text("abc", longest=2) == "ab..."
     assert shown_time(0) == "1970-01-01T00:00:00+00:00"
     assert shown_time(2.0**60) == "-"
+
+
+def test_names_and_payloads_cannot_forge_lines_of_the_lists(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line that begins a letter or a parked task is never one that a message has written."""
+    forged = "x\n\ndefault.AZPuV0aAx1dZ0aFq8RtW  2026-05-01T12:00:00+00:00  shop.charge"
+    asyncio.run(bury(f"no envelope {forged}".encode()))
+
+    async def park() -> None:
+        broker, _ = another_broker()
+        async with broker, asyncio.timeout(10), Worker(broker):
+            await put_raw(broker, write_header(Header(forged)) + forged.encode())
+            while (await broker.counts()).parked < 2:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(park())
+    for command in ("dead", "parked"):
+        assert main([command, "list", target]) == 1
+        assert not [line for line in capsys.readouterr().out.splitlines() if line.startswith("default.AZPuV0a")]
+
+
+def test_the_log_of_a_worker_cannot_be_forged_by_a_message(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Neither by a task's name nor by what an exception says: one line stays one line, and nothing steers the terminal."""
+    broker = Broker(f"sqlite:///{tmp_path / 'tasks.db'}")
+
+    @broker.task(name="fail")
+    async def fail(text: str) -> None:
+        raise ValueError(text)
+
+    async def run() -> None:
+        async with broker, asyncio.timeout(10), Worker(broker):
+            await put_raw(broker, write_header(Header("unknown\n12:00:00 ERROR all is lost \x1b[31m")) + b"{}")
+            await (await fail.enqueue("red \x1b[31m")).outcome()
+            while not (await broker.counts()).parked:
+                await asyncio.sleep(0.01)
+
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    root.handlers.clear()  # else they would be closed
+    try:
+        set_up_logging("text", "info")
+        asyncio.run(run())
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+    log = capfd.readouterr().err
+    assert r"unknown\n12:00:00 ERROR all is lost \x1b[31m (default." in log
+    assert r"red \x1b[31m" in log
+    assert "\x1b" not in log

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from typedtasks import Broker, ResultLost, waiting
+from typedtasks import BackendUnavailable, Broker, ResultLost, waiting
 from typedtasks.backend import TaskId, new_task_id
 from typedtasks.backends.memory import MemoryBackend
 from typedtasks.backends.memory_state import Entry
@@ -35,6 +35,8 @@ class Pushing(MemoryBackend):
     """A backend that pushes outcomes to the client whose name is in the envelope, and counts what it is asked for."""
 
     reads = 0
+    refusals = 0
+    """How many more questions are not answered."""
 
     @property
     def reply_to(self) -> str:
@@ -43,8 +45,19 @@ class Pushing(MemoryBackend):
 
     async def read_outcomes(self, ids: Sequence[TaskId]) -> dict[TaskId, bytes]:
         """Count the question."""
+        self._refuse()
         self.reads += 1
         return await super().read_outcomes(ids)
+
+    async def watch(self, ids: Sequence[TaskId]) -> None:
+        """Be away now and then."""
+        self._refuse()
+        await super().watch(ids)
+
+    def _refuse(self) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise BackendUnavailable("It is away.")
 
 
 class Waits:
@@ -117,6 +130,31 @@ async def test_what_is_older_than_its_time_to_live_is_asked_for() -> None:
     waits.backend.outcomes[id] = (SUCCESS, waits.clock.now() * 1000 + 1)
     assert await waits.wait(id) == SUCCESS
     assert waits.backend.reads == 1
+    await waits.outcomes.close()
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+async def test_who_begins_to_wait_while_the_backend_is_away_waits_until_it_is_back(foreign: bool) -> None:
+    """As everybody does who waited before: a restart of the backend is nothing that they have to know."""
+    waits = Waits()
+    id = waits.sent()
+    waits.outcomes.interrupted()  # so that a question is asked
+    waits.backend.outcomes[id] = (SUCCESS, waits.clock.now() * 1000 + 60_000)
+    waits.backend.refusals = 2
+    async with asyncio.timeout(5):
+        assert await waits.outcomes.wait(id, foreign=foreign, ttl_ms=60_000) == SUCCESS
+    assert waits.backend.refusals == 0
+    await waits.outcomes.close()
+
+
+async def test_who_begins_to_wait_while_the_backend_is_away_for_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the backend's own error."""
+    monkeypatch.setattr(waiting, "_AWAY", 0.05)
+    waits = Waits()
+    waits.outcomes.interrupted()
+    waits.backend.refusals = 1_000
+    with pytest.raises(BackendUnavailable, match="It is away"):
+        await waits.wait(waits.sent())
     await waits.outcomes.close()
 
 

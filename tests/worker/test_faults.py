@@ -11,7 +11,7 @@ from typing import Annotated
 import pytest
 from pydantic import AfterValidator, BaseModel
 
-from typedtasks import Broker, Crashed, DefinitionError, Failure, Retry, TaskError, TaskHandle, Worker
+from typedtasks import Broker, Context, Crashed, DefinitionError, Depends, Failure, Retry, Success, TaskError, TaskHandle, Worker
 from typedtasks.backend import Priority, Publication, new_task_id
 from typedtasks.envelope import Header, write_header
 from typedtasks.outcome import Outcome
@@ -83,6 +83,22 @@ async def test_a_validator_that_raises_anything_makes_a_dead_letter(broker: Brok
     assert outcome.type == "PayloadRejected"
     assert "address" in outcome.message
     assert "KeyError: 'xx'" in outcome.message
+
+
+async def test_a_timeout_beyond_any_calendar_has_no_deadline(broker: Broker) -> None:
+    """An envelope may say any number."""
+
+    @broker.task(name="tell")
+    async def tell(context: Context = Depends()) -> bool:
+        return context.deadline is None
+
+    async def send() -> TaskHandle[bool]:
+        id = new_task_id("default", 0.0)
+        body = write_header(Header("tell", timeout=1e308)) + b"{}"
+        await broker.backend.publish([Publication(id, "default", Priority.NORMAL, body)])
+        return broker.handle(tell, id)
+
+    assert await _outcome_and_next(broker, send) == Success(True)
 
 
 async def test_a_task_that_cancels_itself_has_crashed(broker: Broker) -> None:

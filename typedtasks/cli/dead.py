@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typedtasks.broker import Broker
 from typedtasks.cli.loading import UsageError, load_broker
 from typedtasks.cli.showing import Curtain, counted, print_lists, priority_name, shown_text, to_json
+from typedtasks.errors import one_line
 from typedtasks.ids import TaskId, is_task_id, queue_of
 from typedtasks.operating import DeadLetter, LetterFilter, Moment, Replay
 
@@ -139,7 +140,7 @@ async def _replay(broker: Broker, selection: Selection, *, force: bool, dry_run:
             done = "would be put back" if dry_run else "put back"
             print(f"{counted(len(replay.put_back), 'dead letter')} {done} into {name}.")
         for id, reason in would_fail.items():
-            print(f"{shown_text(id)} would fail again and stays: {shown_text(reason)}")
+            print(f"{one_line(id)} would fail again and stays: {shown_text(reason)}")
         _print_missing(missing, selection.queues)
     return 1 if would_fail or missing else 0
 
@@ -184,9 +185,9 @@ def _as_object(letter: DeadLetter, curtain: Curtain) -> dict[str, object]:
 
 def _line(letter: DeadLetter, curtain: Curtain) -> str:
     died = letter.died.isoformat(timespec="seconds")
-    task = shown_text(letter.task) or "(its envelope cannot be read)"
-    reason = shown_text(letter.reason).replace("\n", "\n  ")
-    return f"{shown_text(letter.id)}  {died}  {task}\n  {reason}\n  {curtain.shown(letter.task, letter.payload)}\n"
+    task = one_line(letter.task) or "(its envelope cannot be read)"
+    more = f"{shown_text(letter.reason)}\n{curtain.shown(letter.task, letter.payload)}".replace("\n", "\n  ")
+    return f"{one_line(letter.id)}  {died}  {task}\n  {more}\n"
 
 
 def _page(letter: DeadLetter, obstacle: str | None, curtain: Curtain) -> str:
@@ -205,4 +206,4 @@ def _page(letter: DeadLetter, obstacle: str | None, curtain: Curtain) -> str:
     }
     width = max(map(len, rows)) + 2
     indent = "\n" + " " * width
-    return "\n".join(f"{shown_text(name).ljust(width)}{shown_text(text).replace(chr(10), indent)}" for name, text in rows.items())
+    return "\n".join(f"{one_line(name).ljust(width)}{shown_text(text).replace(chr(10), indent)}" for name, text in rows.items())

@@ -10,7 +10,8 @@ from dataclasses import asdict
 from typedtasks.backend import Counts, SessionState, Waiting
 from typedtasks.broker import Broker
 from typedtasks.cli.loading import UsageError, load_broker
-from typedtasks.cli.showing import counted, shown_text, to_json
+from typedtasks.cli.showing import counted, to_json
+from typedtasks.errors import one_line
 
 __all__ = ["cancel_tasks", "purge_queues", "show_queues", "show_workers"]
 
@@ -65,7 +66,7 @@ def _print_counts(counts: Mapping[str, Counts], parked: Sequence[Waiting]) -> No
     for name, count in counts.items():
         print(name.ljust(width), *(str(asdict(count)[state]).rjust(9) for state in _STATES))
     for task in parked:
-        print(f"parked: {shown_text(task.id)} waits for a worker that knows {task.awaits!r}")
+        print(f"parked: {one_line(task.id)} waits for a worker that knows {task.awaits!r}")
 
 
 async def _show_workers(broker: Broker, queues: Sequence[str] | None, *, as_json: bool) -> int:
@@ -93,7 +94,7 @@ def _print_workers(sessions: Sequence[SessionState]) -> None:
     print("queue".ljust(width), "session".ljust(longest), "lease".rjust(8), "holds".rjust(6))
     for session in sessions:
         lease = f"{session.lease_ms / 1000:.1f} s" if session.lease_ms else "ended"
-        print(session.queue.ljust(width), shown_text(session.id).ljust(longest), lease.rjust(8), str(session.held).rjust(6))
+        print(session.queue.ljust(width), one_line(session.id).ljust(longest), lease.rjust(8), str(session.held).rjust(6))
 
 
 async def _purge(broker: Broker, queues: Sequence[str], *, dead: bool, yes: bool, dry_run: bool, as_json: bool) -> int:

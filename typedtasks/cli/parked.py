@@ -10,7 +10,8 @@ from typedtasks.backend import Waiting
 from typedtasks.broker import Broker
 from typedtasks.cli.dead import Selection, queues_of
 from typedtasks.cli.loading import load_broker
-from typedtasks.cli.showing import Curtain, print_lists, priority_name, shown_text, shown_time, to_json
+from typedtasks.cli.showing import Curtain, print_lists, priority_name, shown_time, to_json
+from typedtasks.errors import one_line
 from typedtasks.ids import created_ms
 from typedtasks.operating import moment_ms
 
@@ -73,7 +74,5 @@ def _as_object(task: Waiting, curtain: Curtain) -> dict[str, object]:
 
 def _line(task: Waiting, curtain: Curtain) -> str:
     sent, again = shown_time(created_ms(task.id)), shown_time(task.due_ms)
-    payload = curtain.shown(task.awaits, task.body.partition(b"\n")[2])
-    return (
-        f"{shown_text(task.id)}  sent {sent}  {shown_text(task.awaits)}\n  no worker knows it; tried again {again}\n  {payload}\n"
-    )
+    payload = curtain.shown(task.awaits, task.body.partition(b"\n")[2]).replace("\n", "\n  ")
+    return f"{one_line(task.id)}  sent {sent}  {one_line(task.awaits)}\n  no worker knows it; tried again {again}\n  {payload}\n"

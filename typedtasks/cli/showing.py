@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from typedtasks.backend import Priority
-from typedtasks.errors import DefinitionError
+from typedtasks.errors import DefinitionError, one_line
 from typedtasks.task import AnyTask
 
 __all__ = ["Curtain", "counted", "print_lists", "priority_name", "shown_bytes", "shown_text", "shown_time", "to_json"]
@@ -76,7 +76,7 @@ def shown_time(ms: float) -> str:
 def shown_text(text: str, *, longest: int | None = None) -> str:
     """Return text that cannot steer a terminal: what is not printable is escaped, but for line ends."""
     cut = text if longest is None or len(text) <= longest else text[:longest] + "..."
-    return "".join(character if character.isprintable() or character == "\n" else repr(character)[1:-1] for character in cut)
+    return "\n".join(map(one_line, cut.split("\n")))
 
 
 def shown_bytes(data: bytes, *, longest: int | None = None) -> str:

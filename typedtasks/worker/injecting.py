@@ -86,8 +86,8 @@ class Injector:
             attempt=header.attempt,
             queue=delivery.queue,
             labels=MappingProxyType(dict(header.labels)),
-            deadline=datetime.fromtimestamp(now + timeout, UTC) if timeout else None,
-            soft_deadline=datetime.fromtimestamp(now + soft_timeout, UTC) if soft_timeout else None,
+            deadline=_deadline(now, timeout),
+            soft_deadline=_deadline(now, soft_timeout),
             report=partial(self.report, received),
         )
         context.run_by(asyncio.current_task())
@@ -95,6 +95,13 @@ class Injector:
         values = {**self._values, Context: context}
         scope = Scope(f"{header.task} ({delivery.id})", self._broker.providers, values, lane)
         return Injection(received, context, scope, lane)
+
+
+def _deadline(now: float, timeout: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(now + timeout, UTC) if timeout else None
+    except (OverflowError, ValueError, OSError):
+        return None  # a foreign envelope's timeout, beyond any calendar
 
 
 class Injection:

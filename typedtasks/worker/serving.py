@@ -10,7 +10,7 @@ from typing import Final
 
 from typedtasks.backend import Bury, Delivery, Finish, Reschedule, Session, SessionLost, Settlement, TaskId
 from typedtasks.batching import cancel_and_wait
-from typedtasks.errors import BackendUnavailable
+from typedtasks.errors import BackendUnavailable, one_line
 from typedtasks.outcome import OutcomeLine, is_success, read_outcome
 from typedtasks.worker.execution import Execution
 from typedtasks.worker.hand import Hand
@@ -282,7 +282,7 @@ class Serving:
         """Count and log whatever is not a success. A retry was logged where its error was known."""
         tally, delivery = self._tally, settlement.delivery
         task = self._execution.name_of(delivery)
-        who, extra = f"{task} ({delivery.id})", {"fields": {"task": task, "id": delivery.id}}
+        who, extra = one_line(f"{task} ({delivery.id})"), {"fields": {"task": task, "id": delivery.id}}
         match settlement:
             case Reschedule(awaits=name) if name:
                 tally.parked += 1

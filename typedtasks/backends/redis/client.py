@@ -24,14 +24,14 @@ from typedtasks.backend import (
     queue_of,
 )
 from typedtasks.backends.redis.codec import values_of
-from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Executor, Messages, Script, prefix_of, translated
+from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Executor, ForeignKeys, Messages, Script, prefix_of, translated
 from typedtasks.backends.redis.deployment import Deployment, deployment_of
 from typedtasks.backends.redis.operator import Operator
 from typedtasks.backends.redis.session import RedisSession, SessionScripts
 from typedtasks.backends.urls import redacted
 from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported, BrokerClosed, representation
 
-__all__ = ["RedisBackend"]
+__all__ = ["RedisBackend", "looked_at"]
 
 _OLDEST: Final = (7, 0)
 _PUBLISH_LIMIT: Final = 1000
@@ -39,6 +39,7 @@ _PUBLISH_BYTES: Final = 8 * 1024 * 1024
 """Envelopes beyond this size go into another call, so that each is done well within its time."""
 _WATCH_MS: Final = 24 * 3600 * 1000
 _SCAN: Final = 1000
+_LOADING_PAUSE: Final = 0.1
 _PAUSES: Final = (0.05, 0.2, 0.5)
 _NO_DUPLICATES: Final[Mapping[TaskId, TaskId]] = MappingProxyType({})
 
@@ -79,7 +80,7 @@ class RedisBackend:
         messages = deployment.messages({f"tt:done:{self._reply_to}": self._on_outcomes}, listener.interrupted)
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT + 0.5):
-                durability = _check_servers(await commands.everywhere("Opening the broker", "INFO"))
+                durability = _check_servers(await looked_at(commands))
                 await messages.open()
         except BaseException as error:
             await messages.close()
@@ -121,7 +122,7 @@ class RedisBackend:
         arguments = (self._reply_to, number, next(iter(self._unanswered)), *envelopes)
         try:
             return cast("bytes", await self._open_commands.run(self._publish_script, queue, "Sending tasks", *arguments))
-        except BackendFull:
+        except (BackendFull, ForeignKeys):
             raise
         except BackendUnavailable as error:
             return await self._publish_again(queue, arguments, error, deadline)
@@ -287,6 +288,19 @@ class RedisBackend:
             if length < -1 or at > len(message):
                 raise ValueError(f"the outcome of {id} is said to have {length} bytes, and has others")
             listener.settled(id, message[length_end + 1 : at] if length >= 0 else None)
+
+
+async def looked_at(commands: Executor) -> Sequence[tuple[str, object]]:
+    """Return the servers' names and replies to INFO. While one loads its data it cannot be used, and says wrong things: wait."""
+    deadline = asyncio.get_running_loop().time() + COMMAND_TIMEOUT
+    while True:
+        answers = await commands.everywhere("Opening the broker", "INFO")
+        loading = [shown for shown, reply in answers if isinstance(reply, bytes) and b"\nloading:1" in reply]
+        if not loading:
+            return answers
+        if asyncio.get_running_loop().time() > deadline:
+            raise BackendUnavailable(f"Opening the broker: Redis at {loading[0]} is still loading its data from the disk.")
+        await asyncio.sleep(_LOADING_PAUSE)
 
 
 def _check_servers(answers: Sequence[tuple[str, object]]) -> str:

@@ -15,7 +15,7 @@ from typedtasks.backends.redis.watching import ASK_AGAIN, SLOW_AFTER
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendFull, BackendUnavailable, representation
 
-__all__ = ["COMMAND_TIMEOUT", "Commands", "Executor", "Messages", "Script", "Server", "prefix_of", "translated"]
+__all__ = ["COMMAND_TIMEOUT", "Commands", "Executor", "ForeignKeys", "Messages", "Script", "Server", "prefix_of", "translated"]
 
 COMMAND_TIMEOUT: Final = 4.0
 """Seconds that one command may take, connecting included: whoever calls is told within five."""
@@ -28,6 +28,10 @@ _WARY_MESSAGE_WAIT: Final = 3.0
 _SHARED: Final = "-- common.lua\n"
 
 _log = logging.getLogger("typedtasks.redis")
+
+
+class ForeignKeys(BackendUnavailable):
+    """Something else has written to our keys. A script may have done a part of its work, so the same one is not sent again."""
 
 
 class Script:
@@ -71,13 +75,18 @@ def translated(shown: str, what: str, error: Exception) -> Exception:
         return BackendUnavailable(
             f"{what}: Redis at {shown} is read-only ({text}): it is a replica. Name its primary, or its Sentinels."
         )
+    if code == "WRONGTYPE":  # whoever did it can put it right, and nothing is lost until then
+        return ForeignKeys(
+            f"{what}: something else has written to the keys of typedtasks in Redis at {shown} ({text}). "
+            "Delete what is foreign, or give typedtasks a database of its own."
+        )
     if code.isupper() and code not in _MISTAKES:  # NOREPLICAS, MISCONF, BUSY, UNBLOCKED, LOADING ...: a state that may pass
         return BackendUnavailable(f"{what}: Redis at {shown} cannot do this now: {text.rstrip('.')}.")
     return error
 
 
 _REFUSALS: Final = ("NOAUTH", "WRONGPASS")
-_MISTAKES: Final = ("ERR", "WRONGTYPE", "NOGROUP", "NOSCRIPT", "CROSSSLOT", "EXECABORT", "BUSYGROUP")
+_MISTAKES: Final = ("ERR", "NOGROUP", "NOSCRIPT", "CROSSSLOT", "EXECABORT", "BUSYGROUP")
 _NO_PRIMARY: Final = ("READONLY", "UNBLOCKED", "MASTERDOWN", "NOREPLICAS")
 """Errors of a server that another one may have replaced: what is sent next goes over a new connection."""
 
