@@ -307,9 +307,9 @@ async def test_a_cancelled_task_that_waits_for_a_worker_for_a_month_is_never_run
     envelope = publication()
     await client.backend.publish([envelope])
     await client.backend.cancel([envelope.id])
-    seconds, _ = cast("tuple[int, int]", empty_redis.time())
+    seconds, _ = empty_redis.time()
     assert cast("float", empty_redis.zscore("tt:{default}:x", envelope.id)) / 1000 - seconds > 29 * 86400
-    assert cast("int", empty_redis.ttl("tt:{default}:x")) > 29 * 86400
+    assert empty_redis.ttl("tt:{default}:x") > 29 * 86400
 
 
 async def test_a_server_that_never_answers_is_given_up_within_five_seconds() -> None:
