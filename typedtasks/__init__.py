@@ -3,6 +3,7 @@
 from typedtasks.backend import Counts, SessionState, Waiting
 from typedtasks.broker import Broker
 from typedtasks.clock import Duration
+from typedtasks.codecs import Compress, Encrypt
 from typedtasks.context import Context
 from typedtasks.errors import (
     BackendFull,
@@ -46,6 +47,7 @@ __all__ = [
     "Call",
     "Cancellation",
     "Cancelled",
+    "Compress",
     "Context",
     "Counts",
     "Crashed",
@@ -53,6 +55,7 @@ __all__ = [
     "DefinitionError",
     "Depends",
     "Duration",
+    "Encrypt",
     "Expired",
     "Failure",
     "Injected",

@@ -16,6 +16,7 @@ from typedtasks.backend import Backend, Publication
 from typedtasks.backends import DEFAULT_URL, backend_from_url, redacted
 from typedtasks.batching import Batcher
 from typedtasks.clock import Clock, Duration, SystemClock, milliseconds, seconds
+from typedtasks.codecs import PayloadCodec
 from typedtasks.contract import default_task_name
 from typedtasks.decorator import TaskDecorator, make_task
 from typedtasks.errors import BrokerClosed, DefinitionError, TaskError
@@ -24,6 +25,7 @@ from typedtasks.ids import TaskId, is_queue_name, is_task_id, new_task_id, new_t
 from typedtasks.injection import Providers
 from typedtasks.operating import Operating
 from typedtasks.options import TaskDefinition, TaskOptions, define, is_task_name
+from typedtasks.sealing import Sealing
 from typedtasks.task import AnyTask, AsyncTask, Call, SyncTask, Task
 from typedtasks.waiting import Outcomes
 
@@ -60,7 +62,8 @@ class Broker(Operating):
 
     `default_queue` takes the calls of tasks that name no queue. `max_payload` is the largest size of a call's arguments as
     JSON, in bytes, and `max_result` that of a result. `result_ttl` is how long outcomes are kept. `reserved` are the names of
-    tasks that are retired: no task may have them again. Raises `BackendUnsupported` for a URL that means nothing.
+    tasks that are retired: no task may have them again. `codecs` encode payloads and results, in this order:
+    `[Compress(), Encrypt(keys)]`; clients and workers need the same. Raises `BackendUnsupported` for a URL that means nothing.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Broker(Operating):
         max_result: int = 16 * 1024 * 1024,
         result_ttl: Duration = 24 * 3600.0,
         reserved: Iterable[str] = (),
+        codecs: Sequence[PayloadCodec] = (),
         clock: Clock | None = None,
     ) -> None:
         if url is None:
@@ -86,6 +90,9 @@ class Broker(Operating):
         if not isinstance(cast("object", default_queue), str) or not is_queue_name(default_queue):
             raise DefinitionError(f"default_queue={default_queue!r} is not a queue name: letters, digits, '_' or '-'.")
         self.max_payload = max_payload
+        self.sealing = Sealing(codecs, max_payload=max_payload, max_result=max_result)
+        """What its codecs do to payloads and outcomes."""
+        self._seals = bool(self.sealing.names)
         self.clock: Clock = clock or SystemClock()
         self._defaults = TaskDefinition(
             "",
@@ -93,6 +100,7 @@ class Broker(Operating):
             result_ttl_ms=milliseconds(seconds(result_ttl, "result_ttl", positive=True)),
             max_payload=max_payload,
             max_result=max_result,
+            codecs=self.sealing.names,
         )
         self.reserved = _reserved(reserved)
         """The names of retired tasks, sorted."""
@@ -218,7 +226,8 @@ class Broker(Operating):
         self.check_open("enqueue")
         dispatch, now = call.dispatch, self.clock.now()
         id = new_task_id(dispatch.queue, now)
-        body = dispatch.line(self.backend.reply_to, now) + call.payload
+        payload = self.sealing.seal_call(call.payload, id, call.task.name) if self._seals else call.payload
+        body = dispatch.line(self.backend.reply_to, now) + payload
         earlier = await self._publications.submit(
             [Publication(id, dispatch.queue, dispatch.priority, body, dispatch.delay_ms, dispatch.eta_ms, dispatch.once)]
         )
@@ -274,17 +283,20 @@ class Broker(Operating):
     async def wait_outcome(self, id: TaskId, *, foreign: bool, ttl_ms: int) -> bytes:
         """Return an outcome as bytes once there is one. `TaskHandle.outcome` is the usual way."""
         self.check_open("result")
-        return await self._outcomes.wait(id, foreign=foreign, ttl_ms=ttl_ms)
+        outcome = await self._outcomes.wait(id, foreign=foreign, ttl_ms=ttl_ms)
+        return self.sealing.open_outcome(outcome, id) if self._seals else outcome
 
     async def read_outcome(self, id: TaskId) -> bytes | None:
         """Return an outcome as bytes if there is one. `TaskHandle.peek` is the usual way."""
         self.check_open("peek")
-        return await self._outcomes.read(id)
+        outcome = await self._outcomes.read(id)
+        return outcome if outcome is None or not self._seals else self.sealing.open_outcome(outcome, id)
 
     async def read_progress(self, id: TaskId) -> bytes | None:
         """Return how far a task has come, as bytes, if it has said so. `TaskHandle.progress` is the usual way."""
         self.check_open("progress")
-        return (await self.backend.read_reports([id])).get(id)
+        body = (await self.backend.read_reports([id])).get(id)
+        return body if body is None or not self._seals else self.sealing.open_progress(body, id)
 
     async def cancel_task(self, id: TaskId) -> None:
         """Ask for a task's cancellation. `TaskHandle.cancel` is the usual way."""
@@ -326,7 +338,8 @@ class Broker(Operating):
                 id,
                 dispatch.queue,
                 dispatch.priority,
-                dispatch.line(reply_to, now) + call.payload,
+                dispatch.line(reply_to, now)
+                + (self.sealing.seal_call(call.payload, id, call.task.name) if self._seals else call.payload),
                 dispatch.delay_ms,
                 dispatch.eta_ms,
                 dispatch.once,

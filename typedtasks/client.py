@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import warnings
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -20,6 +20,7 @@ from typing_extensions import TypeVar, Unpack, deprecated
 from typedtasks.backend import Backend, TaskId
 from typedtasks.broker import Broker
 from typedtasks.clock import Clock, Duration
+from typedtasks.codecs import PayloadCodec
 from typedtasks.errors import BrokerClosed, DefinitionError, TaskError
 from typedtasks.handle import TaskHandle
 from typedtasks.options import EnqueueOptions, PriorityName, TaskOptions
@@ -163,14 +164,17 @@ class RemoteTasks:
 class AsyncClient:
     """Sends the tasks of a service, and reads their typed outcomes, on an event loop. Generated clients are subclasses of it.
 
-    `url` is that of the service's broker; without it `TYPEDTASKS_URL` says it. Nothing is opened before `async with client:`.
+    `url` and `codecs` are those of the service's broker; without a URL `TYPEDTASKS_URL` says it. Nothing is opened before
+    `async with client:`.
     """
 
     max_payload: ClassVar[int] = 256 * 1024
     max_result: ClassVar[int] = 16 * 1024 * 1024
 
-    def __init__(self, url: str | Backend | None = None, *, clock: Clock | None = None) -> None:
-        broker = Broker(url, max_payload=self.max_payload, max_result=self.max_result, clock=clock)
+    def __init__(
+        self, url: str | Backend | None = None, *, codecs: Sequence[PayloadCodec] = (), clock: Clock | None = None
+    ) -> None:
+        broker = Broker(url, max_payload=self.max_payload, max_result=self.max_result, codecs=codecs, clock=clock)
         self.tasks = RemoteTasks(broker)
 
     async def open(self) -> Self:
@@ -209,8 +213,10 @@ class ThreadClient:
     max_payload: ClassVar[int] = 256 * 1024
     max_result: ClassVar[int] = 16 * 1024 * 1024
 
-    def __init__(self, url: str | Backend | None = None, *, clock: Clock | None = None) -> None:
-        broker = Broker(url, max_payload=self.max_payload, max_result=self.max_result, clock=clock)
+    def __init__(
+        self, url: str | Backend | None = None, *, codecs: Sequence[PayloadCodec] = (), clock: Clock | None = None
+    ) -> None:
+        broker = Broker(url, max_payload=self.max_payload, max_result=self.max_result, codecs=codecs, clock=clock)
         self.tasks = RemoteTasks(broker)
         self.loop = LoopThread(repr(self))
 

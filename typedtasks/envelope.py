@@ -52,6 +52,8 @@ class Header:
     """The user's own metadata."""
     soft_timeout: float = 0.0
     """Seconds until an execution is asked to end by itself; 0: what the task's definition says."""
+    codecs: tuple[str, ...] = ()
+    """By what the arguments were encoded, in this order."""
 
     def next_attempt(self) -> Header:
         """Return the header for the execution after this one."""
@@ -72,6 +74,7 @@ class _Line(TypedDict):
     timeout: NotRequired[Annotated[float, Field(ge=0, allow_inf_nan=False)]]
     soft_timeout: NotRequired[Annotated[float, Field(ge=0, allow_inf_nan=False)]]
     labels: NotRequired[dict[str, str]]
+    codecs: NotRequired[Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=8)]]
 
 
 _LINE: Final = TypeAdapter(_Line)
@@ -94,6 +97,8 @@ def write_header(header: Header) -> bytes:
         line["soft_timeout"] = header.soft_timeout
     if header.labels:
         line["labels"] = dict(header.labels)
+    if header.codecs:
+        line["codecs"] = list(header.codecs)
     return _LINE.dump_json(line) + b"\n"
 
 
@@ -137,4 +142,5 @@ def _parse(line: bytes) -> Header:
         timeout=fields.get("timeout", 0.0),
         soft_timeout=fields.get("soft_timeout", 0.0),
         labels=tuple(fields.get("labels", {}).items()),
+        codecs=tuple(fields.get("codecs", ())),
     )

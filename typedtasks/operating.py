@@ -10,14 +10,16 @@ from typing import Final, TypeAlias, cast
 
 from typedtasks.backend import Backend, Buried, Counts, SessionState, Waiting
 from typedtasks.clock import Clock
+from typedtasks.codecs import Undecodable
 from typedtasks.contract import Misfit
 from typedtasks.envelope import EnvelopeInvalid, EnvelopeReader, Header
 from typedtasks.errors import DefinitionError, describe, printable
 from typedtasks.ids import TaskId, is_task_id, queue_of
+from typedtasks.sealing import SEAL_ROOM, Sealing
 from typedtasks.task import AnyTask
 from typedtasks.waiting import Outcomes
 
-__all__ = ["Cancellation", "DeadLetter", "LetterFilter", "Moment", "Operating", "Replay", "moment_ms"]
+__all__ = ["Cancellation", "DeadLetter", "LetterFilter", "Moment", "Operating", "Replay", "header_of", "moment_ms"]
 
 Moment: TypeAlias = datetime | timedelta
 """A point in time: one with a zone, or how long ago it was."""
@@ -36,11 +38,7 @@ class DeadLetter(Buried):
     @classmethod
     def of(cls, buried: Buried) -> DeadLetter:
         """Return the letter with its envelope read."""
-        line, end, _ = buried.body.partition(b"\n")
-        try:
-            header = EnvelopeReader(0).read(line + end)[0]
-        except EnvelopeInvalid:
-            header = None
+        header = header_of(buried.body)
         return cls(buried.id, buried.queue, buried.priority, buried.reason, buried.died_ms, buried.deliveries, buried.body, header)
 
     @property
@@ -118,6 +116,7 @@ class Operating(ABC):
     backend: Backend
     clock: Clock
     max_payload: int
+    sealing: Sealing
     _outcomes: Outcomes
 
     @property
@@ -209,7 +208,7 @@ class Operating(ABC):
         today's signature.
         """
         try:
-            header, payload = EnvelopeReader(self.max_payload).read(letter.body)
+            header = EnvelopeReader(self.max_payload + SEAL_ROOM).read(letter.body)[0]
         except EnvelopeInvalid as invalid:
             return f"its envelope cannot be read: {invalid}"
         task = self.tasks.get(header.task)
@@ -219,13 +218,26 @@ class Operating(ABC):
             expired = datetime.fromtimestamp(header.expires_ms / 1000, UTC).isoformat(timespec="seconds")
             return f"it was not to be started after {expired}"
         try:
-            task.boundary.decode_arguments(payload)
+            task.boundary.decode_arguments(self.read_payload(letter))
+        except Undecodable as error:
+            return str(error)
         except Misfit as misfit:
-            found = describe(misfit.errors, indent="").strip().replace("\n", "; ")
+            shown = misfit.without_values() if self.sealing.hides else misfit
+            found = describe(shown.errors, indent="").strip().replace("\n", "; ")
             return f"its payload does not fit {task.name}{task.boundary.signature_text}: {found}"
         except DefinitionError as error:
             return str(error)
         return None
+
+    def read_payload(self, letter: Buried | Waiting) -> bytes:
+        """Return the arguments of a dead letter or of a waiting task as JSON, decoded by this broker's codecs.
+
+        Raises `Undecodable` where it has no such codec or key, or the payload was changed.
+        """
+        header, payload = header_of(letter.body), letter.body.partition(b"\n")[2]
+        if header is None:
+            raise Undecodable("its envelope cannot be read")
+        return self.sealing.open_call(payload, header.codecs, letter.id, header.task)
 
     async def drop(self, ids: Sequence[str], queue: str = "default") -> tuple[TaskId, ...]:
         """Delete dead letters of a queue for good, and return the ids of those that were there."""
@@ -261,6 +273,15 @@ class Operating(ABC):
             tuple(id for id in wanted if id in ended),
             tuple(id for id in named if id not in asked and id not in ended),
         )
+
+
+def header_of(body: bytes) -> Header | None:
+    """Return what an envelope says about its task, however long its arguments are; None where it cannot be read."""
+    line, end, _ = body.partition(b"\n")
+    try:
+        return EnvelopeReader(0).read(line + end)[0]
+    except EnvelopeInvalid:
+        return None
 
 
 def moment_ms(moment: Moment, now: float, name: str) -> int:

@@ -108,6 +108,8 @@ class TaskDefinition:
     result_ttl_ms: int = 0
     max_payload: int = 0
     max_result: int = 0
+    codecs: tuple[str, ...] = ()
+    """The names of the broker's codecs, which every call says."""
 
 
 @dataclass(slots=True)
@@ -181,6 +183,7 @@ def dispatch_of(definition: TaskDefinition, options: EnqueueOptions) -> Dispatch
         timeout=_timeout(name, options, "timeout"),
         soft_timeout=_timeout(name, options, "soft_timeout"),
         labels=_labels(name, options.get("labels", {})),
+        codecs=definition.codecs,
     )
     _check_timeouts(name, header.soft_timeout, header.timeout or definition.timeout)
     if len(write_header(header)) > MAX_HEADER // 2:

@@ -39,7 +39,9 @@ __all__ = [
     "Success",
     "ended_without_value",
     "is_success",
+    "read_line",
     "read_outcome",
+    "sealed_prefix",
     "success_prefix",
     "write_outcome",
 ]
@@ -119,6 +121,8 @@ class OutcomeLine(TypedDict):
     message: NotRequired[str]
     traceback: NotRequired[str]
     errors: NotRequired[list[_Misfit]]
+    codecs: NotRequired[list[str]]
+    """By what the second part was encoded: then it holds the whole outcome."""
 
 
 _LINE: Final = TypeAdapter(OutcomeLine)
@@ -137,6 +141,14 @@ _CLASSES: Final[dict[Ending, type[TaskFailed]]] = {
 def success_prefix(attempts: int) -> bytes:
     """Return what stands before the JSON of a result."""
     return _FIRST_SUCCESS if attempts == 1 else write_outcome("success", attempts=attempts)
+
+
+def sealed_prefix(line: OutcomeLine, codecs: Sequence[str]) -> bytes:
+    """Return what stands before an outcome that was encoded by codecs: how the task ended, and after how many attempts."""
+    shown: OutcomeLine = {"v": 1, "outcome": line["outcome"], "codecs": list(codecs)}
+    if "attempts" in line:
+        shown["attempts"] = line["attempts"]
+    return _LINE.dump_json(shown) + b"\n"
 
 
 def is_success(body: bytes) -> bool:
@@ -166,9 +178,19 @@ def read_outcome(body: bytes) -> tuple[OutcomeLine, bytes]:
     """Return the first line and the bytes of the value. Raises `ResultInvalid` where this version cannot read it."""
     if body.startswith(_FIRST_SUCCESS):
         return {"v": 1, "outcome": "success"}, body[len(_FIRST_SUCCESS) :]
-    line, _, value = body.partition(b"\n")
+    line = read_line(body)
+    if line.get("codecs"):
+        raise ResultInvalid(
+            f"The outcome was encoded with {', '.join(line.get('codecs', []))}, and this side has no such codecs: pass the same "
+            "Broker(codecs=...) as the worker has."
+        )
+    return line, body.partition(b"\n")[2]
+
+
+def read_line(body: bytes) -> OutcomeLine:
+    """Return the first line of an outcome, sealed or not. Raises `ResultInvalid` where this version cannot read it."""
     try:
-        return _LINE.validate_json(line), value
+        return _LINE.validate_json(body.partition(b"\n")[0])
     except ValidationError as error:
         found = describe(error_details(error))
         raise ResultInvalid(f"The stored outcome cannot be read by this version of typedtasks:{found}") from None

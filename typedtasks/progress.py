@@ -57,6 +57,8 @@ def read_progress(body: bytes) -> Progress:
     try:
         return _PROGRESS.validate_json(body)
     except ValidationError as error:
+        if body.startswith(b"["):
+            raise ResultInvalid("The stored progress was encoded: pass the same Broker(codecs=...) as the worker has.") from None
         found = describe(error_details(error))
         raise ResultInvalid(f"The stored progress cannot be read by this version of typedtasks:{found}") from None
 

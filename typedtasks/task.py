@@ -58,7 +58,7 @@ class Task(Generic[P, R_co, E_co]):
             function, task=definition.name, max_payload=definition.max_payload, max_result=definition.max_result, deps=deps
         )
         self._sender = sender
-        self._dispatch = Dispatch(Header(definition.name), definition.queue, definition.priority)
+        self._dispatch = Dispatch(Header(definition.name, codecs=definition.codecs), definition.queue, definition.priority)
         # Any: a task takes the place of its function, so it takes its name and docstring; the stub wants a function.
         functools.update_wrapper(cast("Any", self), function)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import another_broker, put_raw
-from typedtasks import Broker, DeadLetter, Worker
+from typedtasks import AsyncTask, Broker, DeadLetter, Encrypt, Worker
 from typedtasks.backend import Buried, TaskId
 from typedtasks.cli import main
 from typedtasks.cli.logs import set_up_logging
@@ -161,6 +161,40 @@ def test_labels_are_shown(target: str, capsys: pytest.CaptureFixture[str]) -> No
     id = asyncio.run(bury(write_header(Header("double", labels=(("tenant", "a"),))) + b"{}"))
     assert main(["dead", "show", target, id]) == 0
     assert "label tenant  a\n" in capsys.readouterr().out
+
+
+def test_an_encrypted_payload_is_shown_only_when_it_is_asked_for(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the keys of the application's broker; a key that it does not have is named."""
+    for id in "a", "b":
+        broker = Broker("sqlite:///tasks.db", codecs=[Encrypt({id: id.encode() * 32})], default_queue="sealed")
+        old = broker.task(name="double")(_double_text)
+        asyncio.run(_refused(broker, old))
+    change_module("Broker(", "Broker(codecs=[__import__('typedtasks').Encrypt({'a': b'a' * 32})], url=")
+    arguments = ["dead", "list", target, "--queue", "sealed"]
+    assert main(arguments) == 1
+    hidden = capsys.readouterr().out
+    assert hidden.count("(it is encrypted: --reveal shows it)") == 2
+    assert "canary" not in hidden
+    assert main([*arguments, "--reveal"]) == 1
+    shown = capsys.readouterr().out
+    assert '{"x":"canary"}' in shown
+    assert "(it was encrypted with the key 'b', which is not among the keys here)" in shown
+
+
+async def _double_text(x: str) -> int:
+    raise NotImplementedError
+
+
+async def _refused(broker: Broker, old: AsyncTask[[str], int]) -> None:
+    """Have a worker that has the same keys refuse a payload."""
+    worker_side = Broker("sqlite:///tasks.db", codecs=list(broker.sealing.codecs), default_queue="sealed")
+
+    @worker_side.task(name="double")
+    async def double(x: int) -> int:
+        return 2 * x
+
+    async with broker, worker_side, asyncio.timeout(10), Worker(worker_side):
+        await (await old.enqueue("canary")).outcome()
 
 
 def test_a_payload_with_a_secret_is_shown_only_when_it_is_asked_for(target: str, capsys: pytest.CaptureFixture[str]) -> None:

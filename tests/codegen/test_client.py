@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +15,19 @@ import pytest
 from tests.codegen import service
 from tests.codegen.every_type import broker as every_type
 from tests.codegen.generated import imported
-from typedtasks import Broker, BrokerClosed, DefinitionError, Failure, PayloadInvalid, Progress, Success, Worker
+from typedtasks import (
+    Broker,
+    BrokerClosed,
+    Compress,
+    DefinitionError,
+    Encrypt,
+    Failure,
+    PayloadInvalid,
+    Progress,
+    Success,
+    Worker,
+)
+from typedtasks.codecs import PayloadCodec
 from typedtasks_codegen import package_files, write_folder
 
 
@@ -34,12 +46,28 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     return place
 
 
-def broker_of(url: str) -> Broker:
+def broker_of(url: str, codecs: Sequence[PayloadCodec] = ()) -> Broker:
     """Return a broker of the service's functions at another place."""
-    broker = Broker(url)
+    broker = Broker(url, codecs=codecs)
     for task in service.broker.tasks.values():
         broker.task(name=task.name, raises=task.definition.raises)(task.function)
     return broker
+
+
+async def test_clients_take_the_codecs_of_their_service(library: ModuleType, url: str) -> None:
+    """Both kinds; what they send and read is encrypted."""
+    codecs: list[PayloadCodec] = [Compress(), Encrypt({"a": b"k" * 32})]
+    broker = broker_of(url, codecs)
+    reader = library.Reader(name="ada", born=date(1815, 12, 10))
+    async with broker, Worker(broker), library.Client(url, codecs=codecs) as client:
+        assert (await (await client.lend.enqueue(reader, "Emma", days=2)).result(timeout=10)).books == ["Emma"]
+
+        def blocking() -> list[str]:
+            with library.BlockingClient(url, codecs=codecs) as client:
+                books: list[str] = client.lend.enqueue(reader, "Ivanhoe", days=2).result(timeout=10).books
+                return books
+
+        assert await asyncio.to_thread(blocking) == ["Ivanhoe"]
 
 
 async def test_calls_of_a_client_give_typed_results(library: ModuleType, url: str) -> None:

@@ -55,6 +55,15 @@ def test_the_client_of_the_page_on_clients_works_and_is_typed(tmp_path: Path) ->
     assert "Success" in run(tmp_path, "-m", "mypy", "--strict", "other_service.py")
 
 
+def test_the_examples_of_the_security_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each by itself, as it stands."""
+    monkeypatch.setenv("TASK_KEY", typedtasks.Encrypt.new_key())
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs/security.md").read_text(), re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        run(tmp_path, "-c", example)
+
+
 @pytest.mark.parametrize(("page", "file"), [("docs/tutorial.md", "test_shop.py"), ("docs/injection.md", "test_mailer.py")])
 def test_the_tests_of_a_page_pass(page: str, file: str, tmp_path: Path) -> None:
     """With pytest alone, as a reader has it."""

@@ -28,10 +28,12 @@ from typedtasks.backends.redis.protocol import Connection, PlainReader, pack
 from typedtasks.backends.redis.session import RedisSession, SessionScripts
 from typedtasks.backends.sqlite.store import Store
 from typedtasks.clock import SystemClock
+from typedtasks.codecs import Compress, Encrypt, PayloadCodec, Undecodable
 from typedtasks.contract import Misfit
 from typedtasks.envelope import EnvelopeInvalid, EnvelopeReader, Header, write_header
 from typedtasks.errors import BackendUnsupported, ResultInvalid, TaskFailed
 from typedtasks.outcome import ended_without_value, read_outcome, success_prefix, write_outcome
+from typedtasks.sealing import Sealing
 from typedtasks.testing import RecordingListener
 from typedtasks.worker.execution import Execution, Prepared
 from typedtasks.worker.frames import read_delivery, read_settlement, write_delivery, write_settlement
@@ -88,6 +90,8 @@ _EXECUTION: Final = Execution(
 )
 _READER: Final = EnvelopeReader(100_000)
 _SCRIPTS: Final = SessionScripts()
+_SEALING_CODECS: Final[tuple[PayloadCodec, ...]] = (Compress(), Encrypt({"a": b"k" * 32}, accept_plain=True))
+_SEALING: Final = Sealing(_SEALING_CODECS, max_payload=20_000, max_result=20_000)
 
 
 def _header(chance: random.Random) -> bytes:
@@ -102,6 +106,7 @@ def _header(chance: random.Random) -> bytes:
             chance.choice([0.0, 2.5, 1e308]),
             chance.choice([(), (("a", "b"),)]),
             chance.choice([0.0, 1.5, 1e308]),
+            chance.choice([(), (), (), ("zlib",), ("zlib", "aes-256-gcm-siv"), ("unknown",)]),
         )
     )
 
@@ -134,6 +139,22 @@ def _prepare(chance: random.Random) -> Case:
             assert isinstance(prepared, Reschedule) or b"while it was prepared" not in prepared.outcome, prepared
             pack(("EVALSHA", *settlement_rows(prepared)))
             assert read_settlement(write_settlement(prepared)) == prepared
+
+    return case
+
+
+def _codecs(chance: random.Random) -> Case:
+    """Payloads and outcomes as a store may hold them that others can write to: what is opened is small, or says why it is not."""
+    whole = hostile_json(chance) if chance.random() < 0.5 else b" " * chance.choice([0, 10, 1000, 2000, 30_000])
+    names = chance.choice([("zlib",), ("zlib", "aes-256-gcm-siv"), ("aes-256-gcm-siv",), ("reversed",), ()])
+    id = TaskId("default.x")
+    sealed = Sealing([codec for codec in _SEALING_CODECS if codec.name in names], max_payload=1000, max_result=1000)
+    payload = mutated(chance, sealed.seal_call(whole, id, "add"))
+    outcome = mutated(chance, sealed.seal_outcome(success_prefix(1) + whole, id))
+
+    def case() -> None:
+        assert len(_SEALING.open_outcome(outcome, id)) <= 2**21
+        assert len(_SEALING.open_call(payload, names, id, "add")) <= 20_000
 
     return case
 
@@ -354,6 +375,7 @@ def _packed(chance: random.Random) -> Case:
 TARGETS: Final = (
     Target("envelope", _envelope, (EnvelopeInvalid,)),
     Target("prepare", _prepare),
+    Target("codecs", _codecs, (Undecodable,)),
     Target("arguments", _arguments, (Misfit,)),
     Target("outcome", _outcome, (ResultInvalid,)),
     Target("plain-reader", _plain_reader, (ValueError, ConnectionError)),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from typedtasks import Broker
 from typedtasks.backend import Backend, Priority, Publication, TaskId, new_task_id
 from typedtasks.backends.memory import MemoryBackend
+from typedtasks.codecs import PayloadCodec
 
 __all__ = ["Stage"]
 
@@ -26,10 +28,13 @@ class Stage:
         max_payload: int = 262144,
         max_result: int = 16_777_216,
         result_ttl: float = 3600.0,
+        codecs: Sequence[PayloadCodec] = (),
     ) -> Broker:
         """Return one more broker on the same store, not open yet."""
         where: str | Backend = self.memory if self.memory is not None else self.url
-        return Broker(where, default_queue=default_queue, max_payload=max_payload, max_result=max_result, result_ttl=result_ttl)
+        return Broker(
+            where, default_queue=default_queue, max_payload=max_payload, max_result=max_result, result_ttl=result_ttl, codecs=codecs
+        )
 
     @staticmethod
     async def put_raw(broker: Broker, body: bytes, queue: str = "default") -> TaskId:

@@ -94,7 +94,7 @@ async def _selected(broker: Broker, selection: Selection) -> tuple[dict[str, lis
 
 
 async def _list(broker: Broker, selection: Selection, *, reveal: bool, as_json: bool) -> int:
-    curtain = Curtain(broker.tasks, reveal)
+    curtain = Curtain(broker, reveal)
     async with broker:
         found, missing = await _selected(broker, selection)
         totals = {name: (await broker.counts(name)).dead for name in found}
@@ -108,7 +108,7 @@ async def _list(broker: Broker, selection: Selection, *, reveal: bool, as_json: 
 
 
 async def _show(broker: Broker, id: str, queues: Sequence[str] | None, *, reveal: bool, as_json: bool) -> int:
-    curtain = Curtain(broker.tasks, reveal)
+    curtain = Curtain(broker, reveal)
     async with broker:
         found, missing = await _selected(broker, Selection(queues, ids=(id,)))
     if missing:
@@ -179,14 +179,14 @@ def _as_object(letter: DeadLetter, curtain: Curtain) -> dict[str, object]:
         "priority": priority_name(letter.priority),
         "labels": dict(header.labels) if header is not None else {},
         "reason": letter.reason,
-        **curtain.field(letter.task, letter.payload),
+        **curtain.field(letter),
     }
 
 
 def _line(letter: DeadLetter, curtain: Curtain) -> str:
     died = letter.died.isoformat(timespec="seconds")
     task = one_line(letter.task) or "(its envelope cannot be read)"
-    more = f"{shown_text(letter.reason)}\n{curtain.shown(letter.task, letter.payload)}".replace("\n", "\n  ")
+    more = f"{shown_text(letter.reason)}\n{curtain.shown(letter)}".replace("\n", "\n  ")
     return f"{one_line(letter.id)}  {died}  {task}\n  {more}\n"
 
 
@@ -201,7 +201,7 @@ def _page(letter: DeadLetter, obstacle: str | None, curtain: Curtain) -> str:
         "deliveries": str(letter.deliveries),
         **{f"label {name}": value for name, value in labels.items()},
         "reason": letter.reason,
-        "payload": curtain.shown(letter.task, letter.payload, whole=True),
+        "payload": curtain.shown(letter, whole=True),
         "replay": "it would be run" if obstacle is None else f"it would fail again: {obstacle}",
     }
     width = max(map(len, rows)) + 2

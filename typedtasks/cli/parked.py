@@ -13,7 +13,7 @@ from typedtasks.cli.loading import load_broker
 from typedtasks.cli.showing import Curtain, print_lists, priority_name, shown_time, to_json
 from typedtasks.errors import one_line
 from typedtasks.ids import created_ms
-from typedtasks.operating import moment_ms
+from typedtasks.operating import header_of, moment_ms
 
 __all__ = ["list_parked"]
 
@@ -29,7 +29,7 @@ def list_parked(target: str, selection: Selection, *, reveal: bool, as_json: boo
 
 
 async def _list(broker: Broker, selection: Selection, *, reveal: bool, as_json: bool) -> int:
-    curtain = Curtain(broker.tasks, reveal)
+    curtain = Curtain(broker, reveal)
     names = queues_of(broker, selection.queues, selection.ids or ())
     async with broker:
         parked = {name: await broker.parked(name, _ALL if selection.is_narrow else selection.limit or _ALL) for name in names}
@@ -55,7 +55,7 @@ def _covered(broker: Broker, selection: Selection, tasks: Sequence[Waiting]) -> 
         task
         for task in tasks
         if (selection.ids is None or task.id in selection.ids)
-        and (selection.task is None or task.awaits == selection.task)
+        and (selection.task is None or _name_of(task) == selection.task)
         and since <= created_ms(task.id) < until
     ]
 
@@ -64,15 +64,22 @@ def _as_object(task: Waiting, curtain: Curtain) -> dict[str, object]:
     return {
         "id": task.id,
         "queue": task.queue,
-        "task": task.awaits,
+        "task": _name_of(task),
+        "awaits": task.awaits,
         "sent": shown_time(created_ms(task.id)),
         "tried_again": shown_time(task.due_ms),
         "priority": priority_name(task.priority),
-        **curtain.field(task.awaits, task.body.partition(b"\n")[2]),
+        **curtain.field(task),
     }
 
 
 def _line(task: Waiting, curtain: Curtain) -> str:
-    sent, again = shown_time(created_ms(task.id)), shown_time(task.due_ms)
-    payload = curtain.shown(task.awaits, task.body.partition(b"\n")[2]).replace("\n", "\n  ")
-    return f"{one_line(task.id)}  sent {sent}  {one_line(task.awaits)}\n  no worker knows it; tried again {again}\n  {payload}\n"
+    sent, again, name = shown_time(created_ms(task.id)), shown_time(task.due_ms), _name_of(task)
+    why = "no worker knows it" if task.awaits == name else f"no worker has {one_line(task.awaits)}"
+    payload = curtain.shown(task).replace("\n", "\n  ")
+    return f"{one_line(task.id)}  sent {sent}  {one_line(name)}\n  {why}; tried again {again}\n  {payload}\n"
+
+
+def _name_of(task: Waiting) -> str:
+    header = header_of(task.body)
+    return task.awaits if header is None else header.task

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from typedtasks.backend import Priority
+from typedtasks.backend import Priority, Waiting
+from typedtasks.broker import Broker
+from typedtasks.codecs import Undecodable
 from typedtasks.errors import DefinitionError, one_line
-from typedtasks.task import AnyTask
+from typedtasks.operating import DeadLetter, header_of
 
 __all__ = ["Curtain", "counted", "print_lists", "priority_name", "shown_bytes", "shown_text", "shown_time", "to_json"]
 
@@ -21,32 +23,56 @@ _SHOWN: Final = 200
 """Bytes of a payload that a list shows."""
 
 
+class _Hidden(Exception):
+    """A payload that is not shown. The text says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Curtain:
-    """Shows payloads, but for those of tasks that are known to hold a `Secret`, unless they are to be revealed."""
+    """Shows payloads. Encrypted ones, and those of tasks that are known to hold a `Secret`, only if they are to be revealed."""
 
-    tasks: Mapping[str, AnyTask]
+    broker: Broker
     reveal: bool
 
-    def shown(self, task: str, payload: bytes, *, whole: bool = False) -> str:
+    def shown(self, item: DeadLetter | Waiting, *, whole: bool = False) -> str:
         """Return a payload for people."""
-        if self._hides(task):
-            return "(it holds a secret: --reveal shows it)"
+        try:
+            payload = self._payload(item)
+        except _Hidden as hidden:
+            return f"({hidden})"
         return shown_bytes(payload, longest=None if whole else _SHOWN)
 
-    def field(self, task: str, payload: bytes) -> dict[str, object]:
+    def field(self, item: DeadLetter | Waiting) -> dict[str, object]:
         """Return a payload as a field of a JSON document: as text, in base64 where it is none, null where it is hidden."""
-        if self._hides(task):
+        try:
+            payload = self._payload(item)
+        except _Hidden:
             return {"payload": None}
         try:
             return {"payload": payload.decode()}
         except UnicodeDecodeError:
             return {"payload_base64": base64.b64encode(payload).decode()}
 
-    def _hides(self, name: str) -> bool:
-        task = self.tasks.get(name)
+    def _payload(self, item: DeadLetter | Waiting) -> bytes:
+        """Return what may be shown: the arguments, or the whole envelope where it cannot be read."""
+        header = header_of(item.body)
+        if header is None:
+            return item.body
+        if not self.reveal and header.codecs and self.broker.sealing.hides:
+            raise _Hidden("it is encrypted: --reveal shows it")
+        if not self.reveal and self._takes_secret(header.task):
+            raise _Hidden("it holds a secret: --reveal shows it")
+        if not header.codecs:
+            return item.body.partition(b"\n")[2]
         try:
-            return not self.reveal and task is not None and task.boundary.holds_secret
+            return self.broker.read_payload(item)
+        except Undecodable as error:
+            raise _Hidden(str(error)) from None
+
+    def _takes_secret(self, name: str) -> bool:
+        task = self.broker.tasks.get(name)
+        try:
+            return task is not None and task.boundary.holds_secret
         except DefinitionError:
             return True  # what it takes cannot be found out
 

@@ -19,6 +19,10 @@ class Misfit(ValueError):
         super().__init__(describe(errors))
         self.errors = errors
 
+    def without_values(self) -> Misfit:
+        """Return the same without what was given."""
+        return Misfit(_without_values(self.errors))
+
 
 class Codec:
     """Writes and reads the values of one type. Raises pydantic's errors when it is made for what has no JSON form."""
@@ -67,11 +71,11 @@ class Codec:
 
     def shown(self, errors: list[ErrorDetails]) -> list[ErrorDetails]:
         """Return errors without what was given, where that may be a secret."""
-        return (
-            [ErrorDetails(type=error["type"], loc=error["loc"], msg=error["msg"], input="") for error in errors]
-            if (self.holds_secret)
-            else errors
-        )
+        return _without_values(errors) if self.holds_secret else errors
+
+
+def _without_values(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    return [ErrorDetails(type=error["type"], loc=error["loc"], msg=error["msg"], input="") for error in errors]
 
 
 def validator_raised(error: BaseException) -> ErrorDetails:

@@ -44,6 +44,7 @@ class _Alone:
             threads=1,
             clock=broker.clock,
             injector=injector,
+            sealing=broker.sealing,
         )
         self._answers = os.fdopen(answers, "wb")
         self._loop = asyncio.get_running_loop()

@@ -12,11 +12,12 @@ from typing import Final
 
 from typedtasks.backend import Bury, Delivery, Finish, Reschedule
 from typedtasks.clock import milliseconds, seconds
+from typedtasks.codecs import Undecodable
 from typedtasks.contract import Misfit, as_declared
 from typedtasks.envelope import Header, write_header
 from typedtasks.errors import PayloadRejected, ResultInvalid, TaskError, TaskFailed, TaskTimedOut, describe
 from typedtasks.options import TaskDefinition
-from typedtasks.outcome import read_outcome, success_prefix, write_outcome
+from typedtasks.outcome import read_line, success_prefix, write_outcome
 from typedtasks.retry import Retry
 from typedtasks.task import AnyTask
 from typedtasks.worker.soft import Overdue
@@ -34,6 +35,8 @@ __all__ = [
     "rejected",
     "retry_notice",
     "returned",
+    "undecodable",
+    "unsealed",
 ]
 
 _LONGEST_PARKING: Final = 300.0
@@ -101,7 +104,7 @@ def crashed(received: Received) -> Finish:
 def unsettled(refused: Finish, error: Exception) -> Finish:
     """The backend takes everything but this outcome."""
     text = f"The backend refused its outcome of {len(refused.outcome)} bytes: {type(error).__name__}: {error}"[:_LONGEST_MESSAGE]
-    attempts = int(read_outcome(refused.outcome)[0].get("attempts", 1))
+    attempts = read_line(refused.outcome).get("attempts", 1)
     outcome = write_outcome("crashed", attempts=attempts, error=TaskFailed(text, type=type(error).__name__, attempts=attempts))
     return refused._replace(outcome=outcome)
 
@@ -128,6 +131,20 @@ def refused(delivery: Delivery, reason: str, ttl_ms: int) -> Bury:
     return Bury(delivery, reason, write_outcome("rejected", error=error), ttl_ms)
 
 
+def undecodable(received: Received, error: Undecodable) -> Bury | Reschedule:
+    """The payload cannot be decoded: wait for a worker that can, or keep it as a dead letter where nobody can."""
+    if error.awaits:
+        return parked(received.delivery, received.header, received.payload, error.awaits)
+    reason = f"The payload of {received.task.name} cannot be decoded: {error}."
+    outcome = write_outcome("rejected", error=PayloadRejected(f"{reason} It was not run, and is kept as a dead letter."))
+    return Bury(received.delivery, reason, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
+
+
+def unsealed() -> bytes:
+    """The outcome cannot be encoded: this one holds nothing of it."""
+    return write_outcome("crashed", error=TaskFailed("Its outcome could not be encoded; the worker's log says how."))
+
+
 def fatal(received: Received, how: str, stderr: str, *, was_lost: bool) -> Bury:
     """It ran in a fresh child process twice, and each time the child died: it is never run again."""
     story = "it was lost twice, and ran alone twice in a process" if was_lost else "it ran twice in a fresh process"
@@ -140,11 +157,14 @@ def fatal(received: Received, how: str, stderr: str, *, was_lost: bool) -> Bury:
     return Bury(received.delivery, proof, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
 
 
-def parked(delivery: Delivery, header: Header, payload: bytes) -> Reschedule:
-    """No task of this name is known here: put it aside for a worker that knows it, and look again in 1, 2, 4 ... 300 s."""
+def parked(delivery: Delivery, header: Header, payload: bytes, awaits: str = "") -> Reschedule:
+    """No task of this name is known here: put it aside for a worker that knows it, and look again in 1, 2, 4 ... 300 s.
+
+    `awaits` names what else is not known here, such as a key.
+    """
     delay = min(_LONGEST_PARKING, 2.0 ** min(header.parked, 16))
     body = write_header(header.parked_again()) + payload
-    return Reschedule(delivery, body, milliseconds(delay), awaits=header.task)
+    return Reschedule(delivery, body, milliseconds(delay), awaits=awaits or header.task)
 
 
 def put_off(received: Received) -> Reschedule:

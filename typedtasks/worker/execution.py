@@ -15,8 +15,10 @@ from typing import Any, Final, NamedTuple, cast
 
 from typedtasks.backend import Delivery, Reschedule, Settlement
 from typedtasks.clock import Clock
+from typedtasks.codecs import Undecodable
 from typedtasks.contract import Misfit
 from typedtasks.envelope import EnvelopeInvalid, EnvelopeReader
+from typedtasks.sealing import SEAL_ROOM, Sealing
 from typedtasks.task import AnyTask
 from typedtasks.worker import decision
 from typedtasks.worker.child import Died, OutOfTime
@@ -66,10 +68,13 @@ class Execution:
         threads: int,
         clock: Clock,
         injector: Injector,
+        sealing: Sealing | None = None,
         children: Children | None = None,
     ) -> None:
         self._tasks = tasks
-        self._reader = EnvelopeReader(max_payload)
+        self._sealing = sealing or Sealing((), max_payload=max_payload, max_result=0)
+        self._seals = bool(self._sealing.names)
+        self._reader = EnvelopeReader(max_payload + SEAL_ROOM)
         self._ttl_ms = ttl_ms
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="typedtasks-task")
         self.clock = clock
@@ -114,14 +119,39 @@ class Execution:
             return decision.parked(delivery, header, payload)
         received = Received(delivery, header, payload, task)
         pool = None if self._children is None else self._children.pool_for(task.definition, delivery)
-        return self._validated(received) if pool is None else Prepared(received, pool=pool)
+        if pool is None:
+            return self._validated(received)
+        try:
+            self._opened(received)  # a child that lacks a key could only put it back
+        except Undecodable as error:
+            return decision.undecodable(received, error)
+        return Prepared(received, pool=pool)
 
     def _validated(self, received: Received) -> Prepared | Settlement:
         try:
-            args, kwargs = received.task.boundary.decode_arguments(received.payload)
+            args, kwargs = received.task.boundary.decode_arguments(self._opened(received))
         except Misfit as misfit:
-            return decision.rejected(received, misfit)
+            return decision.rejected(received, misfit.without_values() if self._sealing.hides else misfit)
+        except Undecodable as error:
+            return decision.undecodable(received, error)
         return Prepared(received, args, kwargs)
+
+    def _opened(self, received: Received) -> bytes:
+        """Return the arguments as JSON. Raises `Undecodable`."""
+        header = received.header
+        if not (self._seals or header.codecs):
+            return received.payload
+        return self._sealing.open_call(received.payload, header.codecs, received.delivery.id, header.task)
+
+    def sealed(self, settlement: Settlement) -> Settlement:
+        """Return a settlement as it is stored: its outcome encoded by the broker's codecs."""
+        if not self._seals or isinstance(settlement, Reschedule):
+            return settlement
+        try:
+            return settlement._replace(outcome=self._sealing.seal_outcome(settlement.outcome, settlement.delivery.id))
+        except Exception:  # noqa: BLE001 - a codec may be the user's; what it cannot encode is not stored as it is
+            _log.exception("The outcome of %s cannot be encoded.", settlement.delivery.id)
+            return settlement._replace(outcome=decision.unsealed())
 
     async def run(self, prepared: Prepared) -> Settlement:
         """Return what follows from running it. Raises `CancelledError` where it was cancelled, by whomever."""
@@ -146,7 +176,7 @@ class Execution:
         except Misfit as misfit:
             if prepared.injection is not None:
                 prepared.injection.error = misfit
-            return decision.misreturned(received, misfit)
+            return decision.misreturned(received, misfit.without_values() if self._sealing.hides else misfit)
         except asyncio.CancelledError:
             raise
         except TimeoutError as error:

@@ -14,6 +14,7 @@ from typedtasks.backend import Delivery, Report
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendUnavailable
 from typedtasks.progress import Progress, write_progress
+from typedtasks.sealing import Sealing
 
 __all__ = ["Reporter"]
 
@@ -28,10 +29,11 @@ _log = logging.getLogger("typedtasks.worker")
 class Reporter:
     """Takes progress from any thread and sends it, at most once in 0.2 seconds, and when a task ends.
 
-    What cannot be sent is dropped: the next report says more.
+    What cannot be sent is dropped: the next report says more. `sealing` encodes what is sent.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sealing: Sealing | None = None) -> None:
+        self._sealing = sealing
         self._where: tuple[asyncio.AbstractEventLoop, Send] | None = None
         self._lock = threading.Lock()
         self._latest: dict[str, tuple[Delivery, Progress, int]] = {}
@@ -94,6 +96,8 @@ class Reporter:
 
     async def _send(self, send: Send, reports: Sequence[Report]) -> None:
         try:
+            if self._sealing is not None and self._sealing.names:
+                reports = [report._replace(body=self._sealing.seal_progress(report.body, report.delivery.id)) for report in reports]
             await send(reports)
         except BackendUnavailable as error:
             _log.debug("The progress of %d tasks is not known to others: %s", len(reports), error)

@@ -76,7 +76,7 @@ class Serving:
 
         What runs then goes on: `finish` ends it.
         """
-        self._settler = Settler(session, self._settled)
+        self._settler = Settler(session, self._settled, self._execution.sealed)
         self.left_behind()  # by those who were here before
         self._settling = asyncio.create_task(self._settler.run(), name="typedtasks-settlement")
         loops: list[asyncio.Task[None]] = [
@@ -265,7 +265,7 @@ class Serving:
         return room - max(0, too_many)
 
     def _put(self, settlement: Settlement) -> None:
-        self._settler.put(settlement)
+        self._settler.put(self._execution.sealed(settlement))
         self._hand.pace.ended()
         if isinstance(settlement, Finish) and is_success(settlement.outcome):
             self._tally.succeeded += 1
@@ -286,7 +286,8 @@ class Serving:
         match settlement:
             case Reschedule(awaits=name) if name:
                 tally.parked += 1
-                _log.warning("%s: parked, because no task of this name is known here.", who, extra=extra)
+                reason = "no task of this name is known here" if name == task else f"{name} is not here"
+                _log.warning("%s: parked, because %s.", who, reason, extra=extra)
             case Reschedule():
                 tally.retried += 1
             case Bury(reason=reason):

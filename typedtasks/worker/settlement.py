@@ -24,12 +24,19 @@ _log = logging.getLogger("typedtasks.worker")
 class Settler:
     """Takes settlements one by one and sends them to the session in batches; `done` is told of each that was answered.
 
-    While the backend is away nothing is given up: results are kept and sent again until the session is lost.
+    While the backend is away nothing is given up: results are kept and sent again until the session is lost. `sealed` says how an
+    outcome is stored that is made here.
     """
 
-    def __init__(self, session: Session, done: Callable[[Settlement], None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        done: Callable[[Settlement], None],
+        sealed: Callable[[Settlement], Settlement] = lambda settlement: settlement,
+    ) -> None:
         self._session = session
         self._done = done
+        self._sealed = sealed
         self._gathering: list[Settlement] = []
         self._sending: list[Settlement] = []
         self._wake = asyncio.Event()
@@ -88,7 +95,7 @@ class Settler:
         except Exception as error:
             if not isinstance(settlement, Finish):
                 raise
-            return (await self._send([decision.unsettled(settlement, error)], last=True))[0]
+            return (await self._send([self._sealed(decision.unsettled(settlement, error))], last=True))[0]
 
     def _conclude(self, owned: list[bool]) -> None:
         for settlement, was_owned in zip(self._sending, owned, strict=True):

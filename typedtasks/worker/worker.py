@@ -94,7 +94,7 @@ class Worker:
             if task.definition.executor == "process" and not self._application:
                 raise _not_importable(task.name, self.broker)
         children = Children(self._application) if self._application else None
-        reporter = Reporter()
+        reporter = Reporter(self.broker.sealing)
         injector = Injector(self.broker, reporter)
         await injector.open()
         execution = Execution(
@@ -104,6 +104,7 @@ class Worker:
             threads=self.concurrency,
             clock=self.broker.clock,
             injector=injector,
+            sealing=self.broker.sealing,
             children=children,
         )
         id = session_id or new_session_id()
@@ -170,7 +171,7 @@ class Worker:
     async def _live(self, id: SessionId, execution: Execution, reporter: Reporter, *, burst: bool) -> None:
         serving = Serving(
             execution,
-            list(self.broker.tasks),
+            [*self.broker.tasks, *self.broker.sealing.awaited],
             concurrency=self.concurrency,
             tally=self.tally,
         )
