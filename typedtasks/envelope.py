@@ -52,6 +52,8 @@ class Header:
     """The user's own metadata."""
     soft_timeout: float = 0.0
     """Seconds until an execution is asked to end by itself; 0: what the task's definition says."""
+    contract: str = ""
+    """The sender's `Task.contract`; empty: not known."""
     codecs: tuple[str, ...] = ()
     """By what the arguments were encoded, in this order."""
 
@@ -74,6 +76,7 @@ class _Line(TypedDict):
     timeout: NotRequired[Annotated[float, Field(ge=0, allow_inf_nan=False)]]
     soft_timeout: NotRequired[Annotated[float, Field(ge=0, allow_inf_nan=False)]]
     labels: NotRequired[dict[str, str]]
+    contract: NotRequired[Annotated[str, Field(max_length=64)]]
     codecs: NotRequired[Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=8)]]
 
 
@@ -97,6 +100,8 @@ def write_header(header: Header) -> bytes:
         line["soft_timeout"] = header.soft_timeout
     if header.labels:
         line["labels"] = dict(header.labels)
+    if header.contract:
+        line["contract"] = header.contract
     if header.codecs:
         line["codecs"] = list(header.codecs)
     return _LINE.dump_json(line) + b"\n"
@@ -142,5 +147,6 @@ def _parse(line: bytes) -> Header:
         timeout=fields.get("timeout", 0.0),
         soft_timeout=fields.get("soft_timeout", 0.0),
         labels=tuple(fields.get("labels", {}).items()),
+        contract=fields.get("contract", ""),
         codecs=tuple(fields.get("codecs", ())),
     )

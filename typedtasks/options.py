@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal, TypeAlias, cast, get_type_hints
@@ -123,16 +123,18 @@ class Dispatch:
     eta_ms: int = 0
     expires_after_ms: int = 0
     once: Once | None = None
+    contract: Callable[[], str] = str
+    """Returns the task's contract, when the first call is sent: its types may not be there before."""
     _line: tuple[str, bytes] = field(default=("", b""), repr=False)
 
     def line(self, reply_to: str, now: float) -> bytes:
         """Return the envelope's first line for a client, at the time `now` in seconds since 1970."""
         if self.expires_after_ms:
             expires_ms = int(now * 1000) + self.expires_after_ms
-            return write_header(replace(self.header, reply_to=reply_to, expires_ms=expires_ms))
+            return write_header(replace(self.header, reply_to=reply_to, expires_ms=expires_ms, contract=self.contract()))
         known_for, line = self._line
         if not line or known_for != reply_to:
-            line = write_header(replace(self.header, reply_to=reply_to))
+            line = write_header(replace(self.header, reply_to=reply_to, contract=self.contract()))
             self._line = (reply_to, line)
         return line
 
@@ -171,7 +173,7 @@ def define(name: str, options: TaskOptions, defaults: TaskDefinition, raises: ob
     )
 
 
-def dispatch_of(definition: TaskDefinition, options: EnqueueOptions) -> Dispatch:
+def dispatch_of(definition: TaskDefinition, options: EnqueueOptions, contract: Callable[[], str] = str) -> Dispatch:
     """Return how calls with these options are sent. Raises `DefinitionError` for what is unknown or makes no sense."""
     name = definition.name
     _refuse_unknown(name, options, _allowed(EnqueueOptions))
@@ -198,6 +200,7 @@ def dispatch_of(definition: TaskDefinition, options: EnqueueOptions) -> Dispatch
         if expires is None
         else milliseconds(seconds(cast("Duration", expires), f"{name}: expires", positive=True)),
         once=_once(name, options),
+        contract=contract,
     )
     if 0 < dispatch.expires_after_ms <= dispatch.delay_ms:
         raise DefinitionError(f"{name}: delay={delay!r} is not shorter than expires={expires!r}, so it would never be run.")

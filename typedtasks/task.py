@@ -8,9 +8,9 @@ from typing import Any, Concatenate, Generic, Never, ParamSpec, Protocol, TypeAl
 
 from typing_extensions import TypeVar, Unpack
 
-from typedtasks.contract import Boundary, Misfit, read_fields
+from typedtasks.contract import Boundary, Misfit, Node, fingerprint, read_fields
 from typedtasks.envelope import Header
-from typedtasks.errors import ResultInvalid, TaskError, TaskFailed, describe
+from typedtasks.errors import ResultInvalid, TaskError, TaskFailed, describe, fields_model
 from typedtasks.handle import TaskHandle
 from typedtasks.options import Dispatch, EnqueueOptions, TaskDefinition, dispatch_of
 from typedtasks.outcome import Crashed, Failure, Outcome, Success, ended_without_value, read_outcome
@@ -58,7 +58,9 @@ class Task(Generic[P, R_co, E_co]):
             function, task=definition.name, max_payload=definition.max_payload, max_result=definition.max_result, deps=deps
         )
         self._sender = sender
-        self._dispatch = Dispatch(Header(definition.name, codecs=definition.codecs), definition.queue, definition.priority)
+        header = Header(definition.name, codecs=definition.codecs)
+        self._dispatch = Dispatch(header, definition.queue, definition.priority, contract=self.contract)
+        self._contract = ""
         # Any: a task takes the place of its function, so it takes its name and docstring; the stub wants a function.
         functools.update_wrapper(cast("Any", self), function)
 
@@ -81,7 +83,22 @@ class Task(Generic[P, R_co, E_co]):
 
     def options(self, **options: Unpack[EnqueueOptions]) -> ConfiguredTask[P, R_co, E_co]:
         """Return this task with other options for the calls that are made from it. `DefinitionError` for unknown ones."""
-        return ConfiguredTask(self, self._sender, dispatch_of(self.definition, options))
+        return ConfiguredTask(self, self._sender, dispatch_of(self.definition, options, self.contract))
+
+    def contract(self) -> str:
+        """Return a short hash of what goes over the wire: 6 characters for the arguments, 4 for the result and the failures.
+
+        It is sent with every call. Equal ones read each other's messages alike; docs and options make no difference. Empty where
+        the types are nested too deep for one.
+        """
+        if not self._contract:
+            arguments, result = self.boundary.core_schemas()
+            failures = sorted(self.definition.raises, key=lambda failure: failure.__name__)
+            schemas = [result, *(fields_model(failure).__pydantic_core_schema__ for failure in failures)]
+            # CoreSchema is a TypedDict of pydantic's, which is a Node to us.
+            outcome = fingerprint(4, cast("list[Node]", schemas), [failure.__name__ for failure in failures])
+            self._contract = fingerprint(6, [arguments]) + outcome
+        return self._contract
 
     @property
     def result_ttl_ms(self) -> int:

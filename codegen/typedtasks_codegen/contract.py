@@ -158,6 +158,8 @@ class TaskContract:
     parameters: tuple[ParameterDefinition, ...]
     result: Form
     raises: tuple[str, ...]
+    envelope_hash: str
+    """What calls carry as `contract`."""
     queue: str
     priority: str
     timeout: float
@@ -188,6 +190,7 @@ class TaskContract:
             "max_result": self.max_result,
             "retry": None if self.retry is None else self.retry.as_json(),
             "hash": _hash(hashed),
+            "envelope_hash": self.envelope_hash,
         }
         if self.deprecated:
             written["deprecated"] = self.deprecated

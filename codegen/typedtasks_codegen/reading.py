@@ -62,6 +62,7 @@ def _read_task(task: AnyTask, definitions: Definitions) -> TaskContract:
         parameters=tuple(parameters),
         result=result,
         raises=tuple(raises),
+        envelope_hash=task.contract(),
         queue=definition.queue,
         priority=definition.priority.name.lower(),
         timeout=definition.timeout,

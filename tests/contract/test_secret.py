@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from datetime import date
+from typing import Annotated
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from typedtasks import Broker, PayloadInvalid, PayloadRejected, Secret, TaskError, Worker
 from typedtasks.contract import Boundary, Misfit
@@ -78,13 +79,17 @@ def test_what_does_not_fit_is_not_shown() -> None:
         assert CANARY not in f"{misfit.value} {misfit.value.errors}"
 
 
+def refuse(secret: object) -> object:
+    raise ValueError("too short")
+
+
 async def test_neither_logs_nor_dead_letters_say_a_secret(caplog: pytest.LogCaptureFixture, tmp_path: object) -> None:
-    """A worker refuses what was sent for another type: its reason names the place."""
+    """A worker refuses what was sent: its reason names the place."""
     url = f"sqlite:///{tmp_path}/tasks.db"
     broker, sender = Broker(url), Broker(url)
 
     @broker.task(name="login")
-    async def login(password: Secret[int]) -> None: ...
+    async def login(password: Annotated[Secret[str], AfterValidator(refuse)]) -> None: ...
 
     @sender.task(name="login")
     async def other(password: Secret[str]) -> None: ...

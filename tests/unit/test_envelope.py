@@ -14,7 +14,9 @@ def test_an_envelope_is_one_line_about_the_task_and_then_its_arguments() -> None
 
 def test_every_field_of_the_header_makes_the_round_trip() -> None:
     """Nothing that a header says is lost on the wire."""
-    header = Header("mail.send", 3, 2, "client", 1_700_000_000_000, 2.5, (("tenant", "a"), ("é", "ü")), 1.5, ("zlib",))
+    header = Header(
+        "mail.send", 3, 2, "client", 1_700_000_000_000, 2.5, (("tenant", "a"), ("é", "ü")), 1.5, "q0fVh-2a_Z", ("zlib",)
+    )
 
     read, arguments = EnvelopeReader(1000).read(write_header(header) + b'{"to":"x"}')
 

@@ -149,7 +149,7 @@ async def test_only_a_fresh_child_is_a_witness(monkeypatch: pytest.MonkeyPatch) 
     alone = pool.ChildPool("app:broker", 1)
     names = ["first", "innocent", "poison"]
     ended = await asyncio.gather(
-        *(alone.run(DELIVERY._replace(id=TaskId(name)), 0, print) for name in names), return_exceptions=True
+        *(alone.run(DELIVERY._replace(id=TaskId(name)), "mail.send", 0, print) for name in names), return_exceptions=True
     )
     assert [type(end) for end in ended] == [Finish, Finish, child.Died]
     assert runs == [

@@ -40,6 +40,10 @@ __all__ = [
 ]
 
 _LONGEST_PARKING: Final = 300.0
+_OF_ARGUMENTS: Final = 6
+"""The characters of a contract that are about the arguments: what follows is about results."""
+_PARKED_FOR_A_CONTRACT: Final = 20
+"""How often what another contract wrote is put aside before it is a dead letter: 511 s and 11 times 300 s are an hour."""
 _PUT_OFF: Final = 5.0
 _LONGEST_MESSAGE: Final = 4 * 1024
 _LONGEST_TRACEBACK: Final = 16 * 1024
@@ -117,12 +121,27 @@ def misreturned(received: Received, misfit: Misfit) -> Finish:
     return Finish(received.delivery, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
 
 
-def rejected(received: Received, misfit: Misfit) -> Bury:
-    """The payload does not fit the task: it is never run, and kept with the reason."""
-    reason = f"The payload does not fit {received.task.name}{received.task.boundary.signature_text}:{describe(misfit.errors)}"
+def rejected(received: Received, misfit: Misfit) -> Bury | Reschedule:
+    """The payload does not fit the task: it is never run, and kept with the reason.
+
+    Where the sender had another contract, workers that have it may be on their way: those are waited for, for about an hour.
+    """
+    header, task = received.header, received.task
+    sent, here = (contract[:_OF_ARGUMENTS] for contract in (header.contract, task.contract()))
+    if sent and here and sent != here and header.parked < _PARKED_FOR_A_CONTRACT:
+        return parked(received.delivery, header, received.payload, contract_token(task.name, header.contract))
+    other = (
+        f" It was sent by the contract {header.contract}, and this worker has {task.contract()}." if sent != here and sent else ""
+    )
+    reason = f"The payload does not fit {task.name}{task.boundary.signature_text}:{describe(misfit.errors)}{other}"
     error = PayloadRejected(f"{reason}\nIt was not run, and is kept as a dead letter.")
     outcome = write_outcome("rejected", error=error, errors=misfit.errors)
     return Bury(received.delivery, reason, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
+
+
+def contract_token(task: str, contract: str) -> str:
+    """Return what a call waits for that only workers with its sender's contract can read."""
+    return f"the contract {contract[:_OF_ARGUMENTS]} of {task}"
 
 
 def refused(delivery: Delivery, reason: str, ttl_ms: int) -> Bury:

@@ -212,7 +212,7 @@ class Execution:
             _log.warning("%s (%s) was lost %d times: it runs alone.", received.task.name, delivery.id, delivery.deliveries - 1)
         try:
             limit = timeout if is_process_task or not timeout else timeout + _SLACK
-            return await pool.run(delivery, limit, functools.partial(self._injector.report, received))
+            return await pool.run(delivery, received.task.name, limit, functools.partial(self._injector.report, received))
         except Died as died:
             return decision.fatal(received, str(died), died.stderr, was_lost=is_suspect(delivery))
         except OutOfTime as error:

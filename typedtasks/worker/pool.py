@@ -83,8 +83,8 @@ class ChildPool:
         self._keeps = keeps
         self._idle: list[Child] = []
 
-    async def run(self, delivery: Delivery, limit: float, report: Callable[[Progress], None]) -> Settlement:
-        """Return what follows from a delivery, which may take `limit` seconds (0: any time), from when a child has it.
+    async def run(self, delivery: Delivery, task: str, limit: float, report: Callable[[Progress], None]) -> Settlement:
+        """Return what follows from a delivery of a task, which may take `limit` seconds (0: any time), from when a child has it.
 
         `report` is told how far it has come.
         Raises `Died` when it has ended two fresh children, `OutOfTime` when it was stopped, and `NoChild`.
@@ -103,8 +103,8 @@ class ChildPool:
                     child = await self._fresh()
                     continue
                 await self._take_back(child)
-                if isinstance(settlement, Reschedule) and settlement.awaits:
-                    raise NoChild(f"{self._application} does not define the task {settlement.awaits!r} where a child imports it")
+                if isinstance(settlement, Reschedule) and settlement.awaits == task:
+                    raise NoChild(f"{self._application} does not define the task {task!r} where a child imports it")
                 return settlement
 
     async def close(self) -> None:

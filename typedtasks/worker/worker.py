@@ -16,6 +16,7 @@ from typedtasks.broker import Broker
 from typedtasks.clock import Duration, seconds
 from typedtasks.contract import check_failure
 from typedtasks.errors import BackendUnavailable, DefinitionError
+from typedtasks.worker.decision import contract_token
 from typedtasks.worker.execution import Execution
 from typedtasks.worker.injecting import Injector
 from typedtasks.worker.lease import Heartbeat
@@ -169,9 +170,10 @@ class Worker:
             await self._background
 
     async def _live(self, id: SessionId, execution: Execution, reporter: Reporter, *, burst: bool) -> None:
+        contracts = [contract_token(task.name, task.contract()) for task in self.broker.tasks.values()]
         serving = Serving(
             execution,
-            [*self.broker.tasks, *self.broker.sealing.awaited],
+            [*self.broker.tasks, *self.broker.sealing.awaited, *contracts],
             concurrency=self.concurrency,
             tally=self.tally,
         )

@@ -1,0 +1,120 @@
+"""A rolling deploy: senders and workers that have different versions of one task's types."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.main_job.stage import Stage
+from typedtasks import AsyncTask, Broker, PayloadRejected, Worker
+from typedtasks.backend import TaskId
+from typedtasks.envelope import EnvelopeReader, Header, write_header
+
+PATIENCE = 10.0
+PAYLOAD = b'{"x":"three"}'
+
+
+def of_old(broker: Broker) -> AsyncTask[[int], str]:
+    @broker.task(name="repeat")
+    async def repeat(x: int) -> str:
+        return f"old {x}"
+
+    return repeat
+
+
+def of_new(broker: Broker) -> AsyncTask[[int | str], str]:
+    @broker.task(name="repeat")
+    async def repeat(x: int | str) -> str:
+        return f"new {x}"
+
+    return repeat
+
+
+async def is_parked(broker: Broker) -> None:
+    """Wait until a task is parked."""
+    while not await broker.parked():
+        await asyncio.sleep(0.01)
+
+
+async def test_a_call_of_a_newer_contract_waits_for_a_worker_that_has_it(stage: Stage) -> None:
+    """Old workers put it aside instead of refusing it, and say why; a new one takes it as soon as it comes."""
+    old, new = stage.broker(), stage.broker()
+    of_old(old)
+    repeat = of_new(new)
+    async with asyncio.timeout(PATIENCE), old, new:
+        async with Worker(old):
+            handle = await repeat.enqueue("three")
+            await is_parked(old)
+            (waiting,) = await old.parked()
+        assert waiting.awaits == f"the contract {repeat.contract()[:6]} of repeat"
+        async with Worker(new):
+            assert await handle.result() == "new three"
+
+
+async def test_what_fits_is_run_whatever_the_contract(stage: Stage) -> None:
+    """Another contract alone is no obstacle."""
+    old, new = stage.broker(), stage.broker()
+    of_old(old)
+    repeat = of_new(new)
+    async with asyncio.timeout(PATIENCE), old, new, Worker(old):
+        assert await (await repeat.enqueue(3)).result() == "old 3"
+
+
+@pytest.mark.parametrize("header", [Header("repeat"), Header("repeat", parked=20, contract="AAAAAABBBB")])
+async def test_what_nobody_can_read_is_a_dead_letter(stage: Stage, header: Header) -> None:
+    """At once where the sender's contract is not known or is that of the worker, and after an hour where it is another one."""
+    broker = stage.broker()
+    repeat = of_old(broker)
+    async with asyncio.timeout(PATIENCE), broker, Worker(broker):
+        id = await stage.put_raw(broker, write_header(header) + PAYLOAD)
+        with pytest.raises(PayloadRejected):
+            await broker.handle(repeat, id).result()
+        (letter,) = await broker.dead_letters()
+    other = f"It was sent by the contract AAAAAABBBB, and this worker has {repeat.contract()}."
+    assert (other in letter.reason) is bool(header.contract)
+
+
+async def test_every_call_carries_the_contract_of_its_task(stage: Stage) -> None:
+    """With options, too, and the retries of it."""
+    broker = stage.broker()
+    repeat = of_old(broker)
+    async with broker:
+        sent: list[TaskId] = [
+            (await repeat.enqueue(1)).id,
+            (await repeat.options(expires=60).enqueue(1)).id,
+            *(handle.id for handle in await broker.enqueue_many([repeat.call(1)])),
+        ]
+        waiting = {task.id: task.body for task in await broker.backend.peek("default", 10)}
+    headers = [EnvelopeReader(1000).read(waiting[id])[0] for id in sent]
+    assert [header.contract for header in headers] == [repeat.contract()] * 3
+
+
+def test_a_contract_is_about_types_only() -> None:
+    """Neither docs nor options nor names of classes make another one, and the two parts tell arguments from results."""
+    broker = Broker("memory://")
+
+    @broker.task(name="a", timeout=5)
+    async def one(x: int, y: list[str]) -> str:
+        """Do it."""
+        return ""
+
+    @broker.task(name="b")
+    async def same(x: int, y: list[str]) -> str:
+        return ""
+
+    @broker.task(name="c")
+    async def other_result(x: int, y: list[str]) -> int:
+        return 0
+
+    @broker.task(name="d")
+    async def other_argument(x: int, y: list[int]) -> str:
+        return ""
+
+    contract = one.contract()
+    assert len(contract) == 10
+    assert same.contract() == contract
+    assert other_result.contract()[:6] == contract[:6]
+    assert other_result.contract()[6:] != contract[6:]
+    assert other_argument.contract()[:6] != contract[:6]
+    assert other_argument.contract()[6:] == contract[6:]
