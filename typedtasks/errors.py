@@ -174,7 +174,7 @@ class TaskCancelled(TaskFailed):
 
 
 class TaskExpired(TaskFailed):
-    """The task was not started before its `expires` had passed, so it was not run."""
+    """No worker came to the task before its `expires` had passed, so it was not run, or not run again."""
 
     code = "task-expired"
 

@@ -90,7 +90,9 @@ class TaskHandle(Generic[R_co, E_co]):
             case Cancelled():
                 raise TaskCancelled(f"{self.task.name} ({self.id}) was cancelled before it gave a result.")
             case Expired():
-                raise TaskExpired(f"{self.task.name} ({self.id}) was not started before it expired, so it was not run.")
+                raise TaskExpired(
+                    f"{self.task.name} ({self.id}) has expired: no worker came to it before its `expires` had passed."
+                )
 
     async def outcome(self, timeout: Duration | None = None) -> Outcome[R_co, E_co]:
         """Return how the task ended, as an object to match on. Waits like `result`, and never raises for a task's failure."""

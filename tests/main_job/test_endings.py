@@ -10,10 +10,12 @@ from tests.main_job.stage import Stage
 from typedtasks import (
     BrokerClosed,
     Cancelled,
+    Crashed,
     Expired,
     ResultExpired,
     ResultLost,
     ResultTimeout,
+    Retry,
     TaskCancelled,
     TaskExpired,
     Worker,
@@ -76,6 +78,22 @@ async def test_a_task_that_was_not_started_in_time_expires(stage: Stage) -> None
             assert await handle.outcome(timeout=PATIENCE) == Expired()
             with pytest.raises(TaskExpired):
                 await handle.result(timeout=PATIENCE)
+
+
+async def test_a_task_whose_retry_would_come_too_late_ends_with_its_failure(stage: Stage) -> None:
+    """It was started in time, so it is not said to have expired; and who waits is told at once."""
+    broker = stage.broker()
+
+    @broker.task(name="fail", retry=Retry(max_attempts=3, backoff=3600))
+    async def fail() -> None:
+        raise OSError("it is broken")
+
+    async with broker, Worker(broker):
+        match await (await fail.options(expires=60).enqueue()).outcome(timeout=PATIENCE):
+            case Crashed(message="it is broken", attempts=1):
+                pass
+            case other:
+                raise AssertionError(other)
 
 
 async def test_waiting_too_long_raises_and_the_handle_can_be_awaited_again(stage: Stage) -> None:

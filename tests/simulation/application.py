@@ -62,6 +62,8 @@ class Job:
                 return self.kind not in ("refuse", "crash") and value == self.number
             case Failure(Refusal(number=number)):
                 return self.kind == "refuse" and number == self.number
+            case Crashed(type=kind, attempts=attempts) if self.may_expire and attempts < _RETRY.max_attempts:
+                return (self.kind, kind) in (("crash", "ZeroDivisionError"), ("flaky", "ConnectionError"))  # a retry came too late
             case Crashed(type=kind, attempts=attempts):
                 return self.kind == "crash" and (kind, attempts) == ("ZeroDivisionError", _RETRY.max_attempts)
             case Cancelled():

@@ -68,8 +68,11 @@ def returned(received: Received, result: bytes) -> Finish:
     return Finish(received.delivery, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
 
 
-def failed(received: Received, error: BaseException, *, timed_out: bool, chance: random.Random) -> Finish | Reschedule:
-    """The task raised, or (`timed_out`) was stopped by its timeout: run it again later, or let the failure be its outcome."""
+def failed(received: Received, error: BaseException, *, timed_out: bool, chance: random.Random, now: float) -> Finish | Reschedule:
+    """The task raised, or (`timed_out`) was stopped by its timeout: run it again later, or let the failure be its outcome.
+
+    A retry that would come after the task's `expires` is none.
+    """
     definition, attempt = received.task.definition, received.header.attempt
     retry = definition.retry
     if (
@@ -79,8 +82,10 @@ def failed(received: Received, error: BaseException, *, timed_out: bool, chance:
         and retry.covers(error, definition.raises)
     ):
         delay_ms, eta_ms = _retry_time(retry, error, attempt, chance)
-        body = write_header(received.header.next_attempt()) + received.payload
-        return Reschedule(received.delivery, body, delay_ms, eta_ms)
+        expires_ms = received.header.expires_ms
+        if not expires_ms or (eta_ms or now * 1000 + delay_ms) <= expires_ms:
+            body = write_header(received.header.next_attempt()) + received.payload
+            return Reschedule(received.delivery, body, delay_ms, eta_ms)
     outcome = _failure_outcome(definition, error, timed_out, attempt)
     return Finish(received.delivery, outcome, definition.result_ttl_ms, received.header.reply_to)
 

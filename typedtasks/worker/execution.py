@@ -230,7 +230,7 @@ class Execution:
     def failed(self, received: Received, error: BaseException, *, timed_out: bool = False) -> Settlement:
         """Return what follows from an error that its function raised."""
         try:
-            settlement = decision.failed(received, error, timed_out=timed_out, chance=self._chance)
+            settlement = decision.failed(received, error, timed_out=timed_out, chance=self._chance, now=self.clock.now())
             if isinstance(settlement, Reschedule):
                 fields = {"task": received.task.name, "id": received.delivery.id, "attempts": received.header.attempt}
                 _log.warning("%s", decision.retry_notice(received, error, settlement), extra={"fields": fields})
