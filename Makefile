@@ -9,7 +9,7 @@ RUNS ?= 3000
 SEEDS ?= 10000
 CASES ?= 200000
 
-.PHONY: demo test check bench chaos soak format clean help
+.PHONY: demo test check audit bench chaos soak format clean help
 
 help: ## Show what can be run
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -24,12 +24,19 @@ test: $(VENV)/.installed ## Run all tests on SQLite, memory and a Redis of their
 	@tools/redis.sh
 	@$(BIN)/python -m pytest
 
-check: $(VENV)/.installed ## Lint, type-check (mypy and pyright, strict) and hold the layers
+check: $(VENV)/.installed ## Lint, type-check (mypy and pyright, strict), and hold the layers and the pinned versions
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
+	@$(BIN)/pip check --disable-pip-version-check
+	@$(BIN)/python tools/dependencies.py
+
+audit: $(VENV)/.installed ## Ask PyPI for known vulnerabilities of the pinned versions; needs the network
+	@"$(PYTHON)" -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	@$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 format: $(VENV)/.installed ## Format the code
 	@$(BIN)/ruff format .
