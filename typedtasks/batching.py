@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 __all__ = ["Batcher", "cancel_and_wait"]
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 A = TypeVar("A")
 
 
-async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any]]) -> None:
+async def cancel_and_wait(tasks: Iterable[asyncio.Task[object]]) -> None:
     """Cancel tasks and return when all have ended. Asked again every 0.2 s, because a client library may lose a cancellation."""
     pending = set(tasks)
     while pending:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import MappingProxyType
-from typing import Any, Final, Never, ParamSpec, Self, cast, overload
+from typing import Final, Never, ParamSpec, Self, cast, overload
 
 from typing_extensions import TypeVar, Unpack
 
@@ -18,6 +18,7 @@ from typedtasks.batching import Batcher
 from typedtasks.clock import Clock, Duration, SystemClock, milliseconds, seconds
 from typedtasks.codecs import PayloadCodec
 from typedtasks.contract import default_task_name
+from typedtasks.coroutine import Coro
 from typedtasks.decorator import TaskDecorator, make_task
 from typedtasks.errors import BrokerClosed, DefinitionError, TaskError
 from typedtasks.handle import TaskHandle
@@ -114,7 +115,7 @@ class Broker(Operating):
     # overload-overlap: a coroutine function is a function too; the first that fits is meant.
     @overload
     def task(  # type: ignore[overload-overlap]
-        self, function: Callable[P, Coroutine[Any, Any, R]], /
+        self, function: Callable[P, Coro[R]], /
     ) -> AsyncTask[P, R]: ...
     @overload
     def task(self, function: Callable[P, R], /) -> SyncTask[P, R]: ...
@@ -142,8 +143,7 @@ class Broker(Operating):
     ) -> TaskDecorator[E1 | E2 | E3 | E4 | E5 | E6]: ...
     @overload
     def task(self, /, *, raises: tuple[type[E], ...], **options: Unpack[TaskOptions]) -> TaskDecorator[E]: ...
-    # Any: the overloads above are the signature; this line only has to cover all of them.
-    def task(self, function: Any = None, /, *, raises: object = (), **options: Any) -> Any:
+    def task(self, function: Callable[..., object] | None = None, /, *, raises: object = (), **options: object) -> object:
         """Make a task of a function, as `@broker.task` or `@broker.task(name=..., retry=..., raises=...)`.
 
         `raises` names the `TaskError` classes that the task may end with: they become part of its type. The other options are

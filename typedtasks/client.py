@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import warnings
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, ClassVar, Concatenate, Generic, Never, ParamSpec, Self, cast, overload
+from typing import ClassVar, Concatenate, Generic, Never, ParamSpec, Self, cast, overload
 
 from typing_extensions import TypeVar, Unpack, deprecated
 
@@ -21,6 +21,7 @@ from typedtasks.backend import Backend, TaskId
 from typedtasks.broker import Broker
 from typedtasks.clock import Clock, Duration
 from typedtasks.codecs import PayloadCodec
+from typedtasks.coroutine import Coro
 from typedtasks.errors import BrokerClosed, DefinitionError, TaskError
 from typedtasks.handle import TaskHandle
 from typedtasks.options import EnqueueOptions, PriorityName, TaskOptions
@@ -56,7 +57,7 @@ class RemoteTask(Generic[P, R_co, E_co]):
 
     def __init__(
         self,
-        function: Callable[P, Coroutine[Any, Any, R_co]],
+        function: Callable[P, Coro[R_co]],
         *,
         name: str,
         queue: str,
@@ -79,8 +80,7 @@ class RemoteTask(Generic[P, R_co, E_co]):
     def __get__(self, client: AsyncClient, owner: type) -> Task[P, R_co, E_co]: ...
     @overload
     def __get__(self, client: ThreadClient, owner: type) -> BlockingTask[P, R_co, E_co]: ...
-    # Any: the overloads above are the signature; this line only has to cover all of them.
-    def __get__(self, client: AsyncClient | ThreadClient | None, owner: type) -> Any:
+    def __get__(self, client: AsyncClient | ThreadClient | None, owner: type) -> object:
         """Return the task of this client; it is made on first use."""
         if client is None:
             return self
@@ -94,7 +94,7 @@ class RemoteTask(Generic[P, R_co, E_co]):
 class RemoteMethod(Generic[E]):
     """What stubs decorate a task's signature with: `@RemoteMethod[Failures]()` makes a `RemoteTask` of a method."""
 
-    def __call__(self, method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /) -> RemoteTask[P, R, E]:
+    def __call__(self, method: Callable[Concatenate[T, P], Coro[R]], /) -> RemoteTask[P, R, E]:
         """Only for type checkers."""
         raise NotImplementedError("RemoteMethod stands in stubs only")
 
@@ -360,7 +360,7 @@ class LoopThread:
         thread.join()
         loop.close()
 
-    def run(self, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    def run(self, start: Callable[[], Coro[T]]) -> T:
         """Run a coroutine there and return its result. Raises `BrokerClosed` before `start` and after `stop`."""
         if self._loop is None:
             raise BrokerClosed(f"{self._owner} is not open: use it inside `with client:`, or call `client.open()` first.")

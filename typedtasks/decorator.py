@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, Generic, Never, ParamSpec, cast, overload
+from collections.abc import Callable
+from typing import Concatenate, Generic, Never, ParamSpec, cast, overload
 
 from typing_extensions import TypeVar
 
+from typedtasks.coroutine import Coro
 from typedtasks.errors import DefinitionError, TaskError
 from typedtasks.options import TaskDefinition
 from typedtasks.task import AnyTask, AsyncDepsTask, AsyncTask, CallSender, SyncDepsTask, SyncTask
@@ -29,7 +30,7 @@ class TaskDecorator(Generic[E_co]):
     # overload-overlap: a coroutine function is a function too; the first that fits is meant.
     @overload
     def __call__(  # type: ignore[overload-overlap]
-        self, function: Callable[P, Coroutine[Any, Any, R]], /
+        self, function: Callable[P, Coro[R]], /
     ) -> AsyncTask[P, R, E_co]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R, E_co]: ...
@@ -58,7 +59,7 @@ class DepsDecorator(Generic[D, E_co]):
     # overload-overlap: a coroutine function is a function too; the first that fits is meant.
     @overload
     def __call__(  # type: ignore[overload-overlap]
-        self, function: Callable[Concatenate[D, P], Coroutine[Any, Any, R]], /
+        self, function: Callable[Concatenate[D, P], Coro[R]], /
     ) -> AsyncDepsTask[D, P, R, E_co]: ...
     @overload
     def __call__(self, function: Callable[Concatenate[D, P], R], /) -> SyncDepsTask[D, P, R, E_co]: ...

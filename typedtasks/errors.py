@@ -290,7 +290,7 @@ def _make_fields_model(failure: type[TaskError]) -> type[BaseModel]:
             "write message: str, or give it another name."
         )
     config = ConfigDict(strict=True, extra="forbid", validate_default=True, protected_namespaces=())
-    # create_model's overloads cannot type a dictionary that is made at run time.
+    # Any: create_model's overloads cannot type a dictionary that is made at run time.
     make = cast("Any", create_model)
     model = cast("type[BaseModel]", make(failure.__name__, __config__=config, **fields))
     for name, field in model.model_fields.items():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Concatenate, Generic, Never, ParamSpec, Protocol, TypeAlias, cast
 
 from typing_extensions import TypeVar, Unpack
 
 from typedtasks.contract import Boundary, Misfit, Node, fingerprint, read_fields
+from typedtasks.coroutine import Coro
 from typedtasks.envelope import Header
 from typedtasks.errors import ResultInvalid, TaskError, TaskFailed, describe, fields_model
 from typedtasks.handle import TaskHandle
@@ -147,12 +148,12 @@ class AsyncTask(Task[P, R_co, E_co]):
     """A task made from an asynchronous function."""
 
     @property
-    def function(self) -> Callable[P, Coroutine[Any, Any, R_co]]:
+    def function(self) -> Callable[P, Coro[R_co]]:
         """The coroutine function that the task was made of."""
         # The broker makes an AsyncTask only of a function that returns a coroutine of R_co.
-        return cast("Callable[P, Coroutine[Any, Any, R_co]]", self._function)
+        return cast("Callable[P, Coro[R_co]]", self._function)
 
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coro[R_co]:
         """Call the function here and now, without a queue and without validation."""
         return self.function(*args, **kwargs)
 
@@ -175,12 +176,12 @@ class AsyncDepsTask(Task[P, R_co, E_co], Generic[D, P, R_co, E_co]):
     """A task made from an asynchronous function whose first parameter, of the class `D`, the worker fills in."""
 
     @property
-    def function(self) -> Callable[Concatenate[D, P], Coroutine[Any, Any, R_co]]:
+    def function(self) -> Callable[Concatenate[D, P], Coro[R_co]]:
         """The coroutine function that the task was made of."""
         # The broker makes an AsyncDepsTask only of a function that takes a D and returns a coroutine of R_co.
-        return cast("Callable[Concatenate[D, P], Coroutine[Any, Any, R_co]]", self._function)
+        return cast("Callable[Concatenate[D, P], Coro[R_co]]", self._function)
 
-    def __call__(self, deps: D, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+    def __call__(self, deps: D, /, *args: P.args, **kwargs: P.kwargs) -> Coro[R_co]:
         """Call the function here and now, with dependencies of your own."""
         return self.function(deps, *args, **kwargs)
 

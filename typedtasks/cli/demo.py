@@ -8,13 +8,15 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from typedtasks.errors import PayloadInvalid
 from typedtasks.handle import TaskHandle
 from typedtasks.outcome import Failure, Success
 
 __all__ = ["run_demo"]
+
+T = TypeVar("T")
 
 _WORDS: Final = ("level", "queue", "radar", "typed", "civic", "worker", "noon", "lease", "kayak", "broker")
 _PATIENCE: Final = 30.0
@@ -50,11 +52,10 @@ async def _demo(tasks: int) -> int:
             await _stop_worker(worker)
 
 
-async def _gather_with_progress(handles: Sequence[TaskHandle[Any]]) -> list[Any]:
-    # Any: the demo's results are printed, whatever they are; the typed view is what a user's editor shows.
+async def _gather_with_progress(handles: Sequence[TaskHandle[T]]) -> list[T]:
     done = 0
 
-    async def wait(handle: TaskHandle[Any]) -> object:
+    async def wait(handle: TaskHandle[T]) -> T:
         nonlocal done
         result = await handle.result(timeout=_PATIENCE)
         done += 1

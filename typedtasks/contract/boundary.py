@@ -226,8 +226,7 @@ def _is_certain(hint: object, default: object) -> bool:
 
 
 def _is_typed_dict(hint: object) -> bool:
-    # Any: whether the keys of this class have types is just what is asked.
-    return isinstance(hint, type) and issubclass(cast("type[Any]", hint), dict) and hasattr(cast("type[Any]", hint), "__total__")
+    return isinstance(hint, type) and issubclass(cast("type[object]", hint), dict) and hasattr(cast("object", hint), "__total__")
 
 
 def _collected(parameter: inspect.Parameter, hint: object) -> object:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple, cast
+from enum import Enum
+from typing import Final, NamedTuple, cast
 
 from typedtasks.contract.schemas import Node, children
 
@@ -189,7 +190,7 @@ def _field_obstacle(node: Node) -> str | None:
 
 
 def _union_obstacle(node: Node, definitions: Mapping[str, Node]) -> str | None:
-    choices = [cast("Node", choice[0] if isinstance(choice, tuple) else choice) for choice in cast("list[Any]", node["choices"])]
+    choices = _choices(node)
     comparison = _Comparison(definitions, takes_first=node.get("mode") == "left_to_right")
     for place, one in enumerate(choices):
         for other in choices[place + 1 :]:
@@ -222,7 +223,9 @@ _SIMPLE: Final = {
 
 
 def _choices(node: Node) -> list[Node]:
-    return [cast("Node", choice[0] if isinstance(choice, tuple) else choice) for choice in cast("list[Any]", node["choices"])]
+    # One with a label of its own is a tuple.
+    choices = cast("list[Node | tuple[Node, str]]", node["choices"])
+    return [choice[0] if isinstance(choice, tuple) else choice for choice in choices]
 
 
 class _Alternative(NamedTuple):
@@ -356,7 +359,7 @@ def _shape(node: Node) -> str:
 
 def _literal_values(node: Node) -> list[object]:
     if node.get("type") == "enum":
-        return [member.value for member in cast("list[Any]", node["members"])]
+        return [member.value for member in cast("list[Enum]", node["members"])]
     return list(cast("list[object]", node["expected"]))
 
 

@@ -46,8 +46,8 @@ class Schemas:
     """A validator for Python values, one for JSON, and a serializer, all of one type."""
 
     def __init__(self, type: object, *, own_config: ConfigDict | None = None) -> None:
-        # Any: the type is only known at run time.
-        adapter = TypeAdapter[Any](cast("Any", type), config=own_config)
+        # Any: which type it is, only run time knows.
+        adapter = TypeAdapter[object](cast("Any", type), config=own_config)
         if not adapter.pydantic_complete:
             adapter.rebuild(force=True)  # a model with defer_build=True
         config = cast("CoreConfig", dict(_CORE_CONFIG))

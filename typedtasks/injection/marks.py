@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar, cast, get_args, overload
 
 from typing_extensions import TypeAliasType
 
+from typedtasks.coroutine import Coro
 from typedtasks.errors import DefinitionError
 from typedtasks.injection.hints import members, unwrapped, without_none
 
@@ -33,7 +34,7 @@ class Dependency:
 @overload
 def Depends(dependency: type[T], *, use_cache: bool = True) -> T: ...
 @overload
-def Depends(dependency: Callable[..., Coroutine[Any, Any, T]], *, use_cache: bool = True) -> T: ...
+def Depends(dependency: Callable[..., Coro[T]], *, use_cache: bool = True) -> T: ...
 @overload
 def Depends(dependency: Callable[..., AsyncIterator[T]], *, use_cache: bool = True) -> T: ...
 @overload
@@ -105,6 +106,7 @@ def need_of(parameter: inspect.Parameter, hint: object, where: str) -> Need | No
     mark = next(iter((*explicit, *marks)), INJECT)
     if mark.dependency is not None:
         return Need(parameter.name, mark.dependency, by_type=False, use_cache=mark.use_cache)
+    # Any: here it is a value, that of a parameter which says nothing.
     if any(wanted is nothing for nothing in (Any, object, parameter.empty)) or isinstance(wanted, TypeVar):
         raise DefinitionError(f"{who} is to be injected by its type, and has none that says what. Write Depends(function).")
     return Need(parameter.name, wanted, by_type=True, use_cache=mark.use_cache)

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from pydantic.fields import FieldInfo
 
@@ -89,5 +89,4 @@ def _body(make: Callable[..., object]) -> Callable[..., object]:
         make = cast("Callable[..., object]", make.func)
     if inspect.isroutine(make) or isinstance(make, type):
         return make
-    # Any: mypy finds no __call__ on the type of a callable.
-    return cast("Callable[..., object]", cast("Any", type(make)).__call__)
+    return cast("Callable[..., object]", type(make).__call__)

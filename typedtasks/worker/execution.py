@@ -7,16 +7,17 @@ import contextvars
 import functools
 import logging
 import random
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple, TypeVar, cast
 
 from typedtasks.backend import Delivery, Reschedule, Settlement
 from typedtasks.clock import Clock
 from typedtasks.codecs import Undecodable
 from typedtasks.contract import Misfit
+from typedtasks.coroutine import Coro
 from typedtasks.envelope import EnvelopeInvalid, EnvelopeReader
 from typedtasks.sealing import SEAL_ROOM, Sealing
 from typedtasks.task import AnyTask
@@ -28,6 +29,8 @@ from typedtasks.worker.pool import ChildPool, Children, NoChild, is_suspect
 from typedtasks.worker.soft import Overdue, run_with_soft_timeout
 
 __all__ = ["Execution", "Prepared"]
+
+T = TypeVar("T")
 
 _SLACK: Final = 5.0
 """Seconds beyond its timeout that a suspect has before its child is killed: it has a timeout there, too."""
@@ -81,7 +84,7 @@ class Execution:
         self._injector = injector
         self._children = children
         self._chance = random.Random()
-        self._abandoned: set[asyncio.Future[Any]] = set()
+        self._abandoned: set[object] = set()
         self.thread_returned: Callable[[], None] | None = None
         """Called on the event loop when a thread whose function had been given up is free again."""
 
@@ -252,8 +255,8 @@ class Execution:
             return await prepared.injection.call(prepared.args, prepared.kwargs)
         task = prepared.received.task
         if task.boundary.is_async:
-            # Any: `is_async` says that the function returns a coroutine; of what, its own boundary checks.
-            return await cast("Coroutine[Any, Any, object]", task.function(*prepared.args, **prepared.kwargs))
+            # `is_async` says that the function returns a coroutine; of what, its own boundary checks.
+            return await cast("Coro[object]", task.function(*prepared.args, **prepared.kwargs))
         work = functools.partial(_call_in_thread, task.function, prepared.args, prepared.kwargs)
         context = contextvars.copy_context()
         future: asyncio.Future[object] = asyncio.get_running_loop().run_in_executor(self._threads, context.run, work)
@@ -267,12 +270,11 @@ class Execution:
             raise result.error
         return result
 
-    def _abandon(self, thread: asyncio.Future[Any]) -> None:
-        # Any: what a thread returns that was given up matters to nobody.
+    def _abandon(self, thread: asyncio.Future[T]) -> None:
         self._abandoned.add(thread)
         thread.add_done_callback(self._returned)
 
-    def _returned(self, future: asyncio.Future[Any]) -> None:
+    def _returned(self, future: object) -> None:
         self._abandoned.discard(future)
         if self.thread_returned is not None:
             self.thread_returned()

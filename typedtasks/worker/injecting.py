@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from typedtasks.broker import Broker
 from typedtasks.context import Context
+from typedtasks.coroutine import Coro
 from typedtasks.errors import DefinitionError
 from typedtasks.injection import Scope, shown
 from typedtasks.progress import Progress
@@ -123,8 +124,8 @@ class Injection:
             args, kwargs = boundary.with_injected(args, kwargs, values)
             if self._lane is not None:
                 return await self._lane.run(partial(function, *args, **kwargs))
-            # Any: an asynchronous function returns a coroutine; of what, its boundary checks.
-            return await cast("Coroutine[Any, Any, object]", function(*args, **kwargs))
+            # An asynchronous function returns a coroutine; of what, its boundary checks.
+            return await cast("Coro[object]", function(*args, **kwargs))
         except BaseException as error:
             self.error = error
             if isinstance(error, asyncio.CancelledError):

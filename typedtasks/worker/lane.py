@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 __all__ = ["Lane"]
 
@@ -43,8 +43,7 @@ class Lane:
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._under_way = 0
         self._context = contextvars.copy_context()
-        # Any: a variable of any type.
-        self._seen: dict[contextvars.ContextVar[Any], object] = dict(self._context)
+        self._seen = dict[object, object](self._context.items())
         self.ended: asyncio.Future[None] = self._loop.run_in_executor(pool, self._serve)
         """Done when the thread is the pool's again."""
 

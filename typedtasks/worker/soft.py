@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Generator
 from typing import Any, TypeVar, cast
 
+from typedtasks.coroutine import Coro
 from typedtasks.errors import SoftTimeout
 
 __all__ = ["Overdue", "run_with_soft_timeout"]
@@ -18,7 +19,7 @@ class Overdue(TimeoutError):
     """A task has let its soft timeout pass."""
 
 
-async def run_with_soft_timeout(work: Coroutine[Any, Any, R], task: str, seconds: float) -> R:
+async def run_with_soft_timeout(work: Coro[R], task: str, seconds: float) -> R:
     """Return what `work` returns. After `seconds`, `SoftTimeout` is raised where it waits: once.
 
     Raises `Overdue` if it lets that pass.
@@ -26,8 +27,8 @@ async def run_with_soft_timeout(work: Coroutine[Any, Any, R], task: str, seconds
     interruption = _Interruption(f"{task} has run for {seconds:g} s, its soft timeout: end it, and return what there is.")
     timer = asyncio.get_running_loop().call_later(seconds, interruption.interrupt)
     try:
-        # Any: what a coroutine is sent and what it yields belong to asyncio.
-        return await cast("Coroutine[Any, Any, R]", _driven(work, interruption))
+        # types.coroutine makes an awaitable of it.
+        return await cast("Coro[R]", _driven(work, interruption))
     except (SoftTimeout, BaseExceptionGroup) as error:
         if isinstance(error, BaseExceptionGroup) and error.split(SoftTimeout)[1] is not None:
             raise
@@ -61,8 +62,9 @@ class _Interruption:
         return SoftTimeout(self._message) if is_only_reason else error
 
 
+# Any: what passes between the coroutine and its event loop is theirs.
 @types.coroutine
-def _driven(work: Coroutine[Any, Any, R], interruption: _Interruption) -> Generator[Any, Any, R]:
+def _driven(work: Coro[R], interruption: _Interruption) -> Generator[Any, Any, R]:
     """Run a coroutine step by step, as `await` does, but for the reason of its cancellation."""
     answer: object = None
     raised: BaseException | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from ssl import SSLContext
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from redis.asyncio.connection import SSLConnection, parse_url
@@ -17,6 +17,8 @@ from typedtasks.errors import BackendUnsupported
 __all__ = ["Address", "ClusterAddress", "SentinelAddress"]
 
 _TLS: Final = "ssl_"
+# Any: the options' values have types by name.
+_Options: TypeAlias = dict[str, Any]
 _OPTIONS: Final = ("host", "port", "path", "db", "username", "password", "connection_class")
 _OF_SENTINELS: Final = "sentinel_"
 _SENTINEL_PORT: Final = 26379
@@ -54,7 +56,7 @@ class Address:
         whole = whole or url
         try:
             _check(whole)
-            options = cast("dict[str, Any]", parse_url(url))  # Any: its values have types by name
+            options = cast("_Options", parse_url(url))
             tls = _tls(options)
             if not options.get("path") and urlsplit(url).path[1:] not in ("", str(options.get("db"))):
                 raise ValueError("its path is not the number of a database, such as /0")
@@ -164,7 +166,7 @@ def _unusable(url: str, reason: str) -> BackendUnsupported:
     return BackendUnsupported(f"The broker's URL {redacted(url)!r} cannot be used: {reason}.")
 
 
-def _tls(options: dict[str, Any]) -> SSLContext | None:
+def _tls(options: _Options) -> SSLContext | None:
     if options.get("connection_class") is not SSLConnection:
         return None
     known = {name: value for name, value in options.items() if name.startswith(_TLS)}

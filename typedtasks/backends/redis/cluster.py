@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from typedtasks.backends.redis.address import Address
 from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Script, prefix_of, translated
-from typedtasks.backends.redis.protocol import ReplyError
+from typedtasks.backends.redis.protocol import Reply, ReplyError
 from typedtasks.backends.redis.slots import Slots, redirected, slot_of
 from typedtasks.backends.redis.standalone import Standalone
 from typedtasks.errors import BackendUnavailable
@@ -45,8 +45,8 @@ class ClusterCommands:
         self._nodes: dict[Address, Commands] = {}
         self._closed = False
 
-    async def run(self, script: Script, queue: str, what: str, *arguments: object) -> Any:
-        """Return a script's reply. (Any: as with `Commands.run`.)
+    async def run(self, script: Script, queue: str, what: str, *arguments: object) -> Reply:
+        """Return a script's reply.
 
         Its second key is one that is never there: so no node runs a script while the queue's keys are on their way to another
         node, where it would find some of them only.
@@ -63,15 +63,15 @@ class ClusterCommands:
         except (ReplyError, OSError) as error:
             raise translated(self._slots.shown, what, error) from error
 
-    async def command(self, queue: str, what: str, *arguments: object) -> Any:
-        """Return a command's reply. (Any: as with `run`.)"""
+    async def command(self, queue: str, what: str, *arguments: object) -> Reply:
+        """Return a command's reply."""
         try:
             return await self._call(queue, arguments)
         except (ReplyError, OSError) as error:
             raise translated(self._slots.shown, what, error) from error
 
-    async def read(self, queue: str, what: str, *arguments: object) -> Any:
-        """Return the reply of a command that changes nothing: it is sent again where its connection is lost. (Any: see `run`.)"""
+    async def read(self, queue: str, what: str, *arguments: object) -> Reply:
+        """Return the reply of a command that changes nothing: it is sent again where its connection is lost."""
         try:
             return await self._call(queue, arguments, repeats=True)
         except (ReplyError, OSError) as error:
@@ -84,14 +84,14 @@ class ClusterCommands:
         except (ReplyError, OSError) as error:
             raise translated(self._slots.shown, what, error) from error
 
-    async def everywhere(self, what: str, *arguments: object) -> list[tuple[str, Any]]:
-        """Return the name of each primary that answers, and its reply to a command. (Any: as with `run`.)"""
+    async def everywhere(self, what: str, *arguments: object) -> list[tuple[str, Reply]]:
+        """Return the name of each primary that answers, and its reply to a command."""
         try:
             nodes = await self._slots.primaries()
         except (ReplyError, OSError) as error:
             raise translated(self._slots.shown, what, error) from error
         asking = [self._node(node).everywhere(what, *arguments) for node in nodes]
-        answers: list[tuple[str, Any]] = []
+        answers: list[tuple[str, Reply]] = []
         failure: BaseException | None = None
         for answer in await asyncio.gather(*asking, return_exceptions=True):
             if isinstance(answer, BaseException):
@@ -108,7 +108,7 @@ class ClusterCommands:
         for node in self._nodes.values():
             await node.close()
 
-    async def _call(self, queue: str, arguments: Sequence[object], *, follows: bool = True, repeats: bool = False) -> Any:
+    async def _call(self, queue: str, arguments: Sequence[object], *, follows: bool = True, repeats: bool = False) -> Reply:
         """Send a command to its queue's node, and again where it was not done there. Raises `ReplyError` and `OSError`.
 
         `follows`: whether it may be sent to a node that is still getting the queue's keys. `repeats`: whether it is sent again
@@ -136,7 +136,7 @@ class ClusterCommands:
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, max(_PAUSE, 2 * pause))
 
-    async def _send(self, slot: int, arguments: Sequence[object], importing: Address | None) -> Any:
+    async def _send(self, slot: int, arguments: Sequence[object], importing: Address | None) -> Reply:
         """Return the reply of a slot's node, or of the node that is getting the slot. Raises `_NotDoneError` too."""
         try:
             address = importing or await self._slots.node_of(slot)
@@ -178,7 +178,7 @@ class ClusterCommands:
         return node
 
 
-def _ignore(reply: asyncio.Future[Any]) -> None:
-    """Take notice of what became of a command whose reply is not waited for. (Any: see `Connection.call`.)"""
+def _ignore(reply: asyncio.Future[Reply]) -> None:
+    """Take notice of what became of a command whose reply is not waited for."""
     if not reply.cancelled():
         reply.exception()

@@ -8,9 +8,9 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
-from typedtasks.backends.redis.protocol import Connection, ReplyError
+from typedtasks.backends.redis.protocol import Connection, Reply, ReplyError
 from typedtasks.backends.redis.watching import ASK_AGAIN, SLOW_AFTER
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendFull, BackendUnavailable, representation
@@ -114,17 +114,17 @@ class Server(Protocol):
 
 
 class Executor(Protocol):
-    """Runs commands and scripts where the keys of a queue are. Errors are those of typedtasks. (Any: as with `Commands`.)"""
+    """Runs commands and scripts where the keys of a queue are. Errors are those of typedtasks."""
 
-    async def run(self, script: Script, queue: str, what: str, *arguments: object) -> Any:
+    async def run(self, script: Script, queue: str, what: str, *arguments: object) -> Reply:
         """Return a script's reply."""
         ...
 
-    async def command(self, queue: str, what: str, *arguments: object) -> Any:
+    async def command(self, queue: str, what: str, *arguments: object) -> Reply:
         """Return a command's reply."""
         ...
 
-    async def read(self, queue: str, what: str, *arguments: object) -> Any:
+    async def read(self, queue: str, what: str, *arguments: object) -> Reply:
         """Return the reply of a command that changes nothing: it is sent again where its connection is lost."""
         ...
 
@@ -132,7 +132,7 @@ class Executor(Protocol):
         """Send several commands at once, and return when all have been answered."""
         ...
 
-    async def everywhere(self, what: str, *arguments: object) -> list[tuple[str, Any]]:
+    async def everywhere(self, what: str, *arguments: object) -> list[tuple[str, Reply]]:
         """Return the name of each server that holds queues, and its reply to a command."""
         ...
 
@@ -157,8 +157,8 @@ class Commands:
         self._opening = asyncio.Lock()
         self._closed = False
 
-    async def run(self, script: Script, queue: str, what: str, *arguments: object) -> Any:
-        """Return a script's reply. (Any: each script has a reply of its own shape; its caller names it.)"""
+    async def run(self, script: Script, queue: str, what: str, *arguments: object) -> Reply:
+        """Return a script's reply."""
         prefix = prefix_of(queue)
         try:
             try:
@@ -173,15 +173,15 @@ class Commands:
         except (ReplyError, OSError) as error:
             raise self._failure(what, error) from error
 
-    async def command(self, queue: str, what: str, *arguments: object) -> Any:
-        """Return a command's reply. (Any: as with `run`.)"""
+    async def command(self, queue: str, what: str, *arguments: object) -> Reply:
+        """Return a command's reply."""
         try:
             return await self._call(arguments)
         except (ReplyError, OSError) as error:
             raise self._failure(what, error) from error
 
-    async def read(self, queue: str, what: str, *arguments: object) -> Any:
-        """Return the reply of a command that changes nothing: it is sent again where its connection is lost. (Any: see `run`.)"""
+    async def read(self, queue: str, what: str, *arguments: object) -> Reply:
+        """Return the reply of a command that changes nothing: it is sent again where its connection is lost."""
         try:
             return await self._call(arguments)
         except ConnectionError as error:
@@ -197,8 +197,8 @@ class Commands:
         except (ReplyError, OSError) as error:
             raise self._failure(what, error) from error
 
-    async def everywhere(self, what: str, *arguments: object) -> list[tuple[str, Any]]:
-        """Return the server's name and its reply to a command, in a list. (Any: as with `run`.)"""
+    async def everywhere(self, what: str, *arguments: object) -> list[tuple[str, Reply]]:
+        """Return the server's name and its reply to a command, in a list."""
         return [(self._server.shown, await self.command("", what, *arguments))]
 
     async def close(self) -> None:
@@ -208,7 +208,7 @@ class Commands:
             self._connection.close()
             await self._connection.lost
 
-    async def _call(self, arguments: Sequence[object]) -> Any:
+    async def _call(self, arguments: Sequence[object]) -> Reply:
         connection = self._connection
         if connection is None or connection.lost.done():
             connection = await self.connected()

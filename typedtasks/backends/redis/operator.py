@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final, Literal, cast
+from typing import Final, Literal, cast
 
 from typedtasks.backend import Buried, Counts, SessionState, TaskId, Waiting, session_states
 from typedtasks.backends.redis.connection import Executor, Script, prefix_of
+from typedtasks.backends.redis.protocol import Reply
 
 __all__ = ["Operator"]
 
@@ -122,8 +123,8 @@ class Operator:
                     rows.append((TaskId(name.decode()), int(float(score)), body))
         return rows
 
-    async def _look(self, queue: str, *arguments: object) -> Any:
-        """Return a command's reply. (Any: as with `Commands.run`.)"""
+    async def _look(self, queue: str, *arguments: object) -> Reply:
+        """Return a command's reply."""
         return await self._commands.command(queue, "Looking into a queue", *arguments)
 
 

@@ -10,12 +10,12 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 from typedtasks.backends.redis.address import Address
 from typedtasks.errors import representation
 
-__all__ = ["Connection", "PlainReader", "ReplyError", "connect", "pack", "pack_plainly"]
+__all__ = ["Connection", "PlainReader", "Reply", "ReplyError", "connect", "pack", "pack_plainly"]
 
 _INCOMPLETE: Final = object()
 _BEGUN: Final = object()
@@ -23,6 +23,11 @@ _DEEPEST: Final = 100
 """Lists inside lists. Redis sends five at most."""
 _LAST_LOOK: Final = 0.02
 """Seconds that a late reply has to be read when the event loop was blocked: timers may come before the socket's turn."""
+
+
+# Any: each command and script has a reply of its own shape, and its caller names it.
+Reply: TypeAlias = Any
+"""What a command is answered with: bytes, numbers, None, and lists of replies."""
 
 
 class ReplyError(Exception):
@@ -151,7 +156,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, timeout: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._timeout = timeout
-        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._waiting: deque[tuple[float, asyncio.Future[Reply]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._first_look = timeout
         self._suspect_after = self._suspect_again = math.inf
@@ -163,9 +168,9 @@ class Connection(asyncio.Protocol):
         self.cause: BaseException | None = None
         """Why it was closed, where that is known."""
 
-    def call(self, arguments: Sequence[object]) -> asyncio.Future[Any]:
+    def call(self, arguments: Sequence[object]) -> asyncio.Future[Reply]:
         """Send a command, and return the future of its reply: it may raise `ReplyError`, `ConnectionError` or `TimeoutError`."""
-        reply: asyncio.Future[Any] = self._loop.create_future()
+        reply: asyncio.Future[Reply] = self._loop.create_future()
         if self._transport is None:
             reply.set_exception(ConnectionError("the connection was closed"))
             return reply
@@ -265,7 +270,7 @@ class Connection(asyncio.Protocol):
         else:  # after a blocked event loop the reply may be here already, and only not have been read yet
             self._timer = self._loop.call_later(_LAST_LOOK, self._give_up, reply)
 
-    def _give_up(self, late: asyncio.Future[Any]) -> None:
+    def _give_up(self, late: asyncio.Future[Reply]) -> None:
         self._timer = None
         if self._waiting and self._waiting[0][1] is late:
             self.close(TimeoutError(f"no answer within {self._timeout:g} s"))

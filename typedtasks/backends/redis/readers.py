@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from typedtasks.backend import SessionId
 from typedtasks.backends.redis.connection import Executor, prefix_of
 from typedtasks.backends.redis.deployment import Deployment
-from typedtasks.backends.redis.protocol import ReplyError
+from typedtasks.backends.redis.protocol import Reply, ReplyError
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendUnavailable
 
@@ -19,8 +19,7 @@ _WHAT: Final = "Waiting for tasks"
 _PATIENCE: Final = (0.005, 0.02, 0.1, 0.4)
 """Seconds that a read which was unblocked has to answer, before it is unblocked again: it may not have been blocked yet."""
 
-# Any: a stream's name, and entries with their fields, as Redis nests them.
-_Streams: TypeAlias = list[Any]
+_Streams: TypeAlias = list[Reply]
 
 
 class Readers:

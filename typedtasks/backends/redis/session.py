@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Sequence
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from typedtasks.backend import (
     Delivery,
@@ -22,7 +22,7 @@ from typedtasks.backends.redis.codec import delivery_of, entry_of, report_rows, 
 from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Script, prefix_of
 from typedtasks.backends.redis.deployment import Deployment
 from typedtasks.backends.redis.lease import RedisLeaseKeeper
-from typedtasks.backends.redis.protocol import ReplyError
+from typedtasks.backends.redis.protocol import Reply, ReplyError
 from typedtasks.backends.redis.readers import Readers
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendUnavailable
@@ -308,8 +308,8 @@ class RedisSession:
     def _due_changed(self) -> None:
         self._due.set()
 
-    async def _run(self, script: Script, queue: str, what: str, *arguments: object) -> Any:
-        """Return a script's reply. (Any: see `Commands.run`.)"""
+    async def _run(self, script: Script, queue: str, what: str, *arguments: object) -> Reply:
+        """Return a script's reply."""
         return await self._commands.run(script, queue, what, *arguments)
 
 

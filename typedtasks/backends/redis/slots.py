@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import binascii
 import random
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from typedtasks.backends.redis.address import Address, ClusterAddress
-from typedtasks.backends.redis.protocol import Connection, ReplyError, connect
+from typedtasks.backends.redis.protocol import Connection, Reply, ReplyError, connect
 from typedtasks.backends.redis.watching import Watch
 from typedtasks.errors import BackendUnsupported
 
@@ -127,7 +127,7 @@ async def _ranges(address: Address) -> list[tuple[int, int, Address]]:
     connection = await connect(address, timeout=_NODE_PATIENCE, patience=_NODE_PATIENCE)
     try:
         # CLUSTER SLOTS, and not SHARDS: proxies and managed services have it, too.
-        rows = cast("list[list[Any]]", await connection.call(("CLUSTER", "SLOTS")))  # Any: numbers and nested lists
+        rows = cast("list[list[Reply]]", await connection.call(("CLUSTER", "SLOTS")))
     except ReplyError as error:
         if "cluster support disabled" not in str(error):
             raise
@@ -142,8 +142,8 @@ async def _ranges(address: Address) -> list[tuple[int, int, Address]]:
     return [(first, last, _node(address, primary)) for first, last, primary, *_ in rows]
 
 
-def _node(asked: Address, named: list[Any]) -> Address:
-    """Return a node's address. (Any: host, port and more.) One without a host is at the host that was asked."""
+def _node(asked: Address, named: list[Reply]) -> Address:
+    """Return a node's address. One without a host is at the host that was asked."""
     host = cast("bytes | None", named[0])
     known = host is not None and host not in (b"", b"?")
     return asked.at(host.decode() if known and host is not None else asked.host, int(named[1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from typedtasks.backend import (
     Buried,
@@ -218,8 +218,7 @@ class SQLiteBackend:
 
     async def _waiting(self, queue: str, which: str, limit: int) -> list[Waiting]:
         def select(connection: sqlite3.Connection) -> list[Waiting]:
-            # Any: SQLite's rows are tuples of whatever the columns hold.
-            rows: Iterable[Any] = connection.execute(
+            rows: Iterable[tuple[str, int, int, int | None, str, bytes]] = connection.execute(
                 f"select tid, priority, state, due, awaits, body from task where queue = ? and {which} limit ?", (queue, limit)
             )
             return [
