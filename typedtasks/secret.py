@@ -43,9 +43,8 @@ class Secret(Generic[T]):
         return hash((Secret, self._value))
 
     @classmethod
-    # Any: pydantic's own hook, which is given whatever the annotation says.
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        (kind,) = get_args(source) or (Any,)
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        (kind,) = get_args(source) or (Any,)  # Any: what a bare Secret holds
         inner = handler.generate_schema(kind)
         revealed = core_schema.chain_schema(
             [core_schema.is_instance_schema(cls), core_schema.no_info_plain_validator_function(cls.reveal), inner]
@@ -58,6 +57,5 @@ class Secret(Generic[T]):
         )
 
 
-# Any: pydantic says neither what a value is nor what its handler returns.
-def _write(value: Any, handler: core_schema.SerializerFunctionWrapHandler) -> Any:
+def _write(value: Secret[object], handler: core_schema.SerializerFunctionWrapHandler) -> object:
     return handler(value.reveal())

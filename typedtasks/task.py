@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Generic, Never, ParamSpec, Protocol, TypeAlias, cast
 
 from typing_extensions import TypeVar, Unpack
@@ -153,7 +153,8 @@ class AsyncTask(Task[P, R_co, E_co]):
         # The broker makes an AsyncTask only of a function that returns a coroutine of R_co.
         return cast("Callable[P, Coro[R_co]]", self._function)
 
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coro[R_co]:
+    # Any: as `Coro`, but under the name that editors should show.
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         """Call the function here and now, without a queue and without validation."""
         return self.function(*args, **kwargs)
 
@@ -181,7 +182,8 @@ class AsyncDepsTask(Task[P, R_co, E_co], Generic[D, P, R_co, E_co]):
         # The broker makes an AsyncDepsTask only of a function that takes a D and returns a coroutine of R_co.
         return cast("Callable[Concatenate[D, P], Coro[R_co]]", self._function)
 
-    def __call__(self, deps: D, /, *args: P.args, **kwargs: P.kwargs) -> Coro[R_co]:
+    # Any: as `Coro`, but under the name that editors should show.
+    def __call__(self, deps: D, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
         """Call the function here and now, with dependencies of your own."""
         return self.function(deps, *args, **kwargs)
 
