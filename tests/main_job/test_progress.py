@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from tests.main_job.stage import Stage
 from typedtasks import BackendUnavailable, Broker, Context, DefinitionError, Depends, Progress, ResultInvalid, Retry, Worker
@@ -159,6 +160,43 @@ async def test_a_backend_that_is_away_costs_progress_and_no_task(counted: list[S
         assert await second.result() == 7
         assert await second.progress() == Progress(1)
     assert len(counted) == 2
+
+
+async def test_the_last_word_comes_before_the_outcome(redis_url: str) -> None:
+    """Also where Redis does not know the script yet, and asks for it once more."""
+    with Redis.from_url(redis_url) as redis:
+        for _ in range(3):
+            redis.flushall()
+            redis.script_flush()
+            broker = Broker(redis_url)
+
+            @broker.task(name="talk")
+            async def talk(context: Context = Depends()) -> None:
+                context.progress(1)
+
+            async with broker, Worker(broker), asyncio.timeout(20):
+                handle = await talk.enqueue()
+                await handle.result()
+                assert await handle.progress() == Progress(1)
+
+
+async def test_a_backend_that_does_not_answer_holds_no_outcome_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was said last has a moment to arrive, and no more."""
+    monkeypatch.setattr("typedtasks.worker.reporting._LAST_WORDS", 0.01)
+    broker = Broker(MemoryBackend())
+
+    @broker.task(name="talk")
+    async def talk(context: Context = Depends()) -> int:
+        context.progress(1)
+        return 7
+
+    async def never(self: MemorySession, batch: Sequence[Report]) -> list[bool]:
+        await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr(MemorySession, "report", never)
+    async with broker, Worker(broker), asyncio.timeout(20):
+        assert await (await talk.enqueue()).result() == 7
 
 
 def test_an_execution_that_has_ended_says_nothing_any_more() -> None:

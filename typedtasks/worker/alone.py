@@ -79,7 +79,6 @@ class _Alone:
 
     async def _answer(self, delivery: Delivery) -> None:
         settlement = await self._settlement(delivery)
-        await self._reporter.drained()  # what follows the last answer would be taken for the next delivery's
         self._write((b"-" if self._execution.abandoned_threads else b"+") + write_settlement(settlement))
 
     async def _settlement(self, delivery: Delivery) -> Settlement:

@@ -201,13 +201,19 @@ class Execution:
                 return self.failed(prepared.received, injection.error)
             raise
         self._leave(await injection.close(is_decided=True))
-        return settlement
+        return await self._told(settlement)
 
     def _leave(self, thread: asyncio.Future[None] | None) -> None:
-        self._injector.reporter.hurry()
         if thread is not None:
             self._injector.keep(thread)
             self._abandon(thread)
+
+    async def _told(self, settlement: Settlement) -> Settlement:
+        """Return the settlement once the task's last progress has arrived: it would not be taken after that."""
+        reporter = self._injector.reporter
+        if reporter.is_behind(settlement.delivery):
+            await reporter.catch_up(settlement.delivery)
+        return settlement
 
     async def _run_in_child(self, received: Received, pool: ChildPool, timeout: float) -> Settlement:
         delivery, is_process_task = received.delivery, received.task.definition.executor == "process"
@@ -215,7 +221,8 @@ class Execution:
             _log.warning("%s (%s) was lost %d times: it runs alone.", received.task.name, delivery.id, delivery.deliveries - 1)
         try:
             limit = timeout if is_process_task or not timeout else timeout + _SLACK
-            return await pool.run(delivery, received.task.name, limit, functools.partial(self._injector.report, received))
+            report = functools.partial(self._injector.report, received)
+            return await self._told(await pool.run(delivery, received.task.name, limit, report))
         except Died as died:
             return decision.fatal(received, str(died), died.stderr, was_lost=is_suspect(delivery))
         except OutOfTime as error:
@@ -225,8 +232,6 @@ class Execution:
                 _log.error("%s (%s) is put off, because no child can run it: %s", received.task.name, delivery.id, error)
                 return decision.put_off(received)
             _log.error("%s runs in this process, because no child can run it: %s", delivery.id, error)
-        finally:
-            self._injector.reporter.hurry()
         prepared = self._validated(received)
         return await self.run(prepared) if isinstance(prepared, Prepared) else prepared
 

@@ -8,6 +8,7 @@ import math
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final, TypeAlias
 
 from typedtasks.backend import Delivery, Report
@@ -20,6 +21,8 @@ __all__ = ["Reporter"]
 
 _PACE: Final = 0.2
 """Seconds between two calls: what a task says in between replaces what it has said before."""
+_LAST_WORDS: Final = 1.0
+"""Seconds that what a task said last has to arrive before the task is settled."""
 
 Send: TypeAlias = Callable[[Sequence[Report]], Awaitable[object]]
 
@@ -40,7 +43,9 @@ class Reporter:
         self._is_planned = False
         self._timer: asyncio.TimerHandle | None = None
         self._last = -math.inf
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: dict[str, asyncio.Task[None]] = {}
+        """By receipt: the call that is under way, the last one where there are several."""
+        self._calls: set[asyncio.Task[None]] = set()
 
     def begin(self, send: Send) -> None:
         """Say where it goes from now on, and that this is the event loop. It comes before the first task."""
@@ -57,21 +62,27 @@ class Reporter:
             with suppress(RuntimeError):  # the loop was closed, because the worker has ended
                 self._where[0].call_soon_threadsafe(self._plan)
 
-    def hurry(self) -> None:
-        """Send what is there now: the task that said it ends, and what it said last would come after its outcome."""
-        if self._latest:
-            self._send_all()
+    def is_behind(self, delivery: Delivery) -> bool:
+        """Return whether something that its task has said has not arrived yet."""
+        return delivery.receipt in self._latest or delivery.receipt in self._sending
 
-    async def drained(self) -> None:
-        """Return when everything that was begun to be sent has been."""
-        if self._sending:
-            await asyncio.wait(self._sending)
+    async def catch_up(self, delivery: Delivery) -> None:
+        """Have it arrive now, within a second: its task has ended, and once that is settled nothing can be said of it any more.
+
+        How the task ended is decided, so a cancellation only ends the wait.
+        """
+        if delivery.receipt in self._latest:
+            self._send_all()
+        call = self._sending.get(delivery.receipt)
+        if call is not None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([call], timeout=_LAST_WORDS)
 
     async def close(self) -> None:
         """Drop what has not been sent."""
         if self._timer is not None:
             self._timer.cancel()
-        await cancel_and_wait(self._sending)
+        await cancel_and_wait(self._calls)
 
     def _plan(self) -> None:
         if self._timer is None and self._latest:
@@ -91,8 +102,15 @@ class Reporter:
         self._last = loop.time()
         reports = [Report(delivery, write_progress(progress), ttl_ms) for delivery, progress, ttl_ms in latest]
         task = loop.create_task(self._send(send, reports), name="typedtasks-reporting")
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
+        self._sending.update((report.delivery.receipt, task) for report in reports)
+        self._calls.add(task)
+        task.add_done_callback(partial(self._sent, reports))
+
+    def _sent(self, reports: Sequence[Report], task: asyncio.Task[None]) -> None:
+        self._calls.discard(task)
+        for report in reports:
+            if self._sending.get(report.delivery.receipt) is task:
+                del self._sending[report.delivery.receipt]
 
     async def _send(self, send: Send, reports: Sequence[Report]) -> None:
         try:
