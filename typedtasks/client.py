@@ -110,8 +110,7 @@ class DeprecatedTask(RemoteTask[P, R_co, E_co]):
     @overload
     @deprecated("This task is deprecated: its docstring says what to use instead.")
     def __get__(self, client: ThreadClient, owner: type) -> BlockingTask[P, R_co, E_co]: ...
-    # Any: the overloads above are the signature; this line only has to cover all of them.
-    def __get__(self, client: AsyncClient | ThreadClient | None, owner: type) -> Any:
+    def __get__(self, client: AsyncClient | ThreadClient | None, owner: type) -> object:
         """Return the task of this client."""
         return super().__get__(client, owner)
 
@@ -119,7 +118,7 @@ class DeprecatedTask(RemoteTask[P, R_co, E_co]):
 class DeprecatedMethod(Generic[E]):
     """`RemoteMethod` for a deprecated task."""
 
-    def __call__(self, method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /) -> DeprecatedTask[P, R, E]:
+    def __call__(self, method: Callable[Concatenate[T, P], Coro[R]], /) -> DeprecatedTask[P, R, E]:
         """Only for type checkers."""
         raise NotImplementedError("DeprecatedMethod stands in stubs only")
 
