@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from enum import IntEnum
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from typedtasks.ids import SessionId, TaskId, created_ms, is_queue_name, new_task_id, new_task_ids, queue_of
+from typedtasks.ids import SessionId, TaskId, created_ms, is_queue_name, new_task_id, new_task_ids, queue_name, queue_of
 from typedtasks.inventory import Buried, Counts, SessionState, Waiting, session_states
 
 __all__ = [
@@ -34,12 +34,14 @@ __all__ = [
     "SessionLost",
     "SessionState",
     "Settlement",
+    "SpreadingBackend",
     "TaskId",
     "Waiting",
     "created_ms",
     "is_queue_name",
     "new_task_id",
     "new_task_ids",
+    "queue_name",
     "queue_of",
     "read_plan",
     "session_states",
@@ -144,7 +146,7 @@ class Finish(NamedTuple):
     reply_to: str = ""
     """The client that waits for it, from the envelope; empty where it named none."""
     follow: tuple[Publication, ...] = ()
-    """Envelopes that enter their queues in the same atomic step. In this version: of the same queue."""
+    """Envelopes that enter their queues in the same atomic step. In this version: of the same queue, in the delivery's place."""
 
 
 class Reschedule(NamedTuple):
@@ -365,4 +367,18 @@ class Backend(Protocol):
 
     async def purge(self, queue: str, *, dead: bool = False) -> int:
         """Delete the queue's ready, delayed and parked tasks (or its dead letters) for good, and return how many."""
+        ...
+
+
+@runtime_checkable
+class SpreadingBackend(Protocol):
+    """A backend that may keep one queue in several places. Only publications name a place; all else is asked by queue or by id."""
+
+    @property
+    def spreads(self) -> bool:
+        """Whether it does so with any queue."""
+        ...
+
+    def place(self, queue: str, once: Once | None) -> str:
+        """Return the place for one more task of a queue: its id and its publication name it in the stead of the queue."""
         ...

@@ -12,7 +12,7 @@ from typing import Final, Never, ParamSpec, Self, cast, overload
 
 from typing_extensions import TypeVar, Unpack
 
-from typedtasks.backend import Backend, Publication
+from typedtasks.backend import Backend, Publication, SpreadingBackend
 from typedtasks.backends import DEFAULT_URL, backend_from_url, redacted
 from typedtasks.batching import Batcher
 from typedtasks.clock import Clock, Duration, SystemClock, milliseconds, seconds
@@ -95,6 +95,8 @@ class Broker(Operating):
         """What its codecs do to payloads and outcomes."""
         self._seals = bool(self.sealing.names)
         self.clock: Clock = clock or SystemClock()
+        spreading = cast("object", self.backend)
+        self._place = spreading.place if isinstance(spreading, SpreadingBackend) and spreading.spreads else None
         self._defaults = TaskDefinition(
             "",
             default_queue,
@@ -225,11 +227,12 @@ class Broker(Operating):
         """Send one call and return its handle once the backend has stored it. `Task.enqueue` is the usual way."""
         self.check_open("enqueue")
         dispatch, now = call.dispatch, self.clock.now()
-        id = new_task_id(dispatch.queue, now)
+        queue = dispatch.queue if self._place is None else self._place(dispatch.queue, dispatch.once)
+        id = new_task_id(queue, now)
         payload = self.sealing.seal_call(call.payload, id, call.task.name) if self._seals else call.payload
         body = dispatch.line(self.backend.reply_to, now) + payload
         earlier = await self._publications.submit(
-            [Publication(id, dispatch.queue, dispatch.priority, body, dispatch.delay_ms, dispatch.eta_ms, dispatch.once)]
+            [Publication(id, queue, dispatch.priority, body, dispatch.delay_ms, dispatch.eta_ms, dispatch.once)]
         )
         return TaskHandle(id, call.task, self) if earlier[0] is None else self._earlier(earlier[0], call)
 
@@ -332,11 +335,14 @@ class Broker(Operating):
     def _prepared(self, calls: Sequence[Call[R, E_co]]) -> list[Publication]:
         """Return what is sent for calls, each under a new id."""
         reply_to, now = self.backend.reply_to, self.clock.now()
-        ids = new_task_ids([call.dispatch.queue for call in calls], now)
+        queues = [call.dispatch.queue for call in calls]
+        if self._place is not None:
+            queues = [self._place(call.dispatch.queue, call.dispatch.once) for call in calls]
+        ids = new_task_ids(queues, now)
         return [
             Publication(
                 id,
-                dispatch.queue,
+                queue,
                 dispatch.priority,
                 dispatch.line(reply_to, now)
                 + (self.sealing.seal_call(call.payload, id, call.task.name) if self._seals else call.payload),
@@ -344,7 +350,7 @@ class Broker(Operating):
                 dispatch.eta_ms,
                 dispatch.once,
             )
-            for id, call in zip(ids, calls, strict=True)
+            for id, queue, call in zip(ids, queues, calls, strict=True)
             for dispatch in (call.dispatch,)
         ]
 

@@ -8,7 +8,17 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from typing import Final, NewType
 
-__all__ = ["SessionId", "TaskId", "created_ms", "is_queue_name", "is_task_id", "new_task_id", "new_task_ids", "queue_of"]
+__all__ = [
+    "SessionId",
+    "TaskId",
+    "created_ms",
+    "is_queue_name",
+    "is_task_id",
+    "new_task_id",
+    "new_task_ids",
+    "queue_name",
+    "queue_of",
+]
 
 TaskId = NewType("TaskId", str)
 """`<queue>.<20 characters>`: unique for ever, and it says which queue the task and its outcome live in."""
@@ -18,6 +28,7 @@ SessionId = NewType("SessionId", str)
 
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PLACE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}(#[1-9][0-9]?)?")
 
 
 def is_queue_name(name: str) -> bool:
@@ -26,14 +37,19 @@ def is_queue_name(name: str) -> bool:
 
 
 def is_task_id(text: str) -> bool:
-    """Return whether `text` may be the id of a task: the name of a queue, a point, and something printable in ASCII."""
-    queue, _, rest = text.partition(".")
-    return is_queue_name(queue) and rest != "" and rest.isascii() and rest.isprintable()
+    """Return whether `text` may be the id of a task: the name of a queue or shard, a point, and something printable in ASCII."""
+    place, _, rest = text.partition(".")
+    return _PLACE.fullmatch(place) is not None and rest != "" and rest.isascii() and rest.isprintable()
 
 
 def queue_of(id: TaskId) -> str:
-    """Return the queue that a task id belongs to."""
+    """Return the queue that a task id belongs to; where that has shards, the shard: `queue#2`."""
     return id.partition(".")[0]
+
+
+def queue_name(place: str) -> str:
+    """Return the name of the queue that a shard belongs to; of a queue its own."""
+    return place.partition("#")[0]
 
 
 def new_task_id(queue: str, now: float) -> TaskId:

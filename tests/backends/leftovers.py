@@ -15,7 +15,8 @@ from typedtasks.backends.memory import MemoryBackend
 
 __all__ = ["memory_leftovers", "redis_leftovers", "sqlite_leftovers"]
 
-_STREAM = re.compile(rb"tt:\{[A-Za-z0-9_-]+\}:s[012]")
+_STREAM = re.compile(rb"tt:\{[A-Za-z0-9_#-]+\}:s[012]")
+_SHARDS = re.compile(rb"tt:\{[A-Za-z0-9_-]+\}:shards")
 """The keys that stay: see docs/redis.md."""
 
 
@@ -47,7 +48,7 @@ def redis_leftovers(servers: Sequence[Redis]) -> Iterator[str]:
                 asking.pttl(key)
             lives: list[int] = asking.execute()
         for key, life in zip(keys, lives, strict=True):
-            if life == -1 and not (_STREAM.fullmatch(key) and _is_at_rest(redis, key)):
+            if life == -1 and not _SHARDS.fullmatch(key) and not (_STREAM.fullmatch(key) and _is_at_rest(redis, key)):
                 yield key.decode("utf-8", "replace")
 
 

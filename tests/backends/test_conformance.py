@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from math import prod
 from pathlib import Path
@@ -14,11 +14,36 @@ from redis import Redis
 
 from tests.backends.leftovers import memory_leftovers, redis_leftovers, sqlite_leftovers
 from tests.redis_server import USER, RedisServer, SentinelSite, cluster_url
+from typedtasks.backend import Once
 from typedtasks.backends.memory import MemoryBackend
 from typedtasks.backends.redis import RedisBackend
 from typedtasks.backends.sqlite import SQLiteBackend
 from typedtasks.clock import ManualClock
 from typedtasks.testing import BackendConformance, BackendHarness
+
+_WITHIN_ONE_SHARD = (
+    "test_a_batch_is_stored_whole_and_in_order",
+    "test_a_batch_larger_than_any_call_is_stored_whole_and_in_order",
+    "test_a_cancelled_task_of_high_priority_is_settled_first",
+    "test_a_client_can_be_opened_again",
+    "test_a_reason_may_be_long_and_of_any_characters",
+    "test_batches_that_are_sent_at_the_same_time_are_all_stored",
+    "test_dead_letters_can_be_read_in_parts",
+    "test_dead_letters_come_oldest_first_and_limited",
+    "test_each_outcome_has_a_time_of_its_own",
+    "test_each_settlement_of_a_batch_brings_its_own",
+    "test_equal_keys_within_a_batch_are_one_task",
+    "test_low_priority_is_not_starved",
+    "test_low_tasks_get_an_eighth_of_one_claim_in_eight",
+    "test_many_outcomes_of_one_batch_are_all_pushed",
+    "test_no_priority_of_any_queue_is_starved",
+    "test_parked_tasks_come_by_their_times_and_limited",
+    "test_ready_tasks_are_shown_as_they_will_be_claimed",
+    "test_the_order_holds_over_claims_of_any_size",
+    "test_what_follows_a_settlement_may_have_a_key",
+    "test_what_was_settled_before_its_session_died_is_not_taken",
+)
+"""Cases of the order of tasks, and of what follows a task, which stays in its shard."""
 
 
 class TestMemory(BackendConformance):
@@ -86,8 +111,24 @@ class TestRedisCluster(BackendConformance):
             yield harness
 
 
+class TestRedisShards(BackendConformance):
+    """A cluster, and three shards of every queue: all cases but those of what holds within one shard only."""
+
+    @pytest.fixture
+    async def harness(self, cluster: list[RedisServer]) -> AsyncIterator[BackendHarness]:
+        url = f"{cluster_url(cluster)}?shards=3"
+        async with on_redis(url, [node.client() for node in cluster], RedisBackend(url).place) as harness:
+            yield harness
+
+
+for name in _WITHIN_ONE_SHARD:
+    setattr(TestRedisShards, name, None)
+
+
 @asynccontextmanager
-async def on_redis(url: str, servers: Sequence[Redis]) -> AsyncIterator[BackendHarness]:
+async def on_redis(
+    url: str, servers: Sequence[Redis], place: Callable[[str, Once | None], str] | None = None
+) -> AsyncIterator[BackendHarness]:
     """Yield a harness on servers that are emptied before; their clients are closed afterwards."""
 
     async def leftovers() -> list[str]:
@@ -96,7 +137,7 @@ async def on_redis(url: str, servers: Sequence[Redis]) -> AsyncIterator[BackendH
     with ExitStack() as closing:
         for redis in servers:
             closing.enter_context(redis).flushall()
-        harness = BackendHarness(lambda: RedisBackend(url), asyncio.sleep, leftovers)
+        harness = BackendHarness(lambda: RedisBackend(url), asyncio.sleep, leftovers, place)
         yield harness
         await harness.close()
 

@@ -10,7 +10,7 @@ from typedtasks.broker import Broker
 from typedtasks.cli.loading import UsageError, load_broker
 from typedtasks.cli.showing import Curtain, counted, print_lists, priority_name, shown_text, to_json
 from typedtasks.errors import one_line
-from typedtasks.ids import TaskId, is_task_id, queue_of
+from typedtasks.ids import TaskId, is_task_id, queue_name, queue_of
 from typedtasks.operating import DeadLetter, LetterFilter, Moment, Replay
 
 __all__ = ["Selection", "drop_dead", "list_dead", "queues_of", "replay_dead", "show_dead"]
@@ -69,7 +69,7 @@ def queues_of(broker: Broker, queues: Sequence[str] | None, ids: Iterable[str] =
     """Return the queues that are named; else the broker's own, and those that ids say they belong to."""
     if queues:
         return tuple(dict.fromkeys(queues))
-    return tuple(dict.fromkeys((*broker.queues, *(queue_of(TaskId(id)) for id in ids if is_task_id(id)))))
+    return tuple(dict.fromkeys((*broker.queues, *(queue_name(queue_of(TaskId(id))) for id in ids if is_task_id(id)))))
 
 
 async def _selected(broker: Broker, selection: Selection) -> tuple[dict[str, list[DeadLetter]], list[str]]:

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from typedtasks.backend import Counts, Delivery, Priority, SessionId, Settlement
-from typedtasks.testing.harness import BackendHarness, WorkerSide, bury, finish, park, publication, retry
+from typedtasks.backend import Counts, Delivery, Priority, SessionId, Settlement, queue_name
+from typedtasks.testing.harness import BackendHarness, WorkerSide, bury, finish, park, retry
 
 __all__ = ["FencingCases", "ReleasingCases"]
 
@@ -35,7 +35,7 @@ class FencingCases:
         """Not its body, not its state, not its count: the next one gets what was published."""
         client = await harness.client()
         ended, alive = await harness.worker(client, name="ended"), await harness.worker(client, name="alive")
-        await client.publish(publication(b"original"))
+        await client.publish(harness.publication(b"original"))
         delivery = await ended.receive_one()
         await client.backend.expire(SessionId("ended"), ["default"])
         assert not await end(ended, kind, delivery)
@@ -49,7 +49,7 @@ class FencingCases:
         """Although the old one is alive again under a new session of its own."""
         client = await harness.client()
         old, new = await harness.worker(client, name="old"), await harness.worker(client, name="new")
-        (id,) = await client.publish(publication(b"original"))
+        (id,) = await client.publish(harness.publication(b"original"))
         stale = await old.receive_one()
         await client.backend.expire(SessionId("old"), ["default"])
         (taken,) = await new.recover()
@@ -64,7 +64,7 @@ class FencingCases:
     async def test_an_old_receipt_is_void_also_for_who_holds_the_new_one(self, harness: BackendHarness, way: str) -> None:
         """A receipt names one delivery, not the task."""
         client, worker = await harness.pair()
-        await client.publish(publication())
+        await client.publish(harness.publication())
         old = await worker.receive_one()
         assert await end(worker, way, old)
         new = await worker.receive_one()
@@ -76,7 +76,7 @@ class FencingCases:
         """Each of the others is refused, in whatever order they try."""
         client = await harness.client()
         last = await harness.worker(client, name="last")
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         owners: list[tuple[WorkerSide, Delivery]] = []
         for n in range(3):
             worker = await harness.worker(client, name=f"worker{n}")
@@ -93,7 +93,7 @@ class FencingCases:
     async def test_settlements_of_one_delivery_at_the_same_time_commit_once(self, harness: BackendHarness) -> None:
         """The outcome is that of the one that was told so."""
         client, worker = await harness.pair()
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         delivery = await worker.receive_one()
         answers = await asyncio.gather(*(worker.session.settle([finish(delivery, b"%d" % n)]) for n in range(8)))
         assert sorted(answers) == [[False]] * 7 + [[True]]
@@ -105,7 +105,7 @@ class FencingCases:
         alive = await harness.worker(client, name="alive")
         for n in range(10):
             ended = await harness.worker(client, name=f"ended{n}")
-            (id,) = await client.publish(publication())
+            (id,) = await client.publish(harness.publication())
             delivery = await ended.receive_one()
             settling = asyncio.create_task(ended.session.settle([finish(delivery, b"ended")]))
             await client.backend.expire(ended.session.id, ["default"])
@@ -118,7 +118,7 @@ class FencingCases:
     async def test_settlements_come_in_any_order(self, harness: BackendHarness) -> None:
         """Between other claims, the last taken first."""
         client, worker = await harness.pair()
-        ids = await client.publish(*(publication() for _ in range(12)))
+        ids = await client.publish(*(harness.publication() for _ in range(12)))
         held: list[Delivery] = []
         for _ in range(4):
             held += await worker.receive(3)
@@ -130,7 +130,7 @@ class FencingCases:
     async def test_settlements_of_different_deliveries_at_the_same_time_are_all_done(self, harness: BackendHarness) -> None:
         """Also with claims between them."""
         client, worker = await harness.pair()
-        ids = await client.publish(*(publication() for _ in range(100)))
+        ids = await client.publish(*(harness.publication() for _ in range(100)))
         held = await worker.receive(80)
         groups = [held[start : start + 10] for start in range(0, 80, 10)]
         settling = [asyncio.create_task(worker.session.settle([finish(delivery) for delivery in group])) for group in groups]
@@ -144,7 +144,7 @@ class FencingCases:
         """A receipt holds in the queue that it is of."""
         client = await harness.client()
         one, two = await harness.worker(client, name="one", queues=["a"]), await harness.worker(client, name="two", queues=["b"])
-        await client.publish(publication(queue="a"), publication(queue="b"))
+        await client.publish(harness.publication(queue="a"), harness.publication(queue="b"))
         here, there = await one.receive_one(), await two.receive_one()
         assert await one.session.settle([finish(there), finish(here)]) == [False, True]
         assert (await client.backend.counts("b")).running == 1
@@ -161,7 +161,7 @@ class ReleasingCases:
     async def test_a_delivery_twice_in_one_batch_is_given_back_once(self, harness: BackendHarness) -> None:
         """There is one task, not two."""
         client, worker = await harness.pair()
-        await client.publish(publication())
+        await client.publish(harness.publication())
         delivery = await worker.receive_one()
         assert await worker.session.release([delivery, delivery]) == [True, False]
         assert await client.backend.counts("default") == Counts(ready=1)
@@ -171,19 +171,19 @@ class ReleasingCases:
         client = await harness.client()
         worker = await harness.worker(client, name="one", queues=["a", "b"])
         other = await harness.worker(client, name="two", queues=["a", "b"])
-        await client.publish(*(publication(b"%d" % p, queue=queue, priority=p) for queue in ("a", "b") for p in Priority))
+        await client.publish(*(harness.publication(b"%d" % p, queue=queue, priority=p) for queue in ("a", "b") for p in Priority))
         held, foreign = await worker.receive(4), await other.receive(2)
         batch = [held[0], foreign[0], held[1], held[2], foreign[1], held[3]]
         assert await worker.session.release(batch) == [True, False, True, True, False, True]
         again = await worker.receive(10)
-        assert sorted((d.queue, d.priority, d.body, d.id) for d in again) == sorted(
-            (d.queue, d.priority, d.body, d.id) for d in held
+        assert sorted((queue_name(d.queue), d.priority, d.body, d.id) for d in again) == sorted(
+            (queue_name(d.queue), d.priority, d.body, d.id) for d in held
         )
 
     async def test_a_hand_of_any_size_is_given_back_whole(self, harness: BackendHarness) -> None:
         """A worker that stops may have many."""
         client, worker = await harness.pair()
-        ids = await client.publish(*(publication() for _ in range(1100)))
+        ids = await client.publish(*(harness.publication() for _ in range(1100)))
         held = [*await worker.receive(600), *await worker.receive(600)]
         assert await worker.session.release(held) == [True] * 1100
         assert await client.backend.counts("default") == Counts(ready=1100)
@@ -194,7 +194,7 @@ class ReleasingCases:
         """Only the delivery that was not started is not counted."""
         client = await harness.client()
         dead, careful = await harness.worker(client, name="dead"), await harness.worker(client, name="careful")
-        await client.publish(publication())
+        await client.publish(harness.publication())
         await dead.receive_one()
         await client.backend.expire(SessionId("dead"), ["default"])
         assert await careful.session.release(await careful.recover()) == [True]
@@ -203,7 +203,7 @@ class ReleasingCases:
     async def test_a_task_can_be_given_back_again_and_again(self, harness: BackendHarness) -> None:
         """It never looks like one that kills its workers."""
         client, worker = await harness.pair()
-        (id,) = await client.publish(publication(b"body", priority=Priority.LOW))
+        (id,) = await client.publish(harness.publication(b"body", priority=Priority.LOW))
         for _ in range(5):
             delivery = await worker.receive_one()
             assert (delivery.id, delivery.body, delivery.priority, delivery.deliveries) == (id, b"body", Priority.LOW, 1)

@@ -19,6 +19,7 @@ from typedtasks.backend import (
     SessionId,
     TaskId,
     new_task_id,
+    queue_name,
 )
 
 __all__ = [
@@ -91,7 +92,7 @@ class Client:
 
     async def publish(self, *items: Publication) -> list[TaskId]:
         """Publish envelopes and return their ids."""
-        self.queues.update(item.queue for item in items)
+        self.queues.update(queue_name(item.queue) for item in items)
         await self.backend.publish(items)
         return [item.id for item in items]
 
@@ -123,7 +124,7 @@ class BackendHarness:
     `make` returns one more backend object for the store, not open yet. `pass_time` lets the store's time pass: on a real store it
     sleeps, on one with a clock of its own it moves that clock. `leftovers` names what the store holds that nothing will ever
     delete: keys or rows that are neither empty queues nor have a time to live. `close` ends every task first, so it may be
-    none then. Without `leftovers` that is not looked at.
+    none then. Without `leftovers` that is not looked at. `place` is that of a `SpreadingBackend`.
     """
 
     def __init__(
@@ -131,7 +132,9 @@ class BackendHarness:
         make: Callable[[], Backend],
         pass_time: Callable[[float], Awaitable[None]],
         leftovers: Callable[[], Awaitable[Collection[str]]] | None = None,
+        place: Callable[[str, Once | None], str] | None = None,
     ) -> None:
+        self._place = place
         self._make = make
         self.pass_time = pass_time
         self._leftovers = leftovers
@@ -162,6 +165,20 @@ class BackendHarness:
         """Return a client, and a session that has joined through it."""
         client = await self.client()
         return client, await self.worker(client, queues=queues)
+
+    def publication(
+        self,
+        body: bytes = b"body",
+        *,
+        queue: str = "default",
+        priority: Priority = Priority.NORMAL,
+        delay_ms: int = 0,
+        eta_ms: int = 0,
+        once: Once | None = None,
+    ) -> Publication:
+        """Return an envelope for a queue. A backend does not look into its bytes."""
+        place = queue if self._place is None else self._place(queue, once)
+        return publication(body, queue=place, priority=priority, delay_ms=delay_ms, eta_ms=eta_ms, once=once)
 
     async def close(self) -> None:
         """End all sessions and tasks, close all clients, and check that nothing is left. Raises `AssertionError` otherwise."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from typedtasks.backend import Counts, Priority, SessionId, TaskId, new_task_id
-from typedtasks.testing.harness import BackendHarness, bury, finish, park, publication
+from typedtasks.testing.harness import BackendHarness, bury, finish, park
 
 __all__ = ["OperatorCases"]
 
@@ -17,24 +17,24 @@ class OperatorCases:
         """Each task once."""
         client = await harness.client()
         worker = await harness.worker(client)
-        await client.publish(*(publication() for _ in range(3)))
+        await client.publish(*(harness.publication() for _ in range(3)))
         first, second, _ = await worker.receive()
         await worker.session.settle([bury(first), park(second, "later")])
-        await client.publish(publication(), publication(delay_ms=60_000))
+        await client.publish(harness.publication(), harness.publication(delay_ms=60_000))
         assert await client.backend.counts("default") == Counts(ready=1, running=1, delayed=1, parked=1, dead=1)
 
     async def test_peek_shows_ready_then_running_then_delayed(self, harness: BackendHarness) -> None:
         """And changes nothing."""
         client = await harness.client()
         worker = await harness.worker(client)
-        await client.publish(publication(b"running"))
+        await client.publish(harness.publication(b"running"))
         await worker.receive_one()
         await client.publish(
-            publication(b"later", delay_ms=90_000),
-            publication(b"soon", delay_ms=60_000),
-            publication(b"low", priority=Priority.LOW),
+            harness.publication(b"later", delay_ms=90_000),
+            harness.publication(b"soon", delay_ms=60_000),
+            harness.publication(b"low", priority=Priority.LOW),
         )
-        await client.publish(publication(b"high", priority=Priority.HIGH))
+        await client.publish(harness.publication(b"high", priority=Priority.HIGH))
         shown = [(waiting.body, waiting.state) for waiting in await client.backend.peek("default")]
         assert shown == [
             (b"high", "ready"),
@@ -49,7 +49,7 @@ class OperatorCases:
         """And its waiter gets the outcome."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication(b"\x00raw\xff"))
+        (id,) = await client.publish(harness.publication(b"\x00raw\xff"))
         await worker.session.settle([bury(await worker.receive_one(), "it is ü\nwrong", b"rejected")])
         (letter,) = await client.backend.dead_letters("default")
         assert (letter.id, letter.queue, letter.reason, letter.body) == (id, "default", "it is ü\nwrong", b"\x00raw\xff")
@@ -60,7 +60,7 @@ class OperatorCases:
         """In the order of their deaths."""
         client = await harness.client()
         worker = await harness.worker(client)
-        ids = await client.publish(publication(), publication(), publication())
+        ids = await client.publish(harness.publication(), harness.publication(), harness.publication())
         for delivery in await worker.receive():
             await worker.session.settle([bury(delivery)])
             await harness.pass_time(0.002)
@@ -70,7 +70,7 @@ class OperatorCases:
         """Its waiters wait on."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication(b"body", priority=Priority.HIGH))
+        (id,) = await client.publish(harness.publication(b"body", priority=Priority.HIGH))
         await worker.session.settle([bury(await worker.receive_one())])
         assert await client.backend.replay("default", [id, new_task_id("default", 1.0)]) == {id}
         assert await client.backend.read_outcomes([id]) == {}
@@ -82,7 +82,7 @@ class OperatorCases:
         """Whoever replays it wants it to run."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         delivery = await worker.receive_one()
         await client.backend.cancel([id])
         await worker.session.settle([bury(delivery)])
@@ -93,7 +93,7 @@ class OperatorCases:
         """As a publication does."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         await worker.session.settle([bury(await worker.receive_one())])
         waiting = asyncio.create_task(worker.session.receive(1, 5.0))
         await asyncio.sleep(0.02)
@@ -105,7 +105,7 @@ class OperatorCases:
         """However many there are."""
         client = await harness.client()
         worker = await harness.worker(client)
-        ids = await client.publish(*(publication() for _ in range(5)))
+        ids = await client.publish(*(harness.publication() for _ in range(5)))
         for delivery in await worker.receive():
             await worker.session.settle([bury(delivery)])
             await harness.pass_time(0.002)
@@ -116,9 +116,9 @@ class OperatorCases:
         """In the order in which they are asked for, each once; what is no dead letter is left out."""
         client = await harness.client()
         worker = await harness.worker(client)
-        one, two = await client.publish(publication(b"one"), publication(b"two"))
+        one, two = await client.publish(harness.publication(b"one"), harness.publication(b"two"))
         await worker.session.settle([bury(delivery) for delivery in await worker.receive()])
-        (ready,) = await client.publish(publication())
+        (ready,) = await client.publish(harness.publication())
         found = await client.backend.find_dead_letters("default", [two, ready, TaskId("default.unknown"), one, two])
         assert [(letter.id, letter.body, letter.reason) for letter in found] == [(two, b"two", "because"), (one, b"one", "because")]
         assert await client.backend.find_dead_letters("other", [one]) == []
@@ -128,7 +128,7 @@ class OperatorCases:
         """Also more than go into one call."""
         client = await harness.client()
         worker = await harness.worker(client)
-        ids = await client.publish(*(publication() for _ in range(1100)))
+        ids = await client.publish(*(harness.publication() for _ in range(1100)))
         for _ in range(2):
             await worker.session.settle([bury(delivery) for delivery in await worker.receive(1000)])
         assert len(await client.backend.find_dead_letters("default", ids)) == 1100
@@ -140,9 +140,9 @@ class OperatorCases:
         """Who asks for it is still told how it ended."""
         client = await harness.client()
         worker = await harness.worker(client)
-        one, two = await client.publish(publication(), publication())
+        one, two = await client.publish(harness.publication(), harness.publication())
         await worker.session.settle([bury(delivery, outcome=b"rejected") for delivery in await worker.receive()])
-        (ready,) = await client.publish(publication())
+        (ready,) = await client.publish(harness.publication())
         assert await client.backend.drop("default", [one, ready, new_task_id("default", 1.0)]) == {one}
         assert [letter.id for letter in await client.backend.dead_letters("default")] == [two]
         assert await client.backend.read_outcomes([one]) == {one: b"rejected"}
@@ -153,7 +153,7 @@ class OperatorCases:
         """A dead letter of another one stays."""
         client = await harness.client()
         worker = await harness.worker(client, queues=["other"])
-        (id,) = await client.publish(publication(queue="other"))
+        (id,) = await client.publish(harness.publication(queue="other"))
         await worker.session.settle([bury(await worker.receive_one())])
         assert await client.backend.replay("default", [id]) == set()
         assert await client.backend.drop("default", [id]) == set()
@@ -163,10 +163,10 @@ class OperatorCases:
         """However many other tasks wait before them."""
         client = await harness.client()
         worker = await harness.worker(client)
-        ids = await client.publish(*(publication() for _ in range(3)))
+        ids = await client.publish(*(harness.publication() for _ in range(3)))
         times = (90_000, 60_000, 120_000)
         await worker.session.settle([park(d, "later", delay_ms=ms) for d, ms in zip(await worker.receive(), times, strict=True)])
-        await client.publish(*(publication() for _ in range(20)), publication(delay_ms=30_000))
+        await client.publish(*(harness.publication() for _ in range(20)), harness.publication(delay_ms=30_000))
         parked = await client.backend.parked("default", 2)
         assert [(task.id, task.state, task.awaits) for task in parked] == [(ids[1], "parked", "later"), (ids[0], "parked", "later")]
         assert parked[0].due_ms < parked[1].due_ms
@@ -176,7 +176,7 @@ class OperatorCases:
         client = await harness.client()
         busy = await harness.worker(client, name="busy", queues=["default", "other"], lease=30.0)
         await harness.worker(client, name="idle", lease=60.0)
-        await client.publish(*(publication(priority=priority) for priority in Priority), publication(queue="other"))
+        await client.publish(*(harness.publication(priority=priority) for priority in Priority), harness.publication(queue="other"))
         assert len(await busy.receive()) == 4
         one, two = await client.backend.sessions("default")
         assert (one.id, one.queue, one.held, two.id, two.held) == ("busy", "default", 3, "idle", 0)
@@ -188,7 +188,7 @@ class OperatorCases:
         client = await harness.client()
         lost = await harness.worker(client, name="lost", lease=0.05)
         await harness.worker(client, name="gone", lease=0.05)
-        await client.publish(publication())
+        await client.publish(harness.publication())
         await lost.receive_one()
         await harness.pass_time(0.1)
         (state,) = await client.backend.sessions("default")
@@ -207,10 +207,10 @@ class OperatorCases:
         """The number of deleted tasks comes back."""
         client = await harness.client()
         worker = await harness.worker(client)
-        await client.publish(*(publication() for _ in range(3)))
+        await client.publish(*(harness.publication() for _ in range(3)))
         running, dead, parked = await worker.receive()
         await worker.session.settle([bury(dead), park(parked, "later")])
-        await client.publish(*(publication(priority=p) for p in Priority), publication(delay_ms=60_000))
+        await client.publish(*(harness.publication(priority=p) for p in Priority), harness.publication(delay_ms=60_000))
         assert await client.backend.purge("default") == 5
         assert await client.backend.counts("default") == Counts(running=1, dead=1)
         assert await worker.session.settle([finish(running)]) == [True]
@@ -219,9 +219,9 @@ class OperatorCases:
         """And other queues."""
         client = await harness.client()
         worker = await harness.worker(client, queues=["default", "other"])
-        await client.publish(publication(), publication(queue="other"))
+        await client.publish(harness.publication(), harness.publication(queue="other"))
         await worker.session.settle([bury(delivery) for delivery in await worker.receive()])
-        await client.publish(publication())
+        await client.publish(harness.publication())
         assert await client.backend.purge("default", dead=True) == 1
         assert await client.backend.counts("default") == Counts(ready=1)
         assert await client.backend.counts("other") == Counts(dead=1)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from typedtasks.backend import Counts, Priority, TaskId, new_task_id
-from typedtasks.testing.harness import BackendHarness, bury, finish, park, publication, retry
+from typedtasks.testing.harness import BackendHarness, bury, finish, park, retry
 
 __all__ = ["CancellationCases", "OutcomeCases", "ParkingCases"]
 
@@ -19,7 +19,7 @@ class OutcomeCases:
         """It names itself in `reply_to`, and never asks."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         await worker.session.settle([finish(await worker.receive_one(), b"done", reply_to=client.backend.reply_to)])
         await client.listener.wait_for(lambda: id in client.listener.outcomes)
         assert client.listener.outcomes[id] in (b"done", None)
@@ -28,7 +28,7 @@ class OutcomeCases:
         """Although another one sent the task."""
         sender, watcher = await harness.client(), await harness.client()
         worker = await harness.worker(sender)
-        (id,) = await sender.publish(publication())
+        (id,) = await sender.publish(harness.publication())
         await watcher.backend.watch([id])
         await worker.session.settle([finish(await worker.receive_one(), reply_to=sender.backend.reply_to)])
         for client in (sender, watcher):
@@ -40,7 +40,7 @@ class OutcomeCases:
         gone, client = await harness.client(), await harness.client()
         worker = await harness.worker(client)
         await gone.backend.close()
-        await client.publish(publication())
+        await client.publish(harness.publication())
         delivery = await worker.receive_one()
         await worker.session.settle([finish(delivery, reply_to=client.backend.reply_to)])
         await client.listener.wait_for(lambda: delivery.id in client.listener.outcomes)
@@ -49,7 +49,7 @@ class OutcomeCases:
         """With whatever bytes they have."""
         client = await harness.client()
         worker = await harness.worker(client)
-        ids = await client.publish(*(publication() for _ in range(300)))
+        ids = await client.publish(*(harness.publication() for _ in range(300)))
         reply_to = client.backend.reply_to
         await worker.session.settle([finish(d, b"\n%d\n" % n, reply_to=reply_to) for n, d in enumerate(await worker.receive(300))])
         await client.listener.wait_for(lambda: set(ids) <= set(client.listener.outcomes))
@@ -62,7 +62,7 @@ class OutcomeCases:
         """A large one may be announced without its bytes."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         await worker.session.settle([finish(await worker.receive_one(), b"x" * size, reply_to=client.backend.reply_to)])
         await client.listener.wait_for(lambda: id in client.listener.outcomes)
         assert await client.backend.read_outcomes([id]) == {id: b"x" * size}
@@ -71,7 +71,7 @@ class OutcomeCases:
         """And the task then is missing."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         await worker.session.settle([finish(await worker.receive_one(), ttl_ms=50)])
         await harness.pass_time(0.1)
         assert await client.backend.read_outcomes([id]) == {}
@@ -80,7 +80,7 @@ class OutcomeCases:
     async def test_reading_says_nothing_of_tasks_that_have_not_ended(self, harness: BackendHarness) -> None:
         """Nor of ids that never were."""
         client = await harness.client()
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         assert await client.backend.read_outcomes([id, TaskId("default.unknown")]) == {}
         assert await client.backend.read_outcomes([]) == {}
 
@@ -88,9 +88,9 @@ class OutcomeCases:
         """Ready, running, delayed, parked, dead and ended tasks are known."""
         client = await harness.client()
         worker = await harness.worker(client)
-        ids = await client.publish(*(publication() for _ in range(4)), publication(delay_ms=60_000))
+        ids = await client.publish(*(harness.publication() for _ in range(4)), harness.publication(delay_ms=60_000))
         running, parked, dead, done = await worker.receive()
-        ids += await client.publish(publication())
+        ids += await client.publish(harness.publication())
         await worker.session.settle([park(parked, "later"), bury(dead), finish(done)])
         nowhere = new_task_id("default", 1.0)
         assert running.id in ids
@@ -99,7 +99,7 @@ class OutcomeCases:
     async def test_each_outcome_has_a_time_of_its_own(self, harness: BackendHarness) -> None:
         """One goes, the other stays."""
         client, worker = await harness.pair()
-        short, long = await client.publish(publication(), publication())
+        short, long = await client.publish(harness.publication(), harness.publication())
         one, two = await worker.receive()
         await worker.session.settle([finish(one, ttl_ms=20), finish(two, b"long")])
         await harness.pass_time(0.04)
@@ -108,17 +108,17 @@ class OutcomeCases:
     async def test_any_number_of_outcomes_is_read_at_once(self, harness: BackendHarness) -> None:
         """From several queues, and those that are not there are left out."""
         client, worker = await harness.pair(queues=["a", "b"])
-        ids = await client.publish(*(publication(queue=queue) for queue in ("a", "b") for _ in range(600)))
+        ids = await client.publish(*(harness.publication(queue=queue) for queue in ("a", "b") for _ in range(600)))
         held = [delivery for _ in range(3) for delivery in await worker.receive(500)]
         assert await worker.session.settle([finish(delivery, delivery.id.encode()) for delivery in held]) == [True] * 1200
-        nowhere = [publication(queue="a").id for _ in range(10)]
+        nowhere = [harness.publication(queue="a").id for _ in range(10)]
         assert await client.backend.read_outcomes([*ids, *nowhere]) == {id: id.encode() for id in ids}
 
     async def test_a_dead_letters_outcome_is_pushed_too(self, harness: BackendHarness) -> None:
         """To its sender, and to whoever watches."""
         sender, watcher = await harness.client(), await harness.client()
         worker = await harness.worker(sender)
-        (id,) = await sender.publish(publication())
+        (id,) = await sender.publish(harness.publication())
         await watcher.backend.watch([id])
         await worker.session.settle([bury(await worker.receive_one())._replace(reply_to=sender.backend.reply_to)])
         await sender.listener.wait_for(lambda: id in sender.listener.outcomes)
@@ -127,14 +127,14 @@ class OutcomeCases:
     async def test_a_client_that_is_gone_holds_up_no_settlement(self, harness: BackendHarness) -> None:
         """Nobody listens under that name; the outcome can be read."""
         client, worker = await harness.pair()
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         assert await worker.session.settle([finish(await worker.receive_one(), b"done", reply_to="nobody here")]) == [True]
         assert await client.backend.read_outcomes([id]) == {id: b"done"}
 
     async def test_who_watches_too_late_reads(self, harness: BackendHarness) -> None:
         """What had ended before is not repeated."""
         client, worker = await harness.pair()
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         await worker.session.settle([finish(await worker.receive_one(), b"done")])
         late = await harness.client()
         await late.backend.watch([id])
@@ -145,7 +145,7 @@ class OutcomeCases:
         """Of several queues, also after some are not watched any more."""
         watcher = await harness.client()
         client, worker = await harness.pair(queues=["a", "b"])
-        ids = await client.publish(*(publication(queue=queue) for queue in ("a", "b") for _ in range(20)))
+        ids = await client.publish(*(harness.publication(queue=queue) for queue in ("a", "b") for _ in range(20)))
         await watcher.backend.watch(ids)
         await watcher.backend.unwatch(ids[:5])
         await worker.session.settle([finish(delivery) for delivery in await worker.receive()])
@@ -154,7 +154,7 @@ class OutcomeCases:
     async def test_a_retry_has_no_outcome(self, harness: BackendHarness) -> None:
         """Nobody is told before the last attempt has ended."""
         client, worker = await harness.pair()
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         await client.backend.watch([id])
         await worker.session.settle([retry(await worker.receive_one())])
         assert await client.backend.read_outcomes([id]) == {}
@@ -170,7 +170,7 @@ class CancellationCases:
     async def test_a_waiting_task_arrives_marked_as_cancelled(self, harness: BackendHarness, delay_ms: int) -> None:
         """At once, also where it was delayed: a worker settles it."""
         client = await harness.client()
-        (id,) = await client.publish(publication(delay_ms=delay_ms))
+        (id,) = await client.publish(harness.publication(delay_ms=delay_ms))
         await client.backend.cancel([id])
         worker = await harness.worker(client)
         delivery = await worker.receive_one()
@@ -181,7 +181,7 @@ class CancellationCases:
         """It may be in another process than who asked."""
         one, two = await harness.client(), await harness.client()
         worker = await harness.worker(two)
-        (id,) = await one.publish(publication())
+        (id,) = await one.publish(harness.publication())
         await worker.receive_one()
         await one.backend.cancel([id])
         await worker.listener.wait_for(lambda: id in worker.listener.cancellations)
@@ -190,7 +190,7 @@ class CancellationCases:
         """The news of a cancellation may have been lost on the way."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         delivery = await worker.receive_one()
         await client.backend.cancel([id])
         await worker.listener.wait_for(lambda: id in worker.listener.cancellations)
@@ -205,7 +205,7 @@ class CancellationCases:
         """It is not run again, so nobody has to wait for its time."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         delivery = await worker.receive_one()
         await client.backend.cancel([id])
         await worker.session.settle([park(delivery, name) if name else retry(delivery, delay_ms=60_000)])
@@ -216,7 +216,7 @@ class CancellationCases:
         """Also for a worker that was waiting for it, and was told nothing."""
         client = await harness.client()
         worker = await harness.worker(client, name="one")
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         delivery = await worker.receive_one()
         await client.backend.cancel([id])
         other = await harness.worker(client, name="other")
@@ -229,7 +229,7 @@ class CancellationCases:
     async def test_other_tasks_are_not_cancelled(self, harness: BackendHarness) -> None:
         """Only what was named."""
         client = await harness.client()
-        one, two = await client.publish(publication(), publication())
+        one, two = await client.publish(harness.publication(), harness.publication())
         await client.backend.cancel([one])
         worker = await harness.worker(client)
         assert {d.id: d.cancelled for d in await worker.receive()} == {one: True, two: False}
@@ -238,7 +238,7 @@ class CancellationCases:
         """The outcome stays."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         await worker.session.settle([finish(await worker.receive_one(), b"done")])
         await client.backend.cancel([id, new_task_id("default", 1.0)])
         assert await client.backend.read_outcomes([id]) == {id: b"done"}
@@ -247,9 +247,11 @@ class CancellationCases:
     async def test_tasks_of_several_queues_are_cancelled_in_one_call(self, harness: BackendHarness) -> None:
         """Waiting, delayed and running."""
         client, worker = await harness.pair(queues=["a", "b"])
-        ids = await client.publish(publication(queue="a"))
+        ids = await client.publish(harness.publication(queue="a"))
         running = await worker.receive_one()
-        ids += await client.publish(publication(queue="b"), publication(queue="b", delay_ms=60_000), publication(queue="a"))
+        ids += await client.publish(
+            harness.publication(queue="b"), harness.publication(queue="b", delay_ms=60_000), harness.publication(queue="a")
+        )
         await client.backend.cancel(ids)
         assert {delivery.id: delivery.cancelled for delivery in await worker.receive()} == dict.fromkeys(ids[1:], True)
         await worker.listener.wait_for(lambda: running.id in worker.listener.cancellations)
@@ -257,7 +259,7 @@ class CancellationCases:
     async def test_cancelling_twice_is_cancelling_once(self, harness: BackendHarness) -> None:
         """One delivery, marked."""
         client, worker = await harness.pair()
-        (id,) = await client.publish(publication(delay_ms=60_000))
+        (id,) = await client.publish(harness.publication(delay_ms=60_000))
         await client.backend.cancel([id, id])
         await client.backend.cancel([id])
         assert [(delivery.id, delivery.cancelled) for delivery in await worker.receive()] == [(id, True)]
@@ -266,14 +268,14 @@ class CancellationCases:
     async def test_cancelling_nothing_is_nothing(self, harness: BackendHarness) -> None:
         """No other task is meant."""
         client, worker = await harness.pair()
-        await client.publish(publication())
+        await client.publish(harness.publication())
         await client.backend.cancel([])
         assert not (await worker.receive_one()).cancelled
 
     async def test_a_task_that_ends_in_spite_of_its_cancellation_keeps_its_outcome(self, harness: BackendHarness) -> None:
         """The cancellation came too late."""
         client, worker = await harness.pair()
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         delivery = await worker.receive_one()
         await client.backend.cancel([id])
         assert await worker.session.settle([finish(delivery, b"done")]) == [True]
@@ -284,7 +286,7 @@ class CancellationCases:
     async def test_a_cancelled_delayed_task_comes_once(self, harness: BackendHarness) -> None:
         """Not again when its time has come."""
         client, worker = await harness.pair()
-        (id,) = await client.publish(publication(delay_ms=40))
+        (id,) = await client.publish(harness.publication(delay_ms=40))
         await client.backend.cancel([id])
         assert await worker.session.settle([finish(await worker.receive_one())]) == [True]
         await harness.pass_time(0.06)
@@ -293,8 +295,8 @@ class CancellationCases:
     async def test_a_cancelled_task_of_high_priority_is_settled_first(self, harness: BackendHarness) -> None:
         """It keeps its priority."""
         client, worker = await harness.pair()
-        (id,) = await client.publish(publication(priority=Priority.HIGH, delay_ms=60_000))
-        await client.publish(*(publication() for _ in range(3)))
+        (id,) = await client.publish(harness.publication(priority=Priority.HIGH, delay_ms=60_000))
+        await client.publish(*(harness.publication() for _ in range(3)))
         await client.backend.cancel([id])
         delivery = await worker.receive_one()
         assert (delivery.id, delivery.priority, delivery.cancelled) == (id, Priority.HIGH, True)
@@ -307,7 +309,7 @@ class ParkingCases:
         """Nothing is dropped, and an operator can see why."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         await worker.session.settle([park(await worker.receive_one(), "app.later", b"parked")])
         (waiting,) = await client.backend.peek("default")
         assert (waiting.id, waiting.state, waiting.awaits, waiting.body) == (id, "parked", "app.later", b"parked")
@@ -318,7 +320,7 @@ class ParkingCases:
         """So that one that knows it takes it at once."""
         one, two = await harness.client(), await harness.client()
         old, new = await harness.worker(one, name="old"), await harness.worker(two, name="new")
-        await one.publish(publication())
+        await one.publish(harness.publication())
         await old.session.settle([park(await old.receive_one(), "app.later")])
         await new.listener.wait_for(lambda: "app.later" in new.listener.parkings)
 
@@ -326,7 +328,7 @@ class ParkingCases:
         """And only those; their times do not matter."""
         client = await harness.client()
         worker = await harness.worker(client)
-        await client.publish(*(publication() for _ in range(3)))
+        await client.publish(*(harness.publication() for _ in range(3)))
         names = ["known", "other", "known"]
         await worker.session.settle([park(d, name) for d, name in zip(await worker.receive(), names, strict=True)])
         assert await worker.session.unpark(["known", "never"]) == 2
@@ -337,7 +339,7 @@ class ParkingCases:
         """A delayed task is not parked."""
         client = await harness.client()
         worker = await harness.worker(client)
-        await client.publish(publication(delay_ms=60_000))
+        await client.publish(harness.publication(delay_ms=60_000))
         assert await worker.session.unpark(["known"]) == 0
         assert await worker.session.unpark([]) == 0
 
@@ -345,7 +347,7 @@ class ParkingCases:
         """And no longer counted as parked."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         await worker.session.settle([park(await worker.receive_one(), "unknown", delay_ms=0)])
         assert await client.backend.counts("default") == Counts(ready=1)
         assert (await worker.receive_one()).id == id
@@ -355,7 +357,7 @@ class ParkingCases:
         """Also where nobody unparks it."""
         client = await harness.client()
         worker = await harness.worker(client)
-        await client.publish(publication())
+        await client.publish(harness.publication())
         await worker.session.settle([park(await worker.receive_one(), "later", delay_ms=50)])
         await harness.pass_time(0.1)
         assert (await worker.receive_one()).body == b"parked"

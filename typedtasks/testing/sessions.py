@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from typedtasks.backend import Counts, Delivery, Priority, SessionId
-from typedtasks.testing.harness import BackendHarness, bury, finish, park, publication
+from typedtasks.backend import Counts, Delivery, Priority, SessionId, queue_name
+from typedtasks.testing.harness import BackendHarness, bury, finish, park
 
 __all__ = ["SessionCases", "TakeoverCases"]
 
@@ -19,14 +19,14 @@ class SessionCases:
         one, two = await harness.worker(client, name="one"), await harness.worker(client, name="two")
         await one.session.leave()
         await one.session.leave()
-        await client.publish(publication())
+        await client.publish(harness.publication())
         assert len(await two.receive()) == 1
 
     async def test_sessions_of_one_client_end_on_their_own(self, harness: BackendHarness) -> None:
         """What the other holds stays its own."""
         client = await harness.client()
         one, two = await harness.worker(client, name="one"), await harness.worker(client, name="two")
-        await client.publish(publication(), publication())
+        await client.publish(harness.publication(), harness.publication())
         await one.receive_one()
         held = await two.receive_one()
         await one.session.leave()
@@ -52,7 +52,7 @@ class SessionCases:
         keeper = worker.session.keeper()
         assert keeper.renew()
         keeper.close()
-        await client.publish(publication())
+        await client.publish(harness.publication())
         assert await worker.session.settle([finish(await worker.receive_one())]) == [True]
 
     async def test_the_lease_of_a_session_that_left_is_not_renewed(self, harness: BackendHarness) -> None:
@@ -86,13 +86,13 @@ class SessionCases:
         client, worker = await harness.pair()
         for _ in range(2):
             await client.backend.expire(SessionId("unknown"), ["default", "other"])
-        await client.publish(publication())
+        await client.publish(harness.publication())
         assert await worker.session.settle([finish(await worker.receive_one())]) == [True]
 
     async def test_what_a_session_holds_is_counted_down(self, harness: BackendHarness) -> None:
         """With each settlement, and each task that is given back."""
         client, worker = await harness.pair()
-        await client.publish(*(publication() for _ in range(5)))
+        await client.publish(*(harness.publication() for _ in range(5)))
         one, two, three, four, _ = await worker.receive()
         held: list[int] = []
         for settling in (finish(one), bury(two), park(three, "later")):
@@ -106,7 +106,7 @@ class SessionCases:
         """Then it is gone, and the other holds that."""
         client = await harness.client()
         dead, alive = await harness.worker(client, name="dead"), await harness.worker(client, name="alive")
-        await client.publish(publication(), publication())
+        await client.publish(harness.publication(), harness.publication())
         await dead.receive(2)
         await client.backend.expire(SessionId("dead"), ["default"])
         held: list[dict[str, int]] = []
@@ -120,10 +120,10 @@ class SessionCases:
         """It sends, and is told of outcomes, as before."""
         client = await harness.client()
         other, worker = await harness.pair()
-        await client.publish(publication())
+        await client.publish(harness.publication())
         await client.backend.close()
         await client.backend.open(client.listener)
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         _, delivery = await worker.receive()
         await worker.session.settle([finish(delivery, reply_to=client.backend.reply_to)])
         await client.listener.wait_for(lambda: id in client.listener.outcomes)
@@ -132,7 +132,7 @@ class SessionCases:
     async def test_a_quiet_client_is_not_told_of_interruptions(self, harness: BackendHarness) -> None:
         """Each would have it read all that it waits for."""
         client, worker = await harness.pair()
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         await worker.session.settle([finish(await worker.receive_one(), reply_to=client.backend.reply_to)])
         await client.listener.wait_for(lambda: id in client.listener.outcomes)
         assert (client.listener.interruptions, worker.listener.departures) == (0, 0)
@@ -146,22 +146,22 @@ class TakeoverCases:
         client = await harness.client()
         dead = await harness.worker(client, name="dead", queues=["a", "b"])
         alive = await harness.worker(client, name="alive", queues=["a", "b"])
-        items = [publication(bytes([p, 0, 255, 10]), queue=queue, priority=p) for queue in ("a", "b") for p in Priority]
+        items = [harness.publication(bytes([p, 0, 255, 10]), queue=queue, priority=p) for queue in ("a", "b") for p in Priority]
         await client.publish(*items)
         await dead.receive()
         await client.backend.expire(SessionId("dead"), ["a", "b"])
-        taken = {(d.id, d.body, d.queue, d.priority) for d in await alive.recover()}
-        assert taken == {(item.id, item.body, item.queue, item.priority) for item in items}
+        taken = {(d.id, d.body, queue_name(d.queue), d.priority) for d in await alive.recover()}
+        assert taken == {(item.id, item.body, queue_name(item.queue), item.priority) for item in items}
 
     async def test_only_the_sessions_own_queues_are_looked_at(self, harness: BackendHarness) -> None:
         """Others have workers of their own."""
         client = await harness.client()
         dead = await harness.worker(client, name="dead", queues=["a", "b"])
         alive = await harness.worker(client, name="alive", queues=["a"])
-        await client.publish(publication(queue="a"), publication(queue="b"))
+        await client.publish(harness.publication(queue="a"), harness.publication(queue="b"))
         await dead.receive()
         await client.backend.expire(SessionId("dead"), ["a", "b"])
-        assert [delivery.queue for delivery in await alive.recover()] == ["a"]
+        assert [queue_name(delivery.queue) for delivery in await alive.recover()] == ["a"]
         assert (await client.backend.counts("b")).running == 1
 
     async def test_the_capacity_is_for_all_queues_together(self, harness: BackendHarness) -> None:
@@ -169,7 +169,7 @@ class TakeoverCases:
         client = await harness.client()
         dead = await harness.worker(client, name="dead", queues=["a", "b"])
         alive = await harness.worker(client, name="alive", queues=["a", "b"])
-        ids = await client.publish(*(publication(queue=queue) for queue in ("a", "b") for _ in range(3)))
+        ids = await client.publish(*(harness.publication(queue=queue) for queue in ("a", "b") for _ in range(3)))
         await dead.receive()
         await client.backend.expire(SessionId("dead"), ["a", "b"])
         first = await alive.recover([], 4)
@@ -182,7 +182,7 @@ class TakeoverCases:
         client, other = await harness.client(), await harness.client()
         dead = await harness.worker(client, name="dead")
         one, two = await harness.worker(client, name="one"), await harness.worker(other, name="two")
-        ids = await client.publish(*(publication() for _ in range(10)))
+        ids = await client.publish(*(harness.publication() for _ in range(10)))
         await dead.receive()
         await client.backend.expire(SessionId("dead"), ["default"])
         shares = await asyncio.gather(one.recover([], 6), two.recover([], 6))
@@ -195,7 +195,7 @@ class TakeoverCases:
     async def test_the_deliveries_of_several_dead_sessions_are_all_taken(self, harness: BackendHarness) -> None:
         """A machine has several workers."""
         client = await harness.client()
-        ids = await client.publish(*(publication() for _ in range(6)))
+        ids = await client.publish(*(harness.publication() for _ in range(6)))
         for n in range(3):
             dead = await harness.worker(client, name=f"dead{n}")
             await dead.receive(2)
@@ -207,7 +207,7 @@ class TakeoverCases:
         """Where there is room for it."""
         client = await harness.client()
         dead, alive = await harness.worker(client, name="dead"), await harness.worker(client, name="alive")
-        ids = await client.publish(*(publication() for _ in range(1100)))
+        ids = await client.publish(*(harness.publication() for _ in range(1100)))
         for _ in range(2):
             await dead.receive(600)
         await client.backend.expire(SessionId("dead"), ["default"])
@@ -219,7 +219,7 @@ class TakeoverCases:
         """Only the rest."""
         client = await harness.client()
         dead, alive = await harness.worker(client, name="dead"), await harness.worker(client, name="alive")
-        await client.publish(*(publication(b"%d" % n) for n in range(4)))
+        await client.publish(*(harness.publication(b"%d" % n) for n in range(4)))
         one, two, three, _ = await dead.receive()
         await dead.session.settle([finish(one), bury(two)])
         await dead.session.release([three])
@@ -231,7 +231,7 @@ class TakeoverCases:
         """It is not run again."""
         client = await harness.client()
         dead, alive = await harness.worker(client, name="dead"), await harness.worker(client, name="alive")
-        one, two = await client.publish(publication(), publication())
+        one, two = await client.publish(harness.publication(), harness.publication())
         await dead.receive()
         await client.backend.cancel([one])
         await client.backend.expire(SessionId("dead"), ["default"])
@@ -241,7 +241,7 @@ class TakeoverCases:
         """What is in hand by now is named, and left alone."""
         client = await harness.client()
         dead, alive = await harness.worker(client, name="dead"), await harness.worker(client, name="alive")
-        await client.publish(publication(), publication(priority=Priority.HIGH))
+        await client.publish(harness.publication(), harness.publication(priority=Priority.HIGH))
         await dead.receive()
         await client.backend.expire(SessionId("dead"), ["default"])
         taken = await alive.recover()
@@ -252,10 +252,10 @@ class TakeoverCases:
         """In one hand."""
         client = await harness.client()
         dead, alive = await harness.worker(client, name="dead"), await harness.worker(client, name="alive")
-        await client.publish(publication(b"old"))
+        await client.publish(harness.publication(b"old"))
         await dead.receive_one()
         await client.backend.expire(SessionId("dead"), ["default"])
-        await client.publish(publication(b"new"))
+        await client.publish(harness.publication(b"new"))
         hand: list[Delivery] = [*await alive.recover(), *await alive.receive()]
         assert {delivery.body: delivery.deliveries for delivery in hand} == {b"old": 2, b"new": 1}
 
@@ -263,7 +263,7 @@ class TakeoverCases:
         """That is the proof of what it did."""
         client = await harness.client()
         dead, alive = await harness.worker(client, name="dead"), await harness.worker(client, name="alive")
-        await client.publish(publication())
+        await client.publish(harness.publication())
         await dead.receive_one()
         await client.backend.expire(SessionId("dead"), ["default"])
         await alive.session.settle([bury(delivery) for delivery in await alive.recover()])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from typedtasks.backend import Counts, Delivery, Finish, Priority, SessionId, SessionLost, Settlement
-from typedtasks.testing.harness import BackendHarness, bury, finish, park, publication, retry
+from typedtasks.testing.harness import BackendHarness, bury, finish, park, retry
 
 __all__ = ["LeaseCases", "RecoveryCases", "SettlingCases"]
 
@@ -17,7 +17,7 @@ class SettlingCases:
         """The queue is as empty as before."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         assert await worker.session.settle([finish(await worker.receive_one(), b"done")]) == [True]
         assert await client.backend.counts("default") == Counts()
         assert await client.backend.read_outcomes([id]) == {id: b"done"}
@@ -33,7 +33,7 @@ class SettlingCases:
         """Whatever the second settlement says, the first holds."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         delivery = await worker.receive_one()
         await worker.session.settle([finish(delivery, b"first")])
         if kind == "release":
@@ -48,7 +48,7 @@ class SettlingCases:
         """The answers say which one counted."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         delivery = await worker.receive_one()
         assert await worker.session.settle([finish(delivery, b"1"), finish(delivery, b"2")]) == [True, False]
         assert await client.backend.read_outcomes([id]) == {id: b"1"}
@@ -57,7 +57,7 @@ class SettlingCases:
         """The fence is the session."""
         client = await harness.client()
         owner, thief = await harness.worker(client, name="owner"), await harness.worker(client, name="thief")
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         delivery = await owner.receive_one()
         assert await thief.session.settle([finish(delivery, b"stolen")]) == [False]
         assert await thief.session.release([delivery]) == [False]
@@ -68,7 +68,7 @@ class SettlingCases:
         """One that is not owned does not spoil the others."""
         client = await harness.client()
         one, two = await harness.worker(client, name="one"), await harness.worker(client, name="two")
-        await client.publish(*(publication() for _ in range(4)))
+        await client.publish(*(harness.publication() for _ in range(4)))
         own, foreign = await one.receive(2), await two.receive(2)
         batch = [finish(own[0]), finish(foreign[0]), finish(own[1]), finish(foreign[1])]
         assert await one.session.settle(batch) == [True, False, True, False]
@@ -78,7 +78,9 @@ class SettlingCases:
         """One call settles what lies in different places."""
         client = await harness.client()
         worker = await harness.worker(client, queues=["a", "b"])
-        await client.publish(*(publication(queue=queue, priority=p) for queue in ("a", "b") for p in Priority for _ in range(4)))
+        await client.publish(
+            *(harness.publication(queue=queue, priority=p) for queue in ("a", "b") for p in Priority for _ in range(4))
+        )
         deliveries = await worker.receive(24)
         kinds = ("finish", "retry", "bury", "park")
         answers = await worker.session.settle([_settlement(kinds[n % 4], delivery) for n, delivery in enumerate(deliveries)])
@@ -92,7 +94,7 @@ class SettlingCases:
         """Up to a thousand in one call."""
         client = await harness.client()
         worker = await harness.worker(client)
-        ids = await client.publish(*(publication() for _ in range(size)))
+        ids = await client.publish(*(harness.publication() for _ in range(size)))
         assert await worker.session.settle([finish(d) for d in await worker.receive(size)]) == [True] * size
         assert len(await client.backend.read_outcomes(ids)) == size
 
@@ -100,7 +102,7 @@ class SettlingCases:
         """At once where it has no delay; with the priority that it had."""
         client = await harness.client()
         worker = await harness.worker(client)
-        (id,) = await client.publish(publication(b"one", priority=Priority.LOW))
+        (id,) = await client.publish(harness.publication(b"one", priority=Priority.LOW))
         await worker.session.settle([retry(await worker.receive_one(), b"two")])
         delivery = await worker.receive_one()
         assert (delivery.id, delivery.body, delivery.priority, delivery.deliveries) == (id, b"two", Priority.LOW, 1)
@@ -109,7 +111,7 @@ class SettlingCases:
         """In the backend's delayed queue, not in a worker."""
         client = await harness.client()
         worker = await harness.worker(client)
-        await client.publish(publication())
+        await client.publish(harness.publication())
         await worker.session.settle([retry(await worker.receive_one(), delay_ms=50)])
         assert await worker.receive() == []
         await harness.pass_time(0.1)
@@ -119,7 +121,7 @@ class SettlingCases:
         """And it does not count as delivered."""
         client = await harness.client()
         one, two = await harness.worker(client, name="one"), await harness.worker(client, name="two")
-        (id,) = await client.publish(publication(b"body"))
+        (id,) = await client.publish(harness.publication(b"body"))
         assert await one.session.release([await one.receive_one()]) == [True]
         delivery = await two.receive_one()
         assert (delivery.id, delivery.body, delivery.deliveries) == (id, b"body", 1)
@@ -128,8 +130,8 @@ class SettlingCases:
         """Atomically: what follows a task is part of its end."""
         client = await harness.client()
         worker = await harness.worker(client)
-        await client.publish(publication())
-        following = publication(b"next")
+        await client.publish(harness.publication())
+        following = harness.publication(b"next")
         await worker.session.settle([Finish(await worker.receive_one(), b"done", 60_000, "", (following,))])
         assert (await worker.receive_one()).id == following.id
 
@@ -137,9 +139,9 @@ class SettlingCases:
         """All of an item, or nothing."""
         client = await harness.client()
         owner, thief = await harness.worker(client, name="owner"), await harness.worker(client, name="thief")
-        await client.publish(publication())
+        await client.publish(harness.publication())
         delivery = await owner.receive_one()
-        assert await thief.session.settle([Finish(delivery, b"stolen", 60_000, "", (publication(),))]) == [False]
+        assert await thief.session.settle([Finish(delivery, b"stolen", 60_000, "", (harness.publication(),))]) == [False]
         assert await owner.receive() == []
 
 
@@ -150,7 +152,7 @@ class LeaseCases:
         """Past its first length."""
         client = await harness.client()
         worker = await harness.worker(client, lease=0.2)
-        await client.publish(publication())
+        await client.publish(harness.publication())
         delivery = await worker.receive_one()
         keeper = worker.session.keeper()
         for _ in range(3):
@@ -172,7 +174,7 @@ class LeaseCases:
         """Even where nobody has taken over yet."""
         client = await harness.client()
         worker = await harness.worker(client, lease=0.05)
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         delivery = await worker.receive_one()
         await harness.pass_time(0.1)
         assert await worker.session.settle([finish(delivery)]) == [False]
@@ -182,7 +184,7 @@ class LeaseCases:
         """A supervisor that saw the process die need not wait for the lease."""
         client = await harness.client()
         dead, alive = await harness.worker(client, name="dead"), await harness.worker(client, name="alive")
-        await client.publish(publication())
+        await client.publish(harness.publication())
         delivery = await dead.receive_one()
         await client.backend.expire(SessionId("dead"), ["default"])
         (taken,) = await alive.recover()
@@ -193,7 +195,7 @@ class LeaseCases:
         """At most one outcome is committed."""
         client = await harness.client()
         old, new = await harness.worker(client, name="old", lease=0.05), await harness.worker(client, name="new")
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         stale = await old.receive_one()
         await harness.pass_time(0.1)
         (taken,) = await new.recover()
@@ -209,7 +211,7 @@ class RecoveryCases:
         """However long they take."""
         client = await harness.client()
         one, two = await harness.worker(client, name="one"), await harness.worker(client, name="two")
-        await client.publish(publication())
+        await client.publish(harness.publication())
         await one.receive_one()
         assert await two.recover() == []
 
@@ -217,7 +219,7 @@ class RecoveryCases:
         """No new traffic is needed; the delivery count says that it is not the first time."""
         client = await harness.client()
         dead, alive = await harness.worker(client, name="dead", lease=0.05), await harness.worker(client, name="alive")
-        ids = await client.publish(*(publication(b"%d" % n) for n in range(5)))
+        ids = await client.publish(*(harness.publication(b"%d" % n) for n in range(5)))
         await dead.receive()
         await harness.pass_time(0.1)
         taken = await alive.recover()
@@ -229,7 +231,7 @@ class RecoveryCases:
         """The rest is for the next look, or for others."""
         client = await harness.client()
         dead, alive = await harness.worker(client, name="dead"), await harness.worker(client, name="alive")
-        await client.publish(*(publication() for _ in range(7)))
+        await client.publish(*(harness.publication() for _ in range(7)))
         await dead.receive()
         await client.backend.expire(SessionId("dead"), ["default"])
         first = await alive.recover([], 4)
@@ -240,7 +242,7 @@ class RecoveryCases:
         """`held` names it."""
         client = await harness.client()
         worker = await harness.worker(client)
-        await client.publish(publication(), publication(priority=Priority.HIGH))
+        await client.publish(harness.publication(), harness.publication(priority=Priority.HIGH))
         held = [delivery.receipt for delivery in await worker.receive()]
         assert await worker.recover(held, 10) == []
 
@@ -248,7 +250,7 @@ class RecoveryCases:
         """A lost answer strands nothing."""
         client = await harness.client()
         worker = await harness.worker(client)
-        ids = await client.publish(publication(), publication(), publication())
+        ids = await client.publish(harness.publication(), harness.publication(), harness.publication())
         arrived, *_ = await worker.receive()
         found = await worker.recover([arrived.receipt], 10)
         assert sorted(delivery.id for delivery in found) == sorted(set(ids) - {arrived.id})
@@ -258,7 +260,7 @@ class RecoveryCases:
         """At once."""
         client = await harness.client()
         leaving, staying = await harness.worker(client, name="leaving"), await harness.worker(client, name="staying")
-        await client.publish(publication())
+        await client.publish(harness.publication())
         await leaving.receive_one()
         await leaving.session.leave()
         assert len(await staying.recover()) == 1
@@ -276,7 +278,7 @@ class RecoveryCases:
         client = await harness.client()
         leaving, dead = await harness.worker(client, name="leaving"), await harness.worker(client, name="dead")
         staying = await harness.worker(client, name="staying")
-        await client.publish(publication(), publication())
+        await client.publish(harness.publication(), harness.publication())
         await leaving.receive_one()
         await dead.receive_one()
         await leaving.session.leave()
@@ -299,7 +301,7 @@ class RecoveryCases:
         client = await harness.client()
         first, second = await harness.worker(client, name="first"), await harness.worker(client, name="second")
         third = await harness.worker(client, name="third")
-        await client.publish(publication())
+        await client.publish(harness.publication())
         await first.receive_one()
         await client.backend.expire(SessionId("first"), ["default"])
         assert len(await second.recover()) == 1

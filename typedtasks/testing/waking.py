@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from typedtasks.backend import Delivery, SessionId, TaskId
-from typedtasks.testing.harness import BackendHarness, WorkerSide, bury, finish, park, publication, retry
+from typedtasks.backend import Delivery, SessionId, TaskId, queue_name
+from typedtasks.testing.harness import BackendHarness, WorkerSide, bury, finish, park, retry
 
 __all__ = ["WakingCases"]
 
@@ -36,7 +36,7 @@ class WakingCases:
         """Another worker had it, and gives it back."""
         client = await harness.client()
         one, two = await harness.worker(client, name="one"), await harness.worker(client, name="two")
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         delivery = await one.receive_one()
         async with waiting(two) as received:
             assert await one.session.release([delivery]) == [True]
@@ -46,7 +46,7 @@ class WakingCases:
         """Where it has no delay."""
         client = await harness.client()
         one, two = await harness.worker(client, name="one"), await harness.worker(client, name="two")
-        await client.publish(publication())
+        await client.publish(harness.publication())
         delivery = await one.receive_one()
         async with waiting(two) as received:
             assert await one.session.settle([retry(delivery, b"again")]) == [True]
@@ -56,16 +56,16 @@ class WakingCases:
         """The next step may be run by another worker."""
         client = await harness.client()
         one, two = await harness.worker(client, name="one"), await harness.worker(client, name="two")
-        await client.publish(publication())
+        await client.publish(harness.publication())
         delivery = await one.receive_one()
         async with waiting(two) as received:
-            await one.session.settle([finish(delivery)._replace(follow=(publication(b"next"),))])
+            await one.session.settle([finish(delivery)._replace(follow=(harness.publication(b"next"),))])
         assert [delivery.body for delivery in received.result()] == [b"next"]
 
     async def test_a_delayed_task_that_is_cancelled_wakes(self, harness: BackendHarness) -> None:
         """It is to be settled at once."""
         client, worker = await harness.pair()
-        (id,) = await client.publish(publication(delay_ms=60_000))
+        (id,) = await client.publish(harness.publication(delay_ms=60_000))
         async with waiting(worker) as received:
             await client.backend.cancel([id])
         assert [(delivery.id, delivery.cancelled) for delivery in received.result()] == [(id, True)]
@@ -74,7 +74,7 @@ class WakingCases:
         """Whoever took it made it ready."""
         client = await harness.client()
         one, two = await harness.worker(client, name="one"), await harness.worker(client, name="two")
-        await client.publish(publication())
+        await client.publish(harness.publication())
         await one.session.settle([park(await one.receive_one(), "known")])
         async with waiting(two) as received:
             assert await one.session.unpark(["known"]) == 1
@@ -85,27 +85,27 @@ class WakingCases:
         client, worker = await harness.pair(queues=["a", "b", "c"])
         for queue in ("c", "b", "a"):
             async with waiting(worker) as received:
-                await client.publish(publication(queue=queue))
+                await client.publish(harness.publication(queue=queue))
             (delivery,) = received.result()
-            assert delivery.queue == queue
+            assert queue_name(delivery.queue) == queue
             assert await worker.session.settle([finish(delivery)]) == [True]
 
     async def test_another_queue_does_not_wake(self, harness: BackendHarness) -> None:
         """What is published there is for others."""
         client, worker = await harness.pair(queues=["a"])
         async with waiting(worker) as received:
-            await client.publish(publication(queue="b"))
+            await client.publish(harness.publication(queue="b"))
             await asyncio.sleep(0.02)
             assert not received.done()
-            await client.publish(publication(queue="a"))
-        assert [delivery.queue for delivery in received.result()] == ["a"]
+            await client.publish(harness.publication(queue="a"))
+        assert [queue_name(delivery.queue) for delivery in received.result()] == ["a"]
 
     async def test_several_sessions_that_wait_share_what_comes(self, harness: BackendHarness) -> None:
         """Each takes what it has room for; none is told in vain for ever."""
         client = await harness.client()
         workers = [await harness.worker(client, name=f"worker{n}") for n in range(3)]
         async with waiting(workers[0]) as one, waiting(workers[1]) as two, waiting(workers[2]) as three:
-            ids = await client.publish(*(publication() for _ in range(3)))
+            ids = await client.publish(*(harness.publication() for _ in range(3)))
         received = [delivery.id for task in (one, two, three) for delivery in task.result()]
         assert sorted(received) == sorted(ids)
 
@@ -122,10 +122,10 @@ class WakingCases:
     async def test_purging_disturbs_nobody_who_waits(self, harness: BackendHarness) -> None:
         """The next task arrives as before."""
         client, worker = await harness.pair()
-        await client.publish(publication(delay_ms=60_000))
+        await client.publish(harness.publication(delay_ms=60_000))
         async with waiting(worker) as received:
             assert await client.backend.purge("default") == 1
-            (id,) = await client.publish(publication())
+            (id,) = await client.publish(harness.publication())
         assert [delivery.id for delivery in received.result()] == [id]
 
     async def test_a_session_that_is_ended_while_it_waits_keeps_nothing(self, harness: BackendHarness) -> None:
@@ -135,7 +135,7 @@ class WakingCases:
         receiving = asyncio.create_task(ended.session.receive(1, 0.2))
         await asyncio.sleep(0.02)
         await client.backend.expire(SessionId("ended"), ["default"])
-        (id,) = await client.publish(publication())
+        (id,) = await client.publish(harness.publication())
         taken: dict[TaskId, Delivery] = {}
         async with asyncio.timeout(_AT_ONCE):
             while not taken:
@@ -151,11 +151,11 @@ class WakingCases:
     async def test_a_burying_wakes_nobody(self, harness: BackendHarness) -> None:
         """A dead letter is not ready."""
         client, worker = await harness.pair()
-        await client.publish(publication())
+        await client.publish(harness.publication())
         delivery = await worker.receive_one()
         async with waiting(worker) as received:
             await worker.session.settle([bury(delivery)])
             await asyncio.sleep(0.02)
             assert not received.done()
-            await client.publish(publication(b"next"))
+            await client.publish(harness.publication(b"next"))
         assert [delivery.body for delivery in received.result()] == [b"next"]

@@ -14,6 +14,7 @@ from typedtasks.broker import Broker
 from typedtasks.context import Context
 from typedtasks.coroutine import Coro
 from typedtasks.errors import DefinitionError
+from typedtasks.ids import queue_name
 from typedtasks.injection import Scope, shown
 from typedtasks.progress import Progress
 from typedtasks.worker.decision import Received
@@ -85,7 +86,7 @@ class Injector:
             name=header.task,
             task_id=delivery.id,
             attempt=header.attempt,
-            queue=delivery.queue,
+            queue=queue_name(delivery.queue),
             labels=MappingProxyType(dict(header.labels)),
             deadline=_deadline(now, timeout),
             soft_deadline=_deadline(now, soft_timeout),

@@ -68,8 +68,8 @@ class Address:
         if unknown:
             raise BackendUnsupported(
                 f"The broker's URL {redacted(whole)!r} has the unknown option {unknown[0]!r}. Known are db, username, password, "
-                "with rediss:// redis-py's ssl_ options such as ssl_ca_certs, and with redis+sentinel:// sentinel_username and "
-                "sentinel_password."
+                "shards, with rediss:// redis-py's ssl_ options such as ssl_ca_certs, and with redis+sentinel:// "
+                "sentinel_username and sentinel_password."
             )
         username, password, db = options.get("username"), options.get("password"), options.get("db", 0)
         greeting: list[tuple[object, ...]] = []

@@ -14,6 +14,7 @@ from typing import Final, cast
 from typedtasks.backend import (
     Buried,
     Counts,
+    Once,
     OutcomeListener,
     Publication,
     SessionId,
@@ -21,6 +22,7 @@ from typedtasks.backend import (
     SessionState,
     TaskId,
     Waiting,
+    queue_name,
     queue_of,
 )
 from typedtasks.backends.redis.codec import values_of
@@ -28,6 +30,8 @@ from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Executor, Fore
 from typedtasks.backends.redis.deployment import Deployment, deployment_of
 from typedtasks.backends.redis.operator import Operator
 from typedtasks.backends.redis.session import RedisSession, SessionScripts
+from typedtasks.backends.redis.shards import shard, shards_of
+from typedtasks.backends.redis.spread import SpreadOperator
 from typedtasks.backends.urls import redacted
 from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported, BrokerClosed, representation
 
@@ -40,6 +44,7 @@ _PUBLISH_BYTES: Final = 8 * 1024 * 1024
 _WATCH_MS: Final = 24 * 3600 * 1000
 _SCAN: Final = 1000
 _LOADING_PAUSE: Final = 0.1
+_MOST_SHARDS: Final = "most"
 _PAUSES: Final = (0.05, 0.2, 0.5)
 _NO_DUPLICATES: Final[Mapping[TaskId, TaskId]] = MappingProxyType({})
 
@@ -53,7 +58,9 @@ class RedisBackend:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url, self._shards = shards_of(url)
+        self._said: set[str] = set()
+        """The queues of which Redis knows that they have as many shards as here."""
         self._reply_to = secrets.token_urlsafe(9)
         self._publish_script, self._cancel_script = Script("publish"), Script("cancel")
         self._session_scripts = SessionScripts()
@@ -106,15 +113,26 @@ class RedisBackend:
             answer = await self._publish(batch[0].queue, values_of(batch[0]))
             return _duplicates(batch, answer) if answer else _NO_DUPLICATES
         duplicates: dict[TaskId, TaskId] = {}
-        for queue, publications in _by_queue(batch).items():
-            for part in _parts(publications):
-                answer = await self._publish(queue, [value for item in part for value in values_of(item)])
-                if answer:
-                    duplicates.update(_duplicates(part, answer))
+        by_queue = _by_queue(batch)
+        if len(by_queue) == 1:
+            await self._publish_to(batch[0].queue, batch, duplicates)
+            return duplicates
+        sending = [self._publish_to(queue, publications, duplicates) for queue, publications in by_queue.items()]
+        for error in await asyncio.gather(*sending, return_exceptions=True):  # one queue's error does not cut off the others
+            if error is not None:
+                raise error
         return duplicates
+
+    async def _publish_to(self, queue: str, publications: Sequence[Publication], duplicates: dict[TaskId, TaskId]) -> None:
+        for part in _parts(publications):
+            answer = await self._publish(queue, [value for item in part for value in values_of(item)])
+            if answer:
+                duplicates.update(_duplicates(part, answer))
 
     async def _publish(self, queue: str, envelopes: Sequence[object]) -> bytes:
         """Store one batch, trying again where no answer came, for 4.5 seconds in all. Return what the script answers."""
+        if self._shards.are_used and queue_name(queue) not in self._said:
+            await self._say_shards(queue_name(queue))
         deadline = asyncio.get_running_loop().time() + COMMAND_TIMEOUT + 0.5
         self._batches += 1
         number = self._batches
@@ -184,58 +202,85 @@ class RedisBackend:
         return candidates
 
     async def join(self, session: SessionId, queues: Sequence[str], lease: float, listener: SessionListener) -> RedisSession:
-        """Begin a session."""
+        """Begin a session. It reads all shards that a queue has or ever had."""
         assert self._deployment is not None, "open() has made it"
-        joined = RedisSession(self._deployment, self._session_scripts, session, queues, lease, listener)
+        places = [place for queue in queues for place in await self._all_shards(queue)]
+        joined = RedisSession(self._deployment, self._session_scripts, session, places, lease, listener)
         await joined.open()
         return joined
 
     async def expire(self, session: SessionId, queues: Sequence[str]) -> None:
         """End the lease of a session."""
-        for queue in queues:
-            prefix = prefix_of(queue)
+        for place in [place for queue in queues for place in await self._all_shards(queue)]:
+            prefix = prefix_of(place)
             end = [("ZREM", f"{prefix}w", session), ("PUBLISH", f"{prefix}ctl", "l")]
-            await self._open_commands.all_of(queue, "Ending a lease", end)
+            await self._open_commands.all_of(place, "Ending a lease", end)
 
     async def counts(self, queue: str) -> Counts:
         """Return how many tasks of the queue are in each state."""
-        return await self._operator.counts(queue)
+        return await (await self._operator(queue)).counts()
 
     async def peek(self, queue: str, limit: int = 100) -> list[Waiting]:
         """Return tasks of the queue that have not ended."""
-        return await self._operator.peek(queue, limit)
+        return await (await self._operator(queue)).peek(limit)
 
     async def parked(self, queue: str, limit: int = 100) -> list[Waiting]:
         """Return the queue's parked tasks."""
-        return await self._operator.parked(queue, limit)
+        return await (await self._operator(queue)).parked(limit)
 
     async def sessions(self, queue: str) -> list[SessionState]:
         """Return the sessions that read the queue or own deliveries of it."""
-        return await self._operator.sessions(queue)
+        return await (await self._operator(queue)).sessions()
 
     async def dead_letters(self, queue: str, limit: int = 100, offset: int = 0) -> list[Buried]:
         """Return the queue's dead letters, the oldest first."""
-        return await self._operator.dead_letters(queue, limit, offset)
+        return await (await self._operator(queue)).dead_letters(limit, offset)
 
     async def find_dead_letters(self, queue: str, ids: Sequence[TaskId]) -> list[Buried]:
         """Return the dead letters that are named and there."""
-        return await self._operator.find_dead_letters(queue, ids)
+        return await (await self._operator(queue)).find_dead_letters(ids)
 
     async def replay(self, queue: str, ids: Sequence[TaskId]) -> set[TaskId]:
         """Make dead letters ready again."""
-        return await self._operator.replay(queue, ids)
+        return await (await self._operator(queue)).replay(ids)
 
     async def drop(self, queue: str, ids: Sequence[TaskId]) -> set[TaskId]:
         """Delete dead letters."""
-        return await self._operator.drop(queue, ids)
+        return await (await self._operator(queue)).drop(ids)
 
     async def purge(self, queue: str, *, dead: bool = False) -> int:
         """Delete what waits, or the dead letters."""
-        return await self._operator.purge(queue, dead=dead)
+        return await (await self._operator(queue)).purge(dead=dead)
 
     @property
-    def _operator(self) -> Operator:
-        return Operator(self._open_commands)
+    def spreads(self) -> bool:
+        """Whether any queue has shards."""
+        return self._shards.are_used
+
+    def place(self, queue: str, once: Once | None) -> str:
+        """Return the shard for one more task of a queue."""
+        return self._shards.place(queue, once)
+
+    async def _operator(self, queue: str) -> SpreadOperator:
+        return SpreadOperator(Operator(self._open_commands), await self._all_shards(queue))
+
+    async def _all_shards(self, queue: str) -> list[str]:
+        """Return the shards that a queue has here, or ever had anywhere: where there were more, tasks may be left."""
+        if queue_name(queue) != queue:
+            return [queue]
+        here = self._shards.number(queue)
+        if here > 1:
+            await self._say_shards(queue)
+        most = await self._open_commands.read(queue, "Looking for shards", "ZSCORE", f"{prefix_of(queue)}shards", _MOST_SHARDS)
+        return [shard(queue, number) for number in range(max(here, int(most or 1)))]
+
+    async def _say_shards(self, queue: str) -> None:
+        """Leave a note of how many shards a queue has here, for those who think that there are fewer."""
+        number = self._shards.number(queue)
+        if number > 1:
+            key = f"{prefix_of(queue)}shards"
+            await self._open_commands.command(queue, "Noting shards", "ZADD", key, "GT", number, _MOST_SHARDS)
+        self._said.add(queue)
 
     @property
     def _open_commands(self) -> Executor:

@@ -19,6 +19,9 @@ _WHAT: Final = "Waiting for tasks"
 _PATIENCE: Final = (0.005, 0.02, 0.1, 0.4)
 """Seconds that a read which was unblocked has to answer, before it is unblocked again: it may not have been blocked yet."""
 
+_TOGETHER: Final = 0.01
+"""Seconds between the ends of reads that began together, when none has found anything."""
+
 _Streams: TypeAlias = list[Reply]
 
 
@@ -53,7 +56,9 @@ class Readers:
         """Return what comes first, and whatever the other reads have been given by the time that they are ended."""
         reads = {asyncio.create_task(reader.read_wakeably(seconds)): reader for reader in self._readers}
         try:
-            await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
+            if not any(_found(read) for read in done):
+                await asyncio.wait(reads, timeout=_TOGETHER)  # their time is over, too: they end by themselves
             await asyncio.gather(*[self._end(read, reader) for read, reader in reads.items() if not read.done()])
         finally:
             await cancel_and_wait(read for read in reads if not read.done())  # each closes its connection
@@ -82,6 +87,10 @@ class Readers:
             _, blocked = await asyncio.wait([read], timeout=patience)
             if not blocked:
                 return
+
+
+def _found(read: asyncio.Task[_Streams]) -> bool:
+    return not read.cancelled() and read.exception() is None and bool(read.result())
 
 
 class _Reader:
