@@ -433,3 +433,31 @@ async def test_the_numbers_of_batches_do_not_pile_up_where_a_client_sends_to_two
     for queue in "ab":
         (key,) = empty_redis.keys(f"tt:{{{queue}}}:bt:*")
         assert empty_redis.hlen(key) <= 32
+
+
+async def test_what_was_deleted_from_a_stream_takes_no_room_in_a_recovery(harness: BackendHarness, empty_redis: Redis) -> None:
+    """A dead worker's entries that an operator deleted are forgotten; as many living ones are taken over as there is room for."""
+    client = await harness.client()
+    dead, alive = await harness.worker(client, name="dead"), await harness.worker(client, name="alive")
+    await client.publish(*(publication(b"%d" % n) for n in range(6)))
+    entries = [delivery.receipt.rpartition(":")[2] for delivery in await dead.receive()]
+    empty_redis.xdel("tt:{default}:s1", *entries[:3])
+    await client.backend.expire(dead.session.id, ["default"])
+    first = await alive.recover([], 2)
+    second = await alive.recover([delivery.receipt for delivery in first], 2)
+    assert [[delivery.body for delivery in found] for found in (first, second)] == [[b"3", b"4"], [b"5"]]
+    assert [state.id for state in await client.backend.sessions("default")] == ["alive"]
+    assert empty_redis.xpending("tt:{default}:s1", "g")["pending"] == 3
+
+
+async def test_a_session_all_of_whose_entries_were_deleted_is_forgotten(harness: BackendHarness, empty_redis: Redis) -> None:
+    """Nothing of it stays."""
+    client = await harness.client()
+    dead, alive = await harness.worker(client, name="dead"), await harness.worker(client, name="alive")
+    await client.publish(publication(), publication())
+    entries = [delivery.receipt.rpartition(":")[2] for delivery in await dead.receive()]
+    empty_redis.xdel("tt:{default}:s1", *entries)
+    await client.backend.expire(dead.session.id, ["default"])
+    assert await alive.recover() == []
+    assert empty_redis.xpending("tt:{default}:s1", "g")["pending"] == 0
+    assert [consumer["name"] for consumer in empty_redis.xinfo_consumers("tt:{default}:s1", "g")] == []

@@ -283,3 +283,17 @@ async def test_a_file_where_the_folder_for_wake_ups_belongs_is_named(tmp_path: P
     (tmp_path / "tasks.db-bells").write_text("")
     with pytest.raises(BackendUnavailable, match="tasks.db-bells for wake-ups cannot be made"):
         await Broker(f"sqlite:///{tmp_path / 'tasks.db'}").open()
+
+
+async def test_a_publication_that_is_cancelled_while_it_is_committed_wakes_a_worker(harness: BackendHarness) -> None:
+    """It is stored all the same, so nobody has to look for it again."""
+    client, worker = await harness.pair()
+    waiting = asyncio.create_task(worker.session.receive(1, 5.0))
+    await asyncio.sleep(0.05)
+    sending = asyncio.create_task(client.publish(harness.publication()))
+    await asyncio.sleep(0)  # it is under way now
+    sending.cancel()
+    begun = time.monotonic()
+    assert len(await waiting) == 1
+    assert time.monotonic() - begun < 0.5
+    assert sending.cancelled()

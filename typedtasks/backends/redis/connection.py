@@ -20,7 +20,8 @@ __all__ = ["COMMAND_TIMEOUT", "Commands", "Executor", "ForeignKeys", "Messages",
 COMMAND_TIMEOUT: Final = 4.0
 """Seconds that one command may take, connecting included: whoever calls is told within five."""
 _FIRST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 5.0
+_LONGEST_PAUSE: Final = 1.0
+"""Seconds before a subscription is tried again, which is what a result may wait for that was stored meanwhile."""
 
 _MESSAGE_WAIT: Final = 15.0
 _WARY_MESSAGE_WAIT: Final = 3.0

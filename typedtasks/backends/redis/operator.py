@@ -69,6 +69,13 @@ class Operator:
         rows = await self._scored(queue, "dead", "deadb", limit, offset)
         return [_buried(queue, *row) for row in rows]
 
+    async def deaths(self, queue: str, limit: int) -> list[tuple[int, TaskId]]:
+        """Return when tasks became dead letters, in milliseconds since 1970, and their ids: the oldest first."""
+        if limit <= 0:
+            return []
+        rows = await self._look(queue, "ZRANGE", f"{prefix_of(queue)}dead", 0, limit - 1, "WITHSCORES")
+        return [(int(float(died)), TaskId(id.decode())) for id, died in zip(rows[::2], rows[1::2], strict=True)]
+
     async def find_dead_letters(self, queue: str, ids: Sequence[TaskId]) -> list[Buried]:
         """Return the dead letters that are named and there."""
         rows = await self._named(queue, "dead", "deadb", [id.encode() for id in dict.fromkeys(ids)])

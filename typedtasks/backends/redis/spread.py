@@ -56,10 +56,14 @@ class SpreadOperator:
         return session_states(self._queue, leases, held)
 
     async def dead_letters(self, limit: int, offset: int) -> list[Buried]:
-        """Return dead letters, the oldest first."""
-        found = await self._each(lambda shard: self._operator.dead_letters(shard, offset + limit if limit > 0 else 0, 0))
-        letters = list(merge(*found, key=lambda letter: letter.died_ms))
-        return [replace(letter, queue=self._queue) for letter in letters[offset : offset + limit]]
+        """Return dead letters, the oldest first. Of those that are left out, no bodies are read."""
+        if limit <= 0:
+            return []
+        if len(self._shards) == 1:
+            return await self._operator.dead_letters(self._shards[0], limit, offset)
+        found = await self._each(lambda shard: self._operator.deaths(shard, offset + limit))
+        wanted = [id for _, id in list(merge(*found))[offset : offset + limit]]
+        return await self.find_dead_letters(wanted)
 
     async def find_dead_letters(self, ids: Sequence[TaskId]) -> list[Buried]:
         """Return the dead letters that are named and there, in the order of `ids`."""

@@ -59,9 +59,9 @@ class SQLiteBackend:
         """Store envelopes in one transaction, shared with whatever else is written at this moment."""
         if not batch:
             return {}
-        duplicates = await self._store.database.write(lambda connection: insert(connection, batch, self._store.now_ms()))
-        self._store.wake()
-        return duplicates
+        return await self._store.database.write(
+            lambda connection: insert(connection, batch, self._store.now_ms()), then=self._store.wake
+        )
 
     async def cancel(self, ids: Sequence[TaskId]) -> None:
         """Mark tasks as cancelled; delayed ones become ready, to be settled by the next worker."""

@@ -58,6 +58,7 @@ class _Operation:
     work: Callable[[sqlite3.Connection], Any]
     answer: asyncio.Future[Any]
     writes: bool
+    then: Callable[[], None] | None = None
 
 
 class Database:
@@ -87,21 +88,24 @@ class Database:
             self._operations.put(None)
             await asyncio.to_thread(thread.join, 5.0)
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what `work` returns, once its changes are on the disk. If it raises, nothing of it is kept."""
-        return await self._submit(work, writes=True)
+    async def write(self, work: Callable[[sqlite3.Connection], T], then: Callable[[], None] | None = None) -> T:
+        """Return what `work` returns, once its changes are on the disk. If it raises, nothing of it is kept.
+
+        `then` is called when they are, also where whoever asked was cancelled meanwhile.
+        """
+        return await self._submit(work, writes=True, then=then)
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `work` returns; it must not write."""
         return await self._submit(work, writes=False)
 
-    async def _submit(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
+    async def _submit(self, work: Callable[[sqlite3.Connection], T], *, writes: bool, then: Callable[[], None] | None = None) -> T:
         if self._thread is None or self._loop is None:
             raise BrokerClosed(f"The SQLite backend for {self.path} is not open.")
         if self._pid != os.getpid():
             raise BrokerClosed("The SQLite backend was opened before this process was forked: open a broker in the child.")
         answer: asyncio.Future[T] = self._loop.create_future()
-        self._operations.put(_Operation(work, answer, writes))
+        self._operations.put(_Operation(work, answer, writes, then))
         return await answer
 
     def _prepare(self) -> sqlite3.Connection:
@@ -279,6 +283,8 @@ def _refuse_network(folder: Path) -> None:
 
 def _give_answers(answers: list[tuple[_Operation, object]]) -> None:
     for operation, result in answers:
+        if operation.then is not None and not isinstance(result, Exception):
+            operation.then()
         if operation.answer.done():
             continue  # whoever asked was cancelled
         if isinstance(result, Exception):

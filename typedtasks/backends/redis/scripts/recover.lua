@@ -15,17 +15,20 @@ redis.call('ZREMRANGEBYSCORE', prefix .. 'x', '-inf', now)
 local cancellations = redis.call('EXISTS', prefix .. 'x') == 1
 local taken, own = {}, {}
 
-local function take(priority, dead, pending)
-  local rows = redis.call('XPENDING', stream(priority), 'g', '-', '+', left, dead)
-  local ids, earlier = {}, {}
-  for _, row in ipairs(rows) do
-    table.insert(ids, row[1])
-    earlier[row[1]] = row[4]
-  end
-  for from = 1, #ids, 1000 do
-    local claimed =
-      redis.call('XCLAIM', stream(priority), 'g', session, 0, unpack(ids, from, math.min(from + 999, #ids)))
-    for _, entry in ipairs(claimed) do
+-- Take over up to `left` entries of a dead session, and return whether it has none any more. What was deleted from the stream is
+-- forgotten, and takes nobody's room.
+local function take(priority, dead)
+  while true do
+    local rows = redis.call('XPENDING', stream(priority), 'g', '-', '+', math.max(1, math.min(left, 1000)), dead)
+    if #rows == 0 or left == 0 then
+      return #rows == 0
+    end
+    local ids, earlier = {}, {}
+    for i, row in ipairs(rows) do
+      ids[i] = row[1]
+      earlier[row[1]] = row[4]
+    end
+    for _, entry in ipairs(redis.call('XCLAIM', stream(priority), 'g', session, 0, unpack(ids))) do
       if entry then
         local id, body, before, cancelled = read_fields(entry)
         cancelled = cancelled or (cancellations and redis.call('ZSCORE', prefix .. 'x', id))
@@ -34,11 +37,14 @@ local function take(priority, dead, pending)
           taken,
           { priority = priority, entry = entry[1], id = id, body = body, deliveries = deliveries, cancelled = cancelled }
         )
+        earlier[entry[1]] = nil
+        left = left - 1
       end
     end
+    for gone in pairs(earlier) do
+      redis.call('XACK', stream(priority), 'g', gone)
+    end
   end
-  left = left - #ids
-  return pending <= #ids
 end
 
 for priority = 0, 2 do
@@ -58,7 +64,7 @@ for priority = 0, 2 do
     elseif not redis.call('ZSCORE', prefix .. 'w', name) then
       local emptied = pending == 0
       if not emptied and left > 0 then
-        emptied = take(priority, name, pending)
+        emptied = take(priority, name)
       end
       if emptied then
         redis.call('XGROUP', 'DELCONSUMER', stream(priority), 'g', name)
