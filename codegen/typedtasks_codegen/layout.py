@@ -15,9 +15,11 @@ from ruff import find_ruff_bin  # type: ignore[import-untyped]  # ruff is a prog
 
 from typedtasks_codegen.refusal import GenerationError
 
-__all__ = ["export_order", "formatted", "import_lines"]
+__all__ = ["WIDTH", "export_order", "formatted", "import_lines"]
 
-_COMMAND: Final = ("format", "--isolated", "--no-cache", "--quiet", "--target-version", "py311", "--line-length", "88", ".")
+WIDTH: Final = 88
+"""How long lines are at most, where they can be broken."""
+_COMMAND: Final = ("format", "--isolated", "--no-cache", "--quiet", "--target-version", "py311", "--line-length", str(WIDTH), ".")
 _ROUNDS: Final = 6
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from typedtasks_codegen.contract import Contract, FieldDefinition, Kind, TypeDefinition, TypeParameter
 from typedtasks_codegen.expressions import Expressions, docstring, text
 from typedtasks_codegen.forms import Constrained, Form, Value, has_parameters, named_in, value_of
+from typedtasks_codegen.layout import WIDTH
 from typedtasks_codegen.naming import type_variables
 from typedtasks_codegen.refusal import GenerationError, Inexpressible
 
@@ -90,14 +91,9 @@ class ModelsSource:
         """Return the first task, and what of it, that uses a type."""
         for task in self._tasks:
             places = {f"the parameter {one.name!r}": list(named_in(one.form)) for one in task.parameters}
-            for place, waiting in {**places, "the result": list(named_in(task.result)), "raises": list(task.raises)}.items():
-                seen: set[str] = set()
-                while waiting:
-                    one = waiting.pop()
-                    if one == id:
-                        return f"{task.name}: {place}"
-                    waiting += () if one in seen else _needed(self._types[one])
-                    seen.add(one)
+            for place, used in {**places, "the result": list(named_in(task.result)), "raises": list(task.raises)}.items():
+                if id in used or any(id in self._reached(self._types[one]) for one in used):
+                    return f"{task.name}: {place}"
         return "the contract"
 
     def _lines(self, definition: TypeDefinition) -> Iterator[str]:
@@ -218,8 +214,28 @@ class ModelsSource:
     def _alias(self, definition: TypeDefinition) -> Iterator[str]:
         name, form = self._names[definition.id], _form_of(definition)
         variables = "".join(f"{self._variables[parameter]}, " for parameter in definition.parameters)
-        shown = self._early(form) + (f", type_params=({variables})" if variables else "")
-        yield f"{name} = {self._known('typing_extensions.TypeAliasType')}({text(name)}, {shown})\n"
+        shown = self._early(form)
+        called = f"{shown}, type_params=({variables})" if variables else shown
+        made = f"{name} = {self._known('typing_extensions.TypeAliasType')}({text(name)}, {called})\n"
+        if variables or definition.id not in self._reached(definition):
+            yield made
+            return
+        # pyright does not find the end of a TypeAliasType that refers to itself where another file is read first.
+        line = f"{_INDENT}{name}: {self._known('typing.TypeAlias')} = "
+        if len(line + shown) > WIDTH:
+            shown = f"{self._known('typing.Annotated')}[{shown}, {text(name)}]"  # brackets, to be written on several lines
+        yield f"if {self._known('typing.TYPE_CHECKING')}:\n{line}{shown}\nelse:\n{_INDENT}{made}"
+
+    def _reached(self, definition: TypeDefinition) -> set[str]:
+        """Return the ids of all types that a type uses."""
+        seen: set[str] = set()
+        waiting = list(_needed(definition))
+        while waiting:
+            id = waiting.pop()
+            if id not in seen:
+                seen.add(id)
+                waiting += _needed(self._types[id])
+        return seen
 
     def _fields(self, definition: TypeDefinition) -> Iterator[str]:
         for field in definition.fields:

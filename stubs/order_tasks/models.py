@@ -63,10 +63,16 @@ class Address(_typing_extensions.TypedDict):
     ]
 
 
-Attributes = _typing_extensions.TypeAliasType(
-    "Attributes",
-    "dict[str, Attributes] | list[Attributes] | str | int | bool",
-)
+if _typing.TYPE_CHECKING:
+    Attributes: _typing.TypeAlias = _typing.Annotated[
+        "dict[str, Attributes] | list[Attributes] | str | int | bool",
+        "Attributes",
+    ]
+else:
+    Attributes = _typing_extensions.TypeAliasType(
+        "Attributes",
+        "dict[str, Attributes] | list[Attributes] | str | int | bool",
+    )
 
 
 T = _typing.TypeVar("T")

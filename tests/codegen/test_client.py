@@ -15,6 +15,7 @@ import pytest
 from tests.codegen import service
 from tests.codegen.every_type import broker as every_type
 from tests.codegen.generated import imported
+from tests.processes import ROOT
 from typedtasks import (
     Broker,
     BrokerClosed,
@@ -173,3 +174,18 @@ def test_what_a_client_sends_is_what_the_service_sends(tmp_path: Path) -> None:
         service_side = every_type.tasks["types.structures"].boundary
         args, kwargs = service_side.decode_arguments(payload)
         assert service_side.encode_arguments(args, kwargs) == payload
+
+
+def test_models_are_built_on_first_use() -> None:
+    """So importing a client of many tasks costs what its source costs, not what its validators do."""
+    program = (
+        "import order_tasks, pydantic; "
+        "kinds = [kind for kind in order_tasks.models.CONTRACT_TYPES.values() "
+        "if isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)]; "
+        "print(len(kinds), [kind.__name__ for kind in kinds if kind.__pydantic_complete__]); "
+        "order_tasks.Client('memory://').stock_place.call(order_tasks.Sku('a'), order_tasks.Warehouse('north'), 1)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT / "stubs", capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "11 []\n"

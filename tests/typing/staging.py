@@ -22,7 +22,7 @@ from typedtasks_codegen import package_files, write_folder
 __all__ = ["CORPUS", "PAGE", "PROGRAMS", "by_line", "stage"]
 
 CORPUS: Final = Path(__file__).with_name("corpus")
-PROGRAMS: Final = ("shapes.py", "calls.py", "failures.py", "injected.py", "progress.py", "other_services.py")
+PROGRAMS: Final = ("shapes.py", "calls.py", "failures.py", "injected.py", "progress.py", "other_services.py", "kinds.py")
 """The files of the corpus, in the order of the documentation's table."""
 PAGE: Final = ROOT / "docs" / "typing.md"
 
@@ -37,11 +37,15 @@ _BROKERS: Final = {
 
 
 def stage(folder: Path) -> None:
-    """Fill an empty folder: the corpus, the programs of docs/typing.md, clients, and the configuration of docs/editors.md."""
+    """Fill an empty folder: the corpus, programs that use clients, clients, and the configuration of docs/editors.md."""
     for package, broker in _BROKERS.items():
         write_folder(folder / "clients" / package, package_files(broker, "app:broker", package))
     for program in PROGRAMS:
         shutil.copy(CORPUS / program, folder)
+    shutil.copytree(
+        ROOT / "examples" / "storefront", folder / "examples" / "storefront", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (folder / "examples" / "__init__.py").touch()
     files_of("docs/typing.md", folder)
     files_of("docs/editors.md", folder)
 

@@ -84,7 +84,7 @@ class _Shape:
         if kind in ("enum", "literal"):
             return _choice(kind, schema["members"] if kind == "enum" else schema["expected"])
         found: dict[str, JsonValue] = {key: self._data(value, depth + 1) for key, value in schema.items() if key not in _ASIDE}
-        config = schema.get("config") or {}
+        config = cast("Node", schema.get("config") or {})
         return {**found, **{f"config {key}": _value(config[key]) for key in _KEPT_CONFIG if config.get(key) is not None}}
 
     def _referred(self, name: str, depth: int) -> JsonValue:
@@ -129,5 +129,5 @@ def _value(value: Any) -> JsonValue:
         return [*sorted(str(_value(one)) for one in cast("set[object]", value))]
     kind = type(value).__name__
     if isinstance(value, re.Pattern):
-        return f"{kind} {value.pattern}"
+        return f"{kind} {cast('re.Pattern[str]', value).pattern}"
     return f"{kind} {value!s}" if isinstance(value, _WRITTEN) else kind
