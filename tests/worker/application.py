@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -111,6 +112,13 @@ def hold_process(n: int) -> int:
     while not Path(os.environ["TEST_LOG"] + ".go").exists():
         time.sleep(0.005)
     return n
+
+
+@broker.task(name="app.employ", executor="process")
+def employ(lock: str) -> None:
+    """Wait for a program of its own, which holds a lock and would go on for ever."""
+    program = "import fcntl, sys, time; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); time.sleep(600)"
+    subprocess.run([sys.executable, "-c", program, lock], check=True)
 
 
 @broker.task(name="app.spin", executor="process", timeout=0.3, retry=Retry(max_attempts=2, backoff=0.01))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import eventually, is_alive
-from tests.worker.application import NotSquare, count_softly, double, hold_process, kill_process, root, spin
+from tests.worker.application import NotSquare, count_softly, double, employ, hold_process, kill_process, root, spin
 from tests.worker.test_processes import APPLICATION, Site
 from typedtasks import Broker, Cancelled, Crashed, DefinitionError, Failure, TaskTimedOut, Worker
 from typedtasks.backend import Priority, Publication, new_task_id
@@ -147,6 +148,28 @@ async def test_a_cancellation_ends_the_child(broker: Broker, site: Site) -> None
         assert isinstance(await handle.outcome(), Cancelled)
         child = int(site.lines("start 1")[0][2])
         await asyncio.to_thread(eventually, lambda: not is_alive(child))
+
+
+async def test_a_cancellation_ends_the_programs_that_the_task_has_started(broker: Broker, tmp_path: Path) -> None:
+    """Nobody waits for them any more."""
+    lock = tmp_path / "lock"
+    lock.touch()
+
+    def is_held() -> bool:
+        with lock.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    employing = broker.task(name=employ.name, executor="process")(employ.function)
+    async with worker(broker), asyncio.timeout(30):
+        handle = await employing.enqueue(str(lock))
+        await asyncio.to_thread(eventually, is_held)
+        await handle.cancel()
+        assert isinstance(await handle.outcome(), Cancelled)
+        await asyncio.to_thread(eventually, lambda: not is_held())
 
 
 async def test_a_worker_that_stops_gives_back_what_its_children_run(broker: Broker, site: Site) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Never
 
 from typedtasks.backend import Delivery, Report, Settlement
 from typedtasks.broker import Broker
@@ -67,7 +68,7 @@ class _Alone:
         with os.fdopen(descriptor, "rb") as stream:
             while len(head := stream.read(HEAD)) == HEAD:
                 self._loop.call_soon_threadsafe(self._take, stream.read(int.from_bytes(head, "big")))
-        os._exit(0)
+        _end()
 
     def _take(self, message: bytes) -> None:
         if message:
@@ -89,7 +90,7 @@ class _Alone:
             return await self._execution.run(prepared)
         except asyncio.CancelledError as error:
             if self._is_cancelled:
-                os._exit(0)
+                _end()
             return self._execution.failed(prepared.received, error)  # the function cancelled itself
 
     async def _report(self, reports: Sequence[Report]) -> None:
@@ -99,3 +100,10 @@ class _Alone:
     def _write(self, message: bytes) -> None:
         self._answers.write(framed(message))
         self._answers.flush()
+
+
+def _end() -> Never:
+    """End this process, and with it the programs that its task has started: they are in its group, and nobody waits for them."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
