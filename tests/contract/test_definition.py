@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
 import pytest
@@ -210,6 +210,34 @@ def test_a_type_that_cannot_make_the_round_trip_is_refused_by_name(hint: object,
         Boundary(takes, task="t")
     with pytest.raises(DefinitionError, match=f"(?s)the result.*{re.escape(instead)}"):
         Boundary(gives, task="t")
+
+
+class Options(TypedDict, total=False):
+    depth: int
+
+
+def unpacks_a_dictionary(**options: Unpack[Options]) -> None: ...
+
+
+def unpacks_a_tuple(*values: *tuple[int, str]) -> None: ...
+
+
+def never_returns() -> NoReturn:
+    raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (unpacks_a_dictionary, "the parameter 'options' unpacks a type.*Write each of them as a parameter of its own"),
+        (unpacks_a_tuple, "the parameter 'values' unpacks a type"),
+        (never_returns, "a task that never returns has no result. Annotate it with -> None"),
+    ],
+)
+def test_what_type_checkers_know_and_no_message_can_say_is_refused(function: Callable[..., object], text: str) -> None:
+    """They keep the signature of such a function, so the definition has to say what to write instead."""
+    with pytest.raises(DefinitionError, match=text):
+        Broker("memory://").task(name="t")(function)
 
 
 def no_type(x):  # type: ignore[no-untyped-def]  # the missing type is the point

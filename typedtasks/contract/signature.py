@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Annotated, get_args, get_origin, get_overloads, get_type_hints
+from typing import Annotated, Never, NoReturn, Unpack, get_args, get_origin, get_overloads, get_type_hints
 
 from pydantic.fields import FieldInfo
 
@@ -80,6 +80,11 @@ def resolve_types(function: Callable[..., object], task: str) -> dict[str, objec
     """Return each parameter's type, and the result's under `return`. Raises `NameError` for names that are not there yet."""
     hints: dict[str, object] = get_type_hints(function, localns=names_around(function), include_extras=True)
     for name, hint in hints.items():
+        if get_origin(hint) is Unpack or getattr(hint, "__unpacked__", False):
+            raise DefinitionError(
+                f"{task}: the parameter {name!r} unpacks a type, and arguments are sent by the names of parameters. "
+                "Write each of them as a parameter of its own."
+            )
         for mark in get_args(hint)[1:] if get_origin(hint) is Annotated else ():
             if isinstance(mark, FieldInfo) and (mark.alias or mark.validation_alias or mark.serialization_alias or mark.exclude):
                 raise DefinitionError(
@@ -92,6 +97,8 @@ def resolve_types(function: Callable[..., object], task: str) -> dict[str, objec
         raise DefinitionError(
             f"{task}: a synchronous function that returns an awaitable cannot be a task. Write it with async def."
         )
+    if result is NoReturn or result is Never:
+        raise DefinitionError(f"{task}: a task that never returns has no result. Annotate it with -> None.")
     hints["return"] = None if result is type(None) else result
     return hints
 

@@ -124,7 +124,7 @@ async def use_variadic() -> None:
 
 
 # ## `**kwargs: Unpack[TypedDict]`
-# why: ty takes a `TypedDict` for open to other keys; with `closed=True` (PEP 728) it refuses them, too.
+# why: ty takes a `TypedDict` for open to other keys; with `closed=True` (PEP 728) it refuses them, too. At run time it is refused.
 class Options(TypedDict, total=False):
     depth: int
     lang: Literal["en", "de"]
