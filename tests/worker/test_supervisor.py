@@ -49,3 +49,28 @@ async def test_when_no_process_can_begin_the_supervisor_ends_as_they_did(tmp_pat
         assert await supervisor("import sys; sys.exit(2)", tmp_path).run() == 2
     assert "No worker process can begin" in caplog.text
     assert "SIGTERM" not in caplog.text
+
+
+DIES_AT_WORK = """
+import os, pathlib, sys, time
+folder, begun = pathlib.Path(sys.argv[1]), int(sys.argv[sys.argv.index("--begun") + 1])
+os.write(begun, b"1")
+(folder / f"begun {time.time_ns()}").touch()
+if len(list(folder.glob("begun *"))) < 8:
+    os._exit(1)
+time.sleep(60)
+"""
+
+
+async def test_processes_that_die_at_work_are_replaced_without_longer_and_longer_pauses(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Poison may end several one after the other; the pause is for those that cannot begin."""
+    monkeypatch.setattr("typedtasks.worker.supervisor._FIRST_PAUSE", 0.01)
+    with caplog.at_level(logging.WARNING, "typedtasks.worker"):
+        running = asyncio.create_task(supervisor(DIES_AT_WORK, tmp_path).run())
+        await asyncio.to_thread(eventually, lambda: len(list(tmp_path.glob("begun *"))) >= 9)
+        signal.raise_signal(signal.SIGTERM)
+        await running
+    pauses = {line.rpartition(" in ")[2] for line in caplog.messages if "starting another" in line}
+    assert pauses == {"0.01 s."}

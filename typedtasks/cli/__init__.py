@@ -71,6 +71,7 @@ def _add_worker(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--lifeline", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--begun", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--session", help=argparse.SUPPRESS)
     parser.add_argument("--replaces", help=argparse.SUPPRESS)
     parser.set_defaults(command=_worker)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib.util
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from typedtasks.backend import SessionId
 from typedtasks.broker import Broker
@@ -83,7 +85,7 @@ async def _serve(broker: Broker, worker: Worker, options: argparse.Namespace) ->
         if broker.url.startswith("memory:"):
             _log.warning("memory:// lives in this process alone: nobody can send it tasks. Set TYPEDTASKS_URL for all processes.")
         session = SessionId(options.session) if options.session else None
-        tally = await worker.run(burst=options.burst, session_id=session)
+        tally = await worker.run(burst=options.burst, session_id=session, begun=partial(_tell_begun, options.begun))
     _log.info(
         "Worker ended: %d succeeded, %d failed, %d cancelled, %d to be retried, %d parked.",
         tally.succeeded,
@@ -118,6 +120,14 @@ def _on_signal(worker: Worker, number: signal.Signals) -> None:
     else:
         _log.info("%s: taking nothing new, and letting what runs come to its end.", number.name)
         worker.stop()
+
+
+def _tell_begun(parent: int | None) -> None:
+    """Tell the supervisor, if there is one, that this process takes tasks: when it dies, another is started at once."""
+    if parent is not None:
+        with contextlib.suppress(BrokenPipeError):  # it has died; `_on_parents_end` sees to that
+            os.write(parent, b"1")
+        os.close(parent)
 
 
 def _on_parents_end(worker: Worker, lifeline: int) -> None:

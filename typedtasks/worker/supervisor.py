@@ -20,8 +20,9 @@ __all__ = ["Supervisor"]
 _BAD_USAGE: Final = 2
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
-_HEALTHY_AFTER: Final = 2.0
-"""Seconds of life after which a child's death no longer lengthens the pause before its successor."""
+"""Seconds before the successor of a child that could not begin, at most: each such death doubles the pause."""
+_PATIENCE: Final = 2.0
+"""Seconds that the others have to begin where one could not."""
 _SLACK: Final = 2.0
 """Seconds beyond the grace time that a child has to end by itself. (It ends itself after one, unless the interpreter hangs.)"""
 _LOOK_FOR_CHANGES: Final = 0.5
@@ -77,11 +78,10 @@ class Supervisor:
         return max(codes)
 
     async def _keep_alive(self) -> int:
-        loop = asyncio.get_running_loop()
         pause, dead, first = _FIRST_PAUSE, "", True
         while True:
-            session, started, version = new_session_id(), loop.time(), self._version
-            code = await self._run_child(session, replaces=dead)
+            session, version = new_session_id(), self._version
+            code, has_begun = await self._run_child(session, replaces=dead)
             if self._stopping.is_set():
                 return max(code, 0)
             if self._version != version:
@@ -92,7 +92,7 @@ class Supervisor:
                 self._stop("No worker process can begin")
                 return code
             dead, first = session, False
-            pause = _FIRST_PAUSE if loop.time() - started > _HEALTHY_AFTER else min(_LONGEST_PAUSE, pause * 2)
+            pause = _FIRST_PAUSE if has_begun else min(_LONGEST_PAUSE, pause * 2)
             cause = f"was killed by {signal_name(-code)}" if code < 0 else f"ended with code {code}"
             _log.warning("A worker process %s; starting another in %g s.", cause, pause)
             if self._mourn is not None:
@@ -104,22 +104,33 @@ class Supervisor:
     async def _others_begin(self) -> bool:
         """Return whether other children begin where one could not (its backend was away for a moment): they still live later."""
         if self._children:
-            await self._pause(_HEALTHY_AFTER)
+            await self._pause(_PATIENCE)
         return bool(self._children) and not self._stopping.is_set()
 
-    async def _run_child(self, session: str, *, replaces: str) -> int:
-        arguments = [*self._arguments, "--lifeline", str(self._lifeline), "--session", session]
+    async def _run_child(self, session: str, *, replaces: str) -> tuple[int, bool]:
+        """Return a child's exit code, and whether it had begun to take tasks."""
+        begun, childs_end = os.pipe()
+        os.set_blocking(begun, False)
+        arguments = [*self._arguments, "--lifeline", str(self._lifeline), "--begun", str(childs_end), "--session", session]
         if replaces:
             arguments += ["--replaces", replaces]
         # A session of its own: Ctrl-C reaches the parent only, which passes it on once.
-        child = await asyncio.create_subprocess_exec(*arguments, pass_fds=(self._lifeline,), start_new_session=True)
+        try:
+            ends = (self._lifeline, childs_end)
+            child = await asyncio.create_subprocess_exec(*arguments, pass_fds=ends, start_new_session=True)
+        finally:
+            os.close(childs_end)
         self._children.add(child)
         try:
             if self._stopping.is_set():
                 _signal(child, signal.SIGTERM)
-            return await child.wait()
+            code = await child.wait()
+            with contextlib.suppress(BlockingIOError):  # a program that it left behind holds the other end
+                return code, os.read(begun, 1) != b""
+            return code, False
         finally:
             self._children.discard(child)
+            os.close(begun)
 
     async def _pause(self, seconds: float) -> None:
         """Return after a pause, or at once when it is time to stop."""

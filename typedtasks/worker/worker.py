@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -35,6 +35,10 @@ _log = logging.getLogger("typedtasks.worker")
 def new_session_id() -> SessionId:
     """Return a new id: the host, the process, and something random."""
     return SessionId(f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(6)}")
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 class Worker:
@@ -77,17 +81,19 @@ class Worker:
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
         self._joined = asyncio.Event()
+        self._begun: Callable[[], None] = _nothing
         self._background: asyncio.Task[Tally] | None = None
 
-    async def run(self, *, burst: bool = False, session_id: SessionId | None = None) -> Tally:
+    async def run(self, *, burst: bool = False, session_id: SessionId | None = None, begun: Callable[[], None] = _nothing) -> Tally:
         """Run tasks until `stop` is called, or (`burst`) until no task is ready, and return what was settled.
 
         Raises `DefinitionError` when the types of a task cannot be found, an injected parameter cannot be filled, or a task needs
         child processes that could not import the broker, and `BackendUnavailable` when the backend is not there at the start; later
         it is waited for. Raises what a lifespan raises when it is entered. `session_id` names the first session; a supervisor that
-        sees the process die can then end its lease at once.
+        sees the process die can then end its lease at once. `begun` is called when the first tasks can be taken.
         """
         self.broker.check_open("A worker")
+        self._begun = begun
         for task in self.broker.tasks.values():
             task.boundary.check()
             for failure in task.definition.raises:
@@ -181,7 +187,9 @@ class Worker:
         reporter.begin(session.report)
         heartbeat = self._heartbeat(session.keeper(), self._lease / _BEATS_PER_LEASE, serving.lose)
         heartbeat.start()
-        self._joined.set()
+        if not self._joined.is_set():
+            self._joined.set()
+            self._begun()
         try:
             await self._serve(serving, session, burst=burst)
         finally:
