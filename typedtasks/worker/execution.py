@@ -76,7 +76,8 @@ class Execution:
     ) -> None:
         self._tasks = tasks
         self._sealing = sealing or Sealing((), max_payload=max_payload, max_result=0)
-        self._seals = bool(self._sealing.names)
+        self.seals = bool(self._sealing.names)
+        """Whether outcomes are to be `sealed`."""
         self._reader = EnvelopeReader(max_payload + SEAL_ROOM)
         self._ttl_ms = ttl_ms
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="typedtasks-task")
@@ -125,14 +126,16 @@ class Execution:
         if pool is None:
             return self._validated(received)
         try:
-            self._opened(received)  # a child that lacks a key could only put it back
+            if self.seals or header.codecs:
+                self._opened(received)  # a child that lacks a key could only put it back
         except Undecodable as error:
             return decision.undecodable(received, error)
         return Prepared(received, pool=pool)
 
     def _validated(self, received: Received) -> Prepared | Settlement:
         try:
-            args, kwargs = received.task.boundary.decode_arguments(self._opened(received))
+            is_plain = not (self.seals or received.header.codecs)
+            args, kwargs = received.task.boundary.decode_arguments(received.payload if is_plain else self._opened(received))
         except Misfit as misfit:
             return decision.rejected(received, misfit.without_values() if self._sealing.hides else misfit)
         except Undecodable as error:
@@ -142,13 +145,11 @@ class Execution:
     def _opened(self, received: Received) -> bytes:
         """Return the arguments as JSON. Raises `Undecodable`."""
         header = received.header
-        if not (self._seals or header.codecs):
-            return received.payload
         return self._sealing.open_call(received.payload, header.codecs, received.delivery.id, header.task)
 
     def sealed(self, settlement: Settlement) -> Settlement:
         """Return a settlement as it is stored: its outcome encoded by the broker's codecs."""
-        if not self._seals or isinstance(settlement, Reschedule):
+        if isinstance(settlement, Reschedule):
             return settlement
         try:
             return settlement._replace(outcome=self._sealing.seal_outcome(settlement.outcome, settlement.delivery.id))

@@ -76,7 +76,7 @@ class Serving:
 
         What runs then goes on: `finish` ends it.
         """
-        self._settler = Settler(session, self._settled, self._execution.sealed)
+        self._settler = Settler(session, self._settled, self._execution.sealed if self._execution.seals else None)
         self.left_behind()  # by those who were here before
         self._settling = asyncio.create_task(self._settler.run(), name="typedtasks-settlement")
         loops: list[asyncio.Task[None]] = [
@@ -265,7 +265,7 @@ class Serving:
         return room - max(0, too_many)
 
     def _put(self, settlement: Settlement) -> None:
-        self._settler.put(self._execution.sealed(settlement))
+        self._settler.put(self._execution.sealed(settlement) if self._execution.seals else settlement)
         self._hand.pace.ended()
         if isinstance(settlement, Finish) and is_success(settlement.outcome):
             self._tally.succeeded += 1

@@ -32,7 +32,7 @@ class Settler:
         self,
         session: Session,
         done: Callable[[Settlement], None],
-        sealed: Callable[[Settlement], Settlement] = lambda settlement: settlement,
+        sealed: Callable[[Settlement], Settlement] | None = None,
     ) -> None:
         self._session = session
         self._done = done
@@ -95,7 +95,8 @@ class Settler:
         except Exception as error:
             if not isinstance(settlement, Finish):
                 raise
-            return (await self._send([self._sealed(decision.unsettled(settlement, error))], last=True))[0]
+            refusal = decision.unsettled(settlement, error)
+            return (await self._send([refusal if self._sealed is None else self._sealed(refusal)], last=True))[0]
 
     def _conclude(self, owned: list[bool]) -> None:
         for settlement, was_owned in zip(self._sending, owned, strict=True):
