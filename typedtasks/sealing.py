@@ -31,7 +31,7 @@ class Sealing:
     """
 
     def __init__(self, codecs: Sequence[PayloadCodec], *, max_payload: int, max_result: int) -> None:
-        given = self.codecs = tuple(codecs)
+        given = tuple(codecs)
         for codec in given:
             name: object = getattr(codec, "name", None)
             if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import another_broker, put_raw
-from typedtasks import AsyncTask, Broker, DeadLetter, Encrypt, Worker
-from typedtasks.backend import Buried, TaskId
+from typedtasks import Broker, DeadLetter, Encrypt, Worker
+from typedtasks.backend import Buried, Priority, Publication, TaskId, new_task_id
 from typedtasks.cli import main
 from typedtasks.cli.logs import set_up_logging
 from typedtasks.cli.showing import shown_text, shown_time
@@ -166,9 +166,7 @@ def test_labels_are_shown(target: str, capsys: pytest.CaptureFixture[str]) -> No
 def test_an_encrypted_payload_is_shown_only_when_it_is_asked_for(target: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With the keys of the application's broker; a key that it does not have is named."""
     for id in "a", "b":
-        broker = Broker("sqlite:///tasks.db", codecs=[Encrypt({id: id.encode() * 32})], default_queue="sealed")
-        old = broker.task(name="double")(_double_text)
-        asyncio.run(_refused(broker, old))
+        asyncio.run(_bury_encrypted(Encrypt({id: id.encode() * 32})))
     change_module("Broker(", "Broker(codecs=[__import__('typedtasks').Encrypt({'a': b'a' * 32})], url=")
     arguments = ["dead", "list", target, "--queue", "sealed"]
     assert main(arguments) == 1
@@ -181,20 +179,20 @@ def test_an_encrypted_payload_is_shown_only_when_it_is_asked_for(target: str, ca
     assert "(it was encrypted with the key 'b', which is not among the keys here)" in shown
 
 
-async def _double_text(x: str) -> int:
-    raise NotImplementedError
+async def _bury_encrypted(codec: Encrypt) -> None:
+    """Have a worker that has the key refuse a payload that does not fit."""
+    broker = Broker("sqlite:///tasks.db", codecs=[codec], default_queue="sealed")
 
-
-async def _refused(broker: Broker, old: AsyncTask[[str], int]) -> None:
-    """Have a worker that has the same keys refuse a payload."""
-    worker_side = Broker("sqlite:///tasks.db", codecs=list(broker.sealing.codecs), default_queue="sealed")
-
-    @worker_side.task(name="double")
+    @broker.task(name="double")
     async def double(x: int) -> int:
         return 2 * x
 
-    async with broker, worker_side, asyncio.timeout(10), Worker(worker_side):
-        await (await old.enqueue("canary")).outcome()
+    id = new_task_id("sealed", broker.clock.now())
+    sealed = broker.sealing.seal_call(b'{"x":"canary"}', id, "double")
+    body = write_header(Header("double", codecs=broker.sealing.names)) + sealed
+    async with broker, asyncio.timeout(10), Worker(broker):
+        await broker.backend.publish([Publication(id, "sealed", Priority.NORMAL, body)])
+        await broker.handle(double, id).outcome()
 
 
 def test_a_payload_with_a_secret_is_shown_only_when_it_is_asked_for(target: str, capsys: pytest.CaptureFixture[str]) -> None:

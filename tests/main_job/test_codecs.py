@@ -27,7 +27,7 @@ from typedtasks import (
     TaskError,
     Worker,
 )
-from typedtasks.backend import Priority, Publication, TaskId
+from typedtasks.backend import Priority, Publication, TaskId, new_task_id
 from typedtasks.backends.memory import MemoryBackend
 from typedtasks.codecs import Compress, Encrypt, PayloadCodec
 from typedtasks.envelope import Header, write_header
@@ -273,14 +273,13 @@ async def test_a_payload_that_inflates_beyond_the_limit_is_refused_before_it_is_
 async def test_no_error_shows_what_was_encrypted(memory: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """Dead letters and logs say where something does not fit, and not what it was."""
     caplog.set_level(logging.DEBUG)
-    client, broker = memory.broker(codecs=encrypting()), memory.broker(codecs=encrypting())
-
-    @client.task(name="mail.send")
-    async def send(letter: str) -> None: ...
-
-    define(broker)
-    async with client, broker, Worker(broker):
-        outcome = await (await send.enqueue("the canary")).outcome(PATIENCE)
+    broker = memory.broker(codecs=encrypting())
+    send, id = define(broker), new_task_id("default", broker.clock.now())
+    sealed = broker.sealing.seal_call(b'{"letter":"the canary"}', id, send.name)
+    body = write_header(Header(send.name, codecs=broker.sealing.names)) + sealed
+    async with broker, Worker(broker):
+        await broker.backend.publish([Publication(id, "default", Priority.NORMAL, body)])
+        outcome = await broker.handle(send, id).outcome(PATIENCE)
         (letter,) = await broker.dead_letters(since=timedelta(hours=1))
     assert isinstance(outcome, Crashed)
     assert "letter: Input should be" in letter.reason

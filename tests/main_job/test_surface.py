@@ -329,7 +329,7 @@ async def test_unknown_options_and_taken_names_are_refused(stage: Stage) -> None
     @broker.task(name="run")
     async def run() -> None: ...
 
-    with pytest.raises(DefinitionError, match="there is no option 'timout'. Known options: executor, name"):
+    with pytest.raises(DefinitionError, match="there is no option 'timout'. Known options: deprecated, executor, name"):
         broker.task(timout=3)(run.function)  # type: ignore[call-overload]  # the unknown option is the point
     with pytest.raises(DefinitionError, match="there is no option 'dela'"):
         run.options(dela=3)  # type: ignore[call-arg]  # the unknown option is the point
