@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from pydantic import BaseModel, Field
@@ -139,3 +140,44 @@ def test_all_files_are_the_same_bytes_in_every_process(tmp_path: Path) -> None:
     hashes = [run.communicate(timeout=60)[0] for run in runs]
     assert len(set(hashes)) == 1
     assert len(hashes[0]) == 65
+
+
+NEW_STYLE = """
+type Tree = dict[str, Tree] | int
+type Pair[T] = tuple[T, T]
+class Box[T: int](BaseModel):
+    content: T
+"""
+OLD_STYLE = """
+T = TypeVar("T")
+N = TypeVar("N", bound=int)
+Tree = TypeAliasType("Tree", "dict[str, Tree] | int")
+Pair = TypeAliasType("Pair", tuple[T, T], type_params=(T,))
+class Box(BaseModel, Generic[N]):
+    content: N
+"""
+USE = """
+broker = Broker("memory://")
+@broker.task(name="t")
+def task(tree: Tree, pair: Pair[int], box: Box[int]) -> Pair[Tree]: ...
+"""
+
+
+def test_types_in_the_syntax_of_python_3_12_are_those_of_the_older_one(tmp_path: Path) -> None:
+    """`type X = ...` and `class X[T]` where Python has them: the same contract, and a client with the same types."""
+    names = ("typing", "*"), ("typing_extensions", "TypeAliasType"), ("pydantic", "BaseModel"), ("typedtasks", "Broker")
+    head = "".join(f"from {module} import {name}\n" for module, name in names)
+    styles = [NEW_STYLE, OLD_STYLE] if sys.version_info >= (3, 12) else [OLD_STYLE]
+    contracts: list[Data] = []
+    for style in styles:
+        module = ModuleType("styled")
+        sys.modules["styled"] = module
+        try:
+            exec(head + style + USE, vars(module))  # noqa: S102
+            broker: Broker = vars(module)["broker"]
+            with imported(broker, tmp_path / str(len(contracts)), "styled_client") as client:
+                contracts += [comparable(contract_of_client(client)), comparable(contract_of(broker))]
+        finally:
+            del sys.modules["styled"]
+    assert all(contract == contracts[0] for contract in contracts)
+    assert set(contracts[0]["types"]) == {"styled.Tree", "styled.Pair", "styled.Box"}

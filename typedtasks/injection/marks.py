@@ -131,12 +131,19 @@ def _is_provided(hint: object) -> bool:
 
 def _mentions_injection(hint: object) -> bool:
     """Return whether an injected type is somewhere inside another type."""
-    for inner in (*members(hint), *get_args(hint)):
-        if inner is hint:
+    seen: list[object] = []  # a type alias may be part of itself
+    waiting = [hint]
+    while waiting:
+        outer = waiting.pop()
+        if outer is Injected:
+            return True
+        if outer in seen:
             continue
-        type, said = unwrapped(inner)
-        if _is_provided(type) or inner is Injected or any(_dependency(mark) is not None for mark in said):
-            return True
-        if _mentions_injection(type):
-            return True
-    return hint is Injected
+        seen.append(outer)
+        for inner in (*members(outer), *get_args(outer)):
+            type, said = unwrapped(inner)
+            is_provided = inner is not outer and _is_provided(type)
+            if inner is Injected or is_provided or any(_dependency(mark) is not None for mark in said):
+                return True
+            waiting.append(type)
+    return False
