@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, Generic, Never, ParamSpec, Protocol, TypeAlias, cast
+from typing import Any, Generic, Never, ParamSpec, Protocol, TypeAlias, cast
 
 from typing_extensions import TypeVar, Unpack
 
@@ -19,7 +19,7 @@ from typedtasks.outcome import Crashed, Failure, Outcome, Success, ended_without
 __all__ = ["AnyTask", "AsyncDepsTask", "AsyncTask", "Call", "ConfiguredTask", "SyncDepsTask", "SyncTask", "Task"]
 
 P = ParamSpec("P")
-D = TypeVar("D")
+C = ParamSpec("C")
 R_co = TypeVar("R_co", covariant=True)
 E_co = TypeVar("E_co", covariant=True, bound=TaskError, default=Never)
 
@@ -173,33 +173,33 @@ class SyncTask(Task[P, R_co, E_co]):
         return self.function(*args, **kwargs)
 
 
-class AsyncDepsTask(Task[P, R_co, E_co], Generic[D, P, R_co, E_co]):
-    """A task made from an asynchronous function whose first parameter, of the class `D`, the worker fills in."""
+class AsyncDepsTask(Task[P, R_co, E_co], Generic[C, P, R_co, E_co]):
+    """A task made from an asynchronous function that takes `C`, of which a caller sends `P` and the worker fills in the rest."""
 
     @property
-    def function(self) -> Callable[Concatenate[D, P], Coro[R_co]]:
+    def function(self) -> Callable[C, Coro[R_co]]:
         """The coroutine function that the task was made of."""
-        # The broker makes an AsyncDepsTask only of a function that takes a D and returns a coroutine of R_co.
-        return cast("Callable[Concatenate[D, P], Coro[R_co]]", self._function)
+        # The broker makes an AsyncDepsTask only of a function that takes C and returns a coroutine of R_co.
+        return cast("Callable[C, Coro[R_co]]", self._function)
 
     # Any: as `Coro`, but under the name that editors should show.
-    def __call__(self, deps: D, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+    def __call__(self, /, *args: C.args, **kwargs: C.kwargs) -> Coroutine[Any, Any, R_co]:
         """Call the function here and now, with dependencies of your own."""
-        return self.function(deps, *args, **kwargs)
+        return self.function(*args, **kwargs)
 
 
-class SyncDepsTask(Task[P, R_co, E_co], Generic[D, P, R_co, E_co]):
-    """A task made from a synchronous function whose first parameter, of the class `D`, the worker fills in."""
+class SyncDepsTask(Task[P, R_co, E_co], Generic[C, P, R_co, E_co]):
+    """A task made from a synchronous function that takes `C`, of which a caller sends `P` and the worker fills in the rest."""
 
     @property
-    def function(self) -> Callable[Concatenate[D, P], R_co]:
+    def function(self) -> Callable[C, R_co]:
         """The function that the task was made of."""
-        # The broker makes a SyncDepsTask only of a function that takes a D and returns R_co.
-        return cast("Callable[Concatenate[D, P], R_co]", self._function)
+        # The broker makes a SyncDepsTask only of a function that takes C and returns R_co.
+        return cast("Callable[C, R_co]", self._function)
 
-    def __call__(self, deps: D, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
+    def __call__(self, /, *args: C.args, **kwargs: C.kwargs) -> R_co:
         """Call the function here and now, with dependencies of your own."""
-        return self.function(deps, *args, **kwargs)
+        return self.function(*args, **kwargs)
 
 
 class ConfiguredTask(Generic[P, R_co, E_co]):

@@ -1,0 +1,173 @@
+"""What the function itself has to be, to be a task: a function with one typed signature, whose failures are declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mypy.nodes import (
+    CallExpr,
+    Context,
+    Decorator,
+    Expression,
+    FuncDef,
+    OverloadedFuncDef,
+    RaiseStmt,
+    RefExpr,
+    Statement,
+    TryStmt,
+    TupleExpr,
+    TypeInfo,
+    Var,
+)
+from mypy.types import AnyType, CallableType, Instance, ProperType, Type, UnionType, get_proper_type
+
+from typedtasks.mypy_plugin import codes
+from typedtasks.mypy_plugin.portable import Portability
+from typedtasks.mypy_plugin.report import is_enabled, report
+from typedtasks.mypy_plugin.site import Parameter, Site
+from typedtasks.mypy_plugin.source import Sources
+from typedtasks.mypy_plugin.statements import blocks_in
+
+__all__ = ["check_failures", "check_function", "check_types"]
+
+_FAILURE = "typedtasks.errors.TaskError"
+_TASK = "typedtasks.task.Task"
+
+
+def check_function(site: Site) -> bool:
+    """Report what can never be a task, whatever its types are. Return whether the types are worth a look."""
+    function, definition = site.function, site.definition
+    if isinstance(function, Instance) and function.type.has_base(_TASK):
+        report(
+            site.checker, "This is a task already, and its options are given twice; keep one decorator", site.place, codes.OPTION
+        )
+        return False
+    if site.is_overloaded or _implements_overloads(site):
+        text = "An overloaded function cannot be a task: it has no one signature; make a task of each"
+        report(site.checker, text, site.place, codes.OVERLOAD)
+        return False
+    if definition is not None and definition.info and not definition.is_static:
+        takes = definition.arguments[0].variable.name if definition.arguments else "self"
+        text = f'A method cannot be a task: its "{takes}" cannot be sent; use a function'
+        report(site.checker, text, site.place, codes.METHOD)
+        return False
+    if not isinstance(function, CallableType):
+        return False
+    if definition is not None and not definition.is_coroutine and _is_bare(site) and _is_awaitable(function.ret_type):
+        text = "A synchronous function that returns an awaitable cannot be a task; write it with async def"
+        report(site.checker, text, site.place, codes.AWAITABLE)
+        return False
+    return True
+
+
+def check_types(site: Site, injected: frozenset[int], sources: Sources) -> None:
+    """Report parameters and results that cannot travel, and those of which nothing is known."""
+    function = site.function
+    if not isinstance(function, CallableType):
+        return
+    portability = Portability(site.checker, sources, site.own_definition.fullname if site.own_definition else site.module.fullname)
+    for parameter in site.parameters:
+        if parameter.place not in injected:
+            _check_type(site, f'The parameter "{parameter.name}"', parameter.type, parameter, portability, sources)
+    result = _result(function.ret_type) if site.definition is not None and site.definition.is_coroutine else function.ret_type
+    _check_type(site, "The result", result, None, portability, sources)
+
+
+def _check_type(site: Site, what: str, type: Type, parameter: Parameter | None, portability: Portability, sources: Sources) -> None:
+    argument = parameter.argument if parameter is not None and site.own_definition is not None else None
+    place: Context = argument if argument is not None else site.place
+    if isinstance(get_proper_type(type), AnyType):
+        if is_enabled(site.checker, codes.ANY):
+            report(site.checker, f"{what} has no type, or is Any; name it: the type is the contract", place, codes.ANY)
+        return
+    reason = portability.obstacle(type)
+    if reason is None:
+        return
+    if parameter is not None and site.definition is not None and sources.parameter(site.definition, parameter.name).is_changed:
+        return
+    if parameter is None and site.definition is not None and sources.result(site.definition).is_changed:
+        return
+    report(site.checker, f"{what} cannot make the round trip through JSON: {reason}", place, codes.PORTABLE)
+
+
+def check_failures(site: Site) -> None:
+    """Report each failure that the function's own body raises, and `raises=` does not declare."""
+    definition = site.own_definition
+    result = site.result
+    if definition is None or not is_enabled(site.checker, codes.RAISES) or not isinstance(result, Instance):
+        return
+    declared = get_proper_type(result.args[-1])
+    known = {item.type for item in _instances(declared)}
+    for place, kind in _raised_in(definition.body.body):
+        if not any(declared_one in kind.mro for declared_one in known):
+            text = f'"{kind.name}" is raised and not declared; write raises={kind.name}, or callers get Crashed'
+            report(site.checker, text, place, codes.RAISES)
+
+
+def _raised_in(statements: Sequence[Statement], caught: Sequence[TypeInfo | None] = ()) -> Iterator[tuple[Context, TypeInfo]]:
+    """Yield the failures that leave a body: raised there, and not caught. None among `caught` stands for all classes."""
+    for statement in statements:
+        if isinstance(statement, RaiseStmt):
+            for kind in _failures_of(statement.expr):
+                if not any(one is None or one in kind.mro for one in caught):
+                    yield statement, kind
+        for block in blocks_in(statement):
+            is_tried = isinstance(statement, TryStmt) and block is statement.body
+            handled = [kind for type in statement.types for kind in _handled(type)] if isinstance(statement, TryStmt) else []
+            yield from _raised_in(block.body, [*caught, *handled] if is_tried else caught)
+
+
+def _failures_of(raised: Expression | None) -> Iterator[TypeInfo]:
+    """Yield the subclasses of `TaskError` that `raise X` or `raise X(...)` raises."""
+    named = raised.callee if isinstance(raised, CallExpr) else raised
+    node = named.node if isinstance(named, RefExpr) else None
+    kinds = [node] if isinstance(node, TypeInfo) else []
+    if isinstance(node, Var) and node.type is not None and not isinstance(raised, CallExpr):
+        kinds = [item.type for item in _instances(get_proper_type(node.type))]
+    yield from (kind for kind in kinds if kind.has_base(_FAILURE))
+
+
+def _handled(type: Expression | None) -> Iterator[TypeInfo | None]:
+    """Yield the classes that a handler catches; None stands for all."""
+    if type is None:
+        yield None
+    elif isinstance(type, TupleExpr):
+        for item in type.items:
+            yield from _handled(item)
+    elif isinstance(type, RefExpr) and isinstance(type.node, TypeInfo):
+        yield type.node
+
+
+def _instances(type: ProperType) -> Iterator[Instance]:
+    if isinstance(type, UnionType):
+        yield from (item for item in map(get_proper_type, type.items) if isinstance(item, Instance))
+    elif isinstance(type, Instance):
+        yield type
+
+
+def _implements_overloads(site: Site) -> bool:
+    definition = site.own_definition
+    if definition is None:
+        return False
+    holder = definition.info.names if definition.info else site.module.names
+    symbol = holder.get(definition.name)
+    node = symbol.node if symbol is not None else None
+    return isinstance(node, OverloadedFuncDef) and node.impl is site.context
+
+
+def _is_bare(site: Site) -> bool:
+    """Return whether no other decorator stands below: what that makes of the function, only it knows."""
+    if isinstance(site.context, Decorator):
+        return site.context.decorators[-1] is site.decorator
+    return isinstance(site.function, CallableType) and isinstance(site.function.definition, FuncDef)
+
+
+def _is_awaitable(type: Type) -> bool:
+    proper = get_proper_type(type)
+    return isinstance(proper, Instance) and proper.type.has_base("typing.Awaitable")
+
+
+def _result(type: Type) -> Type:
+    """Return what a coroutine function's coroutine returns."""
+    proper = get_proper_type(type)
+    return proper.args[2] if isinstance(proper, Instance) and len(proper.args) == 3 else proper

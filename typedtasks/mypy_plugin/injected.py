@@ -1,0 +1,200 @@
+"""Which parameters of a task are injected, and how its type is without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from mypy.nodes import ARG_STAR, ARG_STAR2, Argument, CallExpr, Context, Expression, MypyFile, RefExpr, TypeAlias, TypeInfo
+from mypy.types import (
+    AnyType,
+    CallableType,
+    Instance,
+    Parameters,
+    ProperType,
+    Type,
+    TypeAliasType,
+    TypeVarType,
+    UnboundType,
+    UnionType,
+    get_proper_type,
+)
+
+from typedtasks.mypy_plugin import codes
+from typedtasks.mypy_plugin.report import report
+from typedtasks.mypy_plugin.site import Parameter, Site
+from typedtasks.mypy_plugin.source import DEPENDS, INJECTED, Annotation, Sources, find
+
+__all__ = ["TASK_CLASSES", "injected_parameters", "is_injected_type", "without_injected"]
+
+PROVIDED: Final = "typedtasks.injection.marks.Provided"
+TASK_CLASSES: Final = {"typedtasks.task.AsyncTask": "AsyncDepsTask", "typedtasks.task.SyncTask": "SyncDepsTask"}
+"""The classes of tasks without dependencies, and which one of the same module has the same task with some."""
+_DEPS_CLASSES: Final = frozenset(f"typedtasks.task.{name}" for name in TASK_CLASSES.values())
+
+
+def injected_parameters(site: Site, sources: Sources) -> frozenset[int]:
+    """Return the places of the parameters that the worker fills in. Reports those injected in a way that cannot be seen."""
+    injected = {parameter.place for parameter in site.parameters if _is_injected(site, parameter, sources)}
+    return frozenset(injected | {0}) if is_with_deps(site.result) else frozenset(injected)
+
+
+def without_injected(site: Site, injected: frozenset[int]) -> Type:
+    """Return the type of a task whose callers do not send what is injected, but may pass it in a direct call."""
+    result = site.result
+    if not injected or not isinstance(result, Instance) or not isinstance(site.function, CallableType):
+        return result
+    if is_with_deps(result):  # its first parameter is none of these any more
+        sent = _reduced(result.args[1], {place - 1 for place in injected})
+        return result.copy_modified(args=[result.args[0], sent, *result.args[2:]])
+    wider = site.checker.modules["typedtasks.task"].names[TASK_CLASSES[result.type.fullname]].node
+    sent = _reduced(result.args[0], injected)
+    if not isinstance(wider, TypeInfo) or sent is result.args[0]:
+        return result
+    return Instance(wider, [result.args[0], sent, *result.args[1:]], result.line, result.column)
+
+
+def is_with_deps(result: ProperType) -> bool:
+    """Return whether a task is made by `with_deps`, so that its first parameter is filled in by its class."""
+    return isinstance(result, Instance) and result.type.fullname in _DEPS_CLASSES
+
+
+def is_injected_type(type: Type | None) -> bool:
+    """Return whether a type leads to `Injected`, through whatever aliases. mypy keeps aliases, and has them in its cache."""
+    known = 0
+    while isinstance(type, TypeAliasType) and type.alias is not None and known < 20:
+        if type.alias.fullname == INJECTED:
+            return True
+        type, known = type.alias.target, known + 1
+    return False
+
+
+def _reduced(parameters: Type, places: frozenset[int] | set[int]) -> Type:
+    kept = get_proper_type(parameters)
+    if not isinstance(kept, Parameters):
+        return parameters
+    rest = [place for place in range(len(kept.arg_types)) if place not in places]
+    return kept.copy_modified(
+        arg_types=[kept.arg_types[place] for place in rest],
+        arg_kinds=[kept.arg_kinds[place] for place in rest],
+        arg_names=[kept.arg_names[place] for place in rest],
+    )
+
+
+def _is_injected(site: Site, parameter: Parameter, sources: Sources) -> bool:
+    default = parameter.argument.initializer if parameter.argument else None
+    said = _annotation(site, parameter, sources)
+    marked = is_injected_type(parameter.type) or said.is_injected or _is_mark(default)
+    by_class = _is_provided(parameter.type)
+    problem = _problem(site, parameter, said, default, sources, marked=marked, by_class=by_class)
+    if problem:
+        report(site.checker, f'The parameter "{parameter.name}" {problem}', _place(site, parameter), codes.INJECTED)
+    return marked or by_class
+
+
+def _problem(
+    site: Site,
+    parameter: Parameter,
+    said: Annotation,
+    default: Expression | None,
+    sources: Sources,
+    *,
+    marked: bool,
+    by_class: bool,
+) -> str:
+    """Return what is wrong with the way in which a parameter is injected; nothing where all is well."""
+    function = site.function
+    collects = isinstance(function, CallableType) and function.arg_kinds[parameter.place] in (ARG_STAR, ARG_STAR2)
+    if collects and (marked or by_class):
+        return "collects arguments and cannot be injected; give what is injected a parameter of its own"
+    if marked:
+        by_type = not _has_maker(default) and not said.is_injected
+        return "is injected by its type, and has none that says what; write Depends(function)" * (
+            by_type and _says_nothing(get_proper_type(parameter.type))
+        )
+    if said.nests_injection or _nests(parameter.type):
+        return "has an injected type inside another type; only a whole parameter can be injected, so give it one of its own"
+    if said.unknown_mark:
+        return (
+            f'is injected by "{said.unknown_mark}", whose name cannot be found at the top of the module; '
+            "import it there, or write = Depends(...) as the default"
+        )
+    if not by_class and isinstance(default, RefExpr) and sources.is_mark(default.node):
+        return "has a default that was made by Depends(...) elsewhere; write = Depends(...) at the parameter itself"
+    return ""
+
+
+def _annotation(site: Site, parameter: Parameter, sources: Sources) -> Annotation:
+    """Return what the source says besides the type. It is read only where it may say something."""
+    if site.definition is None:
+        return Annotation()
+    written = None
+    if site.own_definition is not None:
+        written = _written_type(site, parameter.argument) if parameter.argument is not None else None
+        if written is None or not _may_say_more(written, site.module):
+            return Annotation()
+    return sources.parameter(site.definition, parameter.name, written)
+
+
+def _written_type(site: Site, argument: Argument) -> Type | None:
+    definition = site.own_definition
+    written = definition.unanalyzed_type if definition else None
+    if definition is None or not isinstance(written, CallableType):
+        return None
+    return written.arg_types[definition.arguments.index(argument)]
+
+
+def _may_say_more(written: Type, module: MypyFile) -> bool:
+    """Return whether there is `Annotated` in a type as it is written, or an alias: mypy keeps some of these only."""
+    if isinstance(written, UnionType):
+        return any(_may_say_more(item, module) for item in written.items)
+    if not isinstance(written, UnboundType):
+        return False
+    if written.name.rpartition(".")[2] == "Annotated" or isinstance(find(written.name, module), TypeAlias):
+        return True
+    return any(_may_say_more(argument, module) for argument in written.args)
+
+
+def _nests(type: Type) -> bool:
+    """Return whether something injected is inside another type."""
+    if isinstance(type, TypeAliasType) and type.is_recursive:
+        return False
+    proper = get_proper_type(type)
+    inner: Sequence[Type] = ()
+    if isinstance(proper, UnionType):
+        inner = proper.items
+    elif isinstance(proper, Instance):
+        inner = proper.args
+    return any(is_injected_type(one) or (_is_provided(one) and not _is_provided(type)) or _nests(one) for one in inner)
+
+
+def _is_provided(type: Type) -> bool:
+    """Return whether a type is a class whose instances every execution has, such as `Context`, or that or None."""
+    proper = get_proper_type(type)
+    if isinstance(proper, UnionType):
+        others = [item for item in map(get_proper_type, proper.items) if not _is_none(item)]
+        return len(others) == 1 and _is_provided(others[0])
+    return isinstance(proper, Instance) and proper.type.has_base(PROVIDED)
+
+
+def _is_none(type: ProperType) -> bool:
+    return type.__class__.__name__ == "NoneType"
+
+
+def _is_mark(default: Expression | None) -> bool:
+    """Return whether a default is `Depends(...)`; forgotten parentheses are forgiven, as at run time."""
+    if isinstance(default, CallExpr):
+        default = default.callee
+    return isinstance(default, RefExpr) and default.fullname in DEPENDS
+
+
+def _has_maker(default: Expression | None) -> bool:
+    return isinstance(default, CallExpr) and _is_mark(default) and any(name in (None, "dependency") for name in default.arg_names)
+
+
+def _says_nothing(type: ProperType) -> bool:
+    return isinstance(type, AnyType | TypeVarType) or (isinstance(type, Instance) and type.type.fullname == "builtins.object")
+
+
+def _place(site: Site, parameter: Parameter) -> Argument | Context:
+    return parameter.argument if parameter.argument is not None and site.own_definition is not None else site.place

@@ -1,0 +1,231 @@
+"""Options that are written as literals: durations, names, and what contradicts.
+
+What is possible, the library itself says (`possible`). It is asked only about what is not certainly possible: to import it takes
+longer than to check a hundred tasks.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from mypy.checker import TypeChecker
+from mypy.constant_fold import constant_fold_expr
+from mypy.errorcodes import ErrorCode
+from mypy.nodes import (
+    ARG_STAR2,
+    CallExpr,
+    Context,
+    Decorator,
+    DictExpr,
+    Expression,
+    MemberExpr,
+    MypyFile,
+    NameExpr,
+    RefExpr,
+    Statement,
+    StrExpr,
+    TupleExpr,
+    UnaryExpr,
+    Var,
+)
+from mypy.types import TypedDictType, get_proper_type
+
+from typedtasks.mypy_plugin import codes
+from typedtasks.mypy_plugin.report import report
+from typedtasks.mypy_plugin.site import Site, option
+from typedtasks.mypy_plugin.statements import blocks_in
+
+__all__ = ["Names", "check_call_options", "check_durations", "check_given_twice", "check_retry", "check_task_options"]
+
+_UNKNOWN: Final = object()
+_TASK_DURATIONS: Final = {"timeout": True, "result_ttl": True}
+"""The durations among the options, and whether they have to be above zero."""
+_CALL_DURATIONS: Final = {"delay": False, "timeout": True, "expires": True, "dedup_window": True}
+_RETRY_DURATIONS: Final = {"backoff": False, "max_delay": False}
+_CERTAIN: Final = 365 * 24 * 3600
+"""A duration up to this is possible wherever one is."""
+_CERTAIN_NAME: Final = re.compile(r"[\w.:/-]{1,64}")
+_ASSUMED: Final[Mapping[str, object]] = {"eta": datetime.max.replace(tzinfo=UTC), "dedup_key": "key"}
+"""What stands for options whose value is not known: that they are given may be all that matters."""
+
+
+def check_task_options(checker: TypeChecker, call: CallExpr) -> None:
+    """Report impossible options of `broker.task(...)`."""
+    known = _checked(checker, call, _TASK_DURATIONS)
+    _check_repeated(checker, "raises", option(call, "raises"))
+    name, queue = known.get("name"), known.get("queue")
+    if isinstance(name, str) and not _CERTAIN_NAME.fullmatch(name):
+        from typedtasks.mypy_plugin import possible
+
+        _say(checker, option(call, "name") or call, codes.NAME, possible.name_obstacle(name))
+    if isinstance(queue, str) and not _CERTAIN_NAME.fullmatch(queue):
+        from typedtasks.mypy_plugin import possible
+
+        _say(checker, option(call, "queue") or call, codes.OPTION, possible.queue_obstacle(queue))
+
+
+def check_call_options(checker: TypeChecker, call: CallExpr) -> None:
+    """Report impossible options of `task.options(...)`."""
+    known = _checked(checker, call, _CALL_DURATIONS)
+    for name, value in _ASSUMED.items():
+        if option(call, name) is not None:
+            known.setdefault(name, value)
+    if len(known) > 1 or not known.keys() <= _CALL_DURATIONS.keys() - {"dedup_window"}:
+        from typedtasks.mypy_plugin import possible
+
+        _say(checker, call, codes.OPTION, possible.call_obstacle(known))
+
+
+def check_retry(checker: TypeChecker, call: CallExpr) -> None:
+    """Report impossible values in `Retry(...)`."""
+    known = _checked(checker, call, _RETRY_DURATIONS)
+    _check_repeated(checker, "on", option(call, "on"))
+    for name, least, most in (("max_attempts", 1, 1000), ("factor", 1, 1000), ("jitter", 0, 1)):
+        value = known.get(name)
+        if isinstance(value, int | float) and not least <= value <= most:
+            from typedtasks.mypy_plugin import possible
+
+            _say(checker, option(call, name) or call, codes.OPTION, possible.retry_obstacle(name, value))
+
+
+def check_durations(checker: TypeChecker, call: CallExpr, names: Sequence[str], *, positive: bool) -> None:
+    """Report impossible durations among the arguments of any other call."""
+    for name in names:
+        value = option(call, name)
+        if value is None and len(call.args) == 1 and call.arg_names == [None] and len(names) == 1:
+            value = call.args[0]
+        if value is not None:
+            _check_duration(checker, name, value, positive=positive)
+
+
+def check_given_twice(checker: TypeChecker, call: CallExpr) -> None:
+    """Report options that stand in a call and in what follows `**` there."""
+    given = {name for name in call.arg_names if name is not None}
+    for kind, value in zip(call.arg_kinds, call.args, strict=True):
+        for name in sorted(given & set(_keys(checker, value))) if kind == ARG_STAR2 else ():
+            report(checker, f'The option "{name}" is given twice: by its name and by **', value, codes.OPTION)
+
+
+class Names:
+    """Which names the tasks of one module have. Knows one module at a time: they are checked one after the other."""
+
+    def __init__(self) -> None:
+        self._statements: list[Statement] = []
+        self._first: dict[tuple[str, str], Decorator] = {}
+
+    def check(self, site: Site) -> None:
+        """Report a task whose name another one of the same broker and module has."""
+        context = site.context
+        if not isinstance(context, Decorator) or not site.broker:
+            return
+        if self._statements is not site.module.defs:
+            self._statements, self._first = site.module.defs, {}
+            for decorator in _decorated(site.module.defs):
+                for broker, name, _ in _named(decorator, site.module):
+                    self._first.setdefault((broker, name), decorator)
+        for broker, name, place in _named(context, site.module):
+            first = self._first.get((broker, name), context)
+            if broker == site.broker and first is not context:
+                text = f'The name "{name}" is that of the task "{first.func.name}" already; give each task a name of its own'
+                report(site.checker, text, place or site.place, codes.NAME)
+
+
+def _named(decorator: Decorator, module: MypyFile) -> Iterator[tuple[str, str, Expression | None]]:
+    """Yield broker, name and where the name stands, for what looks like `@broker.task` and `@broker.task(...)`."""
+    for expression in decorator.decorators:
+        while isinstance(expression, CallExpr) and isinstance(expression.callee, MemberExpr) and expression.callee.name != "task":
+            expression = expression.callee.expr  # .with_deps(Deps)
+        task = expression.callee if isinstance(expression, CallExpr) else expression
+        if isinstance(task, MemberExpr) and task.name == "task" and isinstance(task.expr, NameExpr | MemberExpr):
+            written = option(expression, "name") if isinstance(expression, CallExpr) else None
+            broker = task.expr.fullname or task.expr.name
+            if isinstance(written, StrExpr):
+                yield broker, written.value, written
+            elif written is None:
+                yield broker, f"{module.fullname}.{decorator.func.name}", None
+
+
+def _decorated(statements: Sequence[Statement]) -> Iterator[Decorator]:
+    """Yield the decorated functions at the top of a module, also those under `if`, `try` and `with`."""
+    for statement in statements:
+        if isinstance(statement, Decorator):
+            yield statement
+        for block in blocks_in(statement):
+            yield from _decorated(block.body)
+
+
+def _checked(checker: TypeChecker, call: CallExpr, durations: Mapping[str, bool]) -> dict[str, object]:
+    """Report durations that are not possible. Return the values of the other options, as far as they are known."""
+    known: dict[str, object] = {}
+    for name, value in zip(call.arg_names, call.args, strict=True):
+        if name is not None:
+            found = _value(checker, value)
+            fits = name not in durations or _check_duration(checker, name, value, positive=durations[name])
+            if found is not _UNKNOWN and found is not None and fits:
+                known[name] = found
+    return known
+
+
+def _keys(checker: TypeChecker, mapping: Expression) -> list[str]:
+    """Return the keys of what stands behind `**`, where they are known."""
+    if isinstance(mapping, DictExpr):
+        return [key.value for key, _ in mapping.items if isinstance(key, StrExpr)]
+    node = mapping.node if isinstance(mapping, RefExpr) else None
+    type = get_proper_type(node.type) if isinstance(node, Var) and node.type is not None else None
+    return list(type.items) if isinstance(type, TypedDictType) else []
+
+
+def _check_duration(checker: TypeChecker, name: str, value: Expression, *, positive: bool) -> bool:
+    found = _value(checker, value)
+    if isinstance(found, bool) or not isinstance(found, timedelta | float | int):
+        return True
+    length = found.total_seconds() if isinstance(found, timedelta) else found
+    if 0 < length < _CERTAIN:
+        return True
+    from typedtasks.mypy_plugin import possible
+
+    return not _say(checker, value, codes.DURATION, possible.duration_obstacle(name, found, positive=positive))
+
+
+def _check_repeated(checker: TypeChecker, name: str, value: Expression | None) -> None:
+    seen: set[str] = set()
+    for item in value.items if isinstance(value, TupleExpr) else ():
+        if isinstance(item, RefExpr) and item.fullname in seen:
+            report(checker, f'"{item.fullname.rpartition(".")[2]}" is given twice in {name}=', item, codes.OPTION)
+        seen.add(item.fullname if isinstance(item, RefExpr) else "")
+
+
+def _say(checker: TypeChecker, place: Context, code: ErrorCode, obstacle: str | None) -> bool:
+    if obstacle is not None:
+        report(checker, obstacle, place, code)
+    return obstacle is not None
+
+
+def _value(checker: TypeChecker, expression: Expression) -> object:
+    """Return the value of what is written as a literal, as arithmetic of them, or as a timedelta; `_UNKNOWN` for all else."""
+    if isinstance(expression, UnaryExpr) and expression.op == "-":
+        inner = _value(checker, expression.expr)
+        return -inner if isinstance(inner, float | int | timedelta) else _UNKNOWN
+    if isinstance(expression, RefExpr) and expression.fullname in ("math.inf", "math.nan"):
+        return math.inf if expression.fullname == "math.inf" else math.nan
+    if isinstance(expression, CallExpr) and isinstance(expression.callee, RefExpr):
+        return _called(checker, expression, expression.callee.fullname)
+    folded = constant_fold_expr(expression, checker.tree.fullname)
+    return _UNKNOWN if folded is None else folded
+
+
+def _called(checker: TypeChecker, call: CallExpr, function: str) -> object:
+    made: dict[str, Callable[..., object]] = {"datetime.timedelta": timedelta, "builtins.float": float}
+    values = [_value(checker, argument) for argument in call.args]
+    if function not in made or any(value is _UNKNOWN for value in values):
+        return _UNKNOWN
+    by_place = [value for value, name in zip(values, call.arg_names, strict=True) if name is None]
+    by_name = {name: value for value, name in zip(values, call.arg_names, strict=True) if name is not None}
+    try:
+        return made[function](*by_place, **by_name)
+    except (TypeError, ValueError, OverflowError):
+        return _UNKNOWN

@@ -1,0 +1,161 @@
+"""The hooks that mypy calls."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from mypy.nodes import ARG_STAR2, CallExpr, TypeInfo
+from mypy.options import Options
+from mypy.plugin import FunctionContext, MethodContext, MethodSigContext, Plugin, ReportConfigContext
+from mypy.types import FunctionLike, Instance, Type, get_proper_type
+
+from typedtasks.mypy_plugin.form import check_failures, check_function, check_types
+from typedtasks.mypy_plugin.injected import injected_parameters, without_injected
+from typedtasks.mypy_plugin.options import (
+    Names,
+    check_call_options,
+    check_durations,
+    check_given_twice,
+    check_retry,
+    check_task_options,
+)
+from typedtasks.mypy_plugin.report import checker_of, is_attempt_refused
+from typedtasks.mypy_plugin.settings import Settings
+from typedtasks.mypy_plugin.site import Site
+from typedtasks.mypy_plugin.source import Sources, read_bytes
+
+__all__ = ["TypedTasksPlugin", "snapshot"]
+
+_BROKER: Final = "typedtasks.broker.Broker"
+_DECORATORS: Final = frozenset(f"typedtasks.decorator.{name}.__call__" for name in ("TaskDecorator", "DepsDecorator"))
+_TASKS: Final = "typedtasks.task."
+_HANDLE: Final = "typedtasks.handle.TaskHandle."
+
+_started: list[TypedTasksPlugin] = []
+"""The plugins of this process, for `snapshot`: mypy asks the module, not the object, whether something has changed."""
+
+
+def snapshot() -> str:
+    """Return a text that changes when the plugin does, or a file that it has read in this process."""
+    changed = (path for one in _started for path in one.changed_files())
+    return " ".join((_own_digest(), *sorted(changed)))
+
+
+class TypedTasksPlugin(Plugin):
+    """Takes injected parameters out of what `enqueue` takes, and reports what could not be a task."""
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._settings = Settings.read(options.config_file)
+        self._sources = Sources(shadows=dict(options.shadow_file or ()))
+        self._names = Names()
+        self._contract = _digest(self._settings.contract)
+        _started.append(self)
+
+    def report_config_data(self, ctx: ReportConfigContext) -> Mapping[str, str]:
+        """Return what else a module depends on besides its source; it is a part of what those who import it depend on."""
+        data = {"plugin": _own_digest(), "injection": self._sources.injection_lines(ctx.path)}
+        if self._contract and self._sources.mentions(ctx.path, b".task"):
+            data["contract"] = self._contract
+        return data
+
+    def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
+        """Return what is done with a call of a method."""
+        if fullname in _DECORATORS:
+            return self._make_task
+        if fullname.endswith(".task"):
+            return self._task if self._is_broker(fullname.removesuffix(".task")) else None
+        if fullname.startswith(_TASKS) and fullname.endswith(".options"):
+            return _options
+        return _wait if fullname in (f"{_HANDLE}result", f"{_HANDLE}outcome") else None
+
+    def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
+        """Return what is done before mypy looks for an overload: an option that is given twice fits none."""
+        is_options = fullname.startswith(_TASKS) and fullname.endswith(".options")
+        if is_options or (fullname.endswith(".task") and self._is_broker(fullname.removesuffix(".task"))):
+            return _look_for_repetition
+        return None
+
+    def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
+        """Return what is done with a call of a class."""
+        return {"typedtasks.retry.Retry": _retry, _BROKER: _broker}.get(fullname)
+
+    def changed_files(self) -> list[str]:
+        """Return the files outside of mypy's sight whose content is no longer what was read."""
+        files = [path for path, lines in self._sources.used.items() if self._sources.injection_lines(path) != lines]
+        if self._settings.contract is not None and _digest(self._settings.contract) != self._contract:
+            files.append(str(self._settings.contract))
+        return files
+
+    def _is_broker(self, fullname: str) -> bool:
+        if fullname == _BROKER:
+            return True
+        symbol = self.lookup_fully_qualified(fullname)
+        return symbol is not None and isinstance(symbol.node, TypeInfo) and symbol.node.has_base(_BROKER)
+
+    def _task(self, ctx: MethodContext) -> Type:
+        result = get_proper_type(ctx.default_return_type)
+        if isinstance(result, Instance) and result.type.fullname == "typedtasks.decorator.TaskDecorator":
+            if isinstance(ctx.context, CallExpr):
+                check_task_options(checker_of(ctx.api), ctx.context)
+            return ctx.default_return_type
+        return self._make_task(ctx)
+
+    def _make_task(self, ctx: MethodContext) -> Type:
+        site = Site.of(ctx)
+        if site is None or is_attempt_refused(site.checker):
+            return ctx.default_return_type
+        self._sources.modules = site.checker.modules
+        self._names.check(site)
+        if not check_function(site):
+            return ctx.default_return_type
+        injected = injected_parameters(site, self._sources)
+        check_types(site, injected, self._sources)
+        check_failures(site)
+        return without_injected(site, injected)
+
+
+def _look_for_repetition(ctx: MethodSigContext) -> FunctionLike:
+    if isinstance(ctx.context, CallExpr) and ARG_STAR2 in ctx.context.arg_kinds:
+        check_given_twice(checker_of(ctx.api), ctx.context)
+    return ctx.default_signature
+
+
+def _options(ctx: MethodContext) -> Type:
+    if isinstance(ctx.context, CallExpr):
+        check_call_options(checker_of(ctx.api), ctx.context)
+    return ctx.default_return_type
+
+
+def _wait(ctx: MethodContext) -> Type:
+    if isinstance(ctx.context, CallExpr):
+        check_durations(checker_of(ctx.api), ctx.context, ["timeout"], positive=False)
+    return ctx.default_return_type
+
+
+def _retry(ctx: FunctionContext) -> Type:
+    if isinstance(ctx.context, CallExpr):
+        check_retry(checker_of(ctx.api), ctx.context)
+    return ctx.default_return_type
+
+
+def _broker(ctx: FunctionContext) -> Type:
+    if isinstance(ctx.context, CallExpr):
+        check_durations(checker_of(ctx.api), ctx.context, ["result_ttl"], positive=True)
+    return ctx.default_return_type
+
+
+@functools.cache
+def _own_digest() -> str:
+    """Return a digest of the plugin's own source: mypy looks at the first module only."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+
+def _digest(path: Path | None) -> str:
+    content = read_bytes(str(path)) if path is not None else None
+    return hashlib.sha256(content).hexdigest() if content is not None else ""

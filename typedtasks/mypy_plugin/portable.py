@@ -1,0 +1,235 @@
+"""Which types cannot cross a queue, decided on the types that mypy sees. `typedtasks.contract.roundtrip` decides it at run time.
+
+Only what is certain is reported: `Annotated` may say how a type travels, and mypy does not keep it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+from mypy.checker import TypeChecker
+from mypy.expandtype import expand_type_by_instance
+from mypy.nodes import TypeInfo, Var
+from mypy.server.trigger import make_wildcard_trigger
+from mypy.types import (
+    AnyType,
+    CallableType,
+    Instance,
+    LiteralType,
+    NoneType,
+    Overloaded,
+    ProperType,
+    TupleType,
+    Type,
+    TypeAliasType,
+    TypedDictType,
+    TypeOfAny,
+    TypeType,
+    TypeVarType,
+    UnionType,
+    get_proper_type,
+)
+
+from typedtasks.mypy_plugin.source import Sources
+
+__all__ = ["Portability"]
+
+_PLAIN: Final = frozenset({"builtins.str", "builtins.int", "builtins.float", "builtins.bool", "builtins.bytes"})
+_CONTAINERS: Final = frozenset(
+    {
+        *(f"builtins.{name}" for name in ("list", "set", "frozenset", "dict", "tuple")),
+        *(f"collections.{name}" for name in ("deque", "OrderedDict", "Counter", "defaultdict")),
+        *(f"typing.{name}" for name in ("Sequence", "Mapping", "MutableMapping", "AbstractSet", "MutableSet", "MutableSequence")),
+        "typedtasks.secret.Secret",
+    }
+)
+_MAPPINGS: Final = frozenset(
+    {
+        "builtins.dict",
+        "collections.OrderedDict",
+        "collections.Counter",
+        "collections.defaultdict",
+        "typing.Mapping",
+        "typing.MutableMapping",
+    }
+)
+_ITERATORS: Final = frozenset(
+    f"typing.{name}" for name in ("Iterable", "Iterator", "Generator", "AsyncIterable", "AsyncIterator", "AsyncGenerator")
+)
+_SECRETS: Final = frozenset(f"pydantic.types.{name}" for name in ("Secret", "SecretStr", "SecretBytes"))
+_TEXTS: Final = frozenset(
+    {
+        *("builtins.str", "builtins.bytes", "uuid.UUID", "decimal.Decimal", "_decimal.Decimal", "pathlib.Path"),
+        *(f"datetime.{name}" for name in ("date", "time", "datetime", "timedelta")),
+    }
+)
+_HOOK: Final = "__get_pydantic_core_schema__"
+_NO_FORM: Final = "this class has no JSON form; use a pydantic model or a dataclass"
+_ANYTHING: Final = "a value of any type does not come back as it was; name the type, or use pydantic.JsonValue"
+_FUNCTION: Final = "a function cannot be sent; send data that says what to do"
+_CLASS: Final = "a class cannot be sent; send a Literal or an Enum that stands for it"
+_VARIABLE: Final = "a type variable says nothing that can be validated; name the type"
+
+
+class Portability:
+    """Tells why a type cannot cross a queue."""
+
+    def __init__(self, checker: TypeChecker, sources: Sources, target: str) -> None:
+        self._checker = checker
+        self._sources = sources
+        self._target = target
+        """What is checked again when a class changes that an answer depends on."""
+        self._known: set[str] = set()
+
+    def obstacle(self, type: Type) -> str | None:
+        """Return why values of a type cannot make the round trip, or None where nothing is known against it."""
+        if isinstance(type, TypeAliasType) and type.is_recursive:
+            return None  # such as pydantic.JsonValue
+        proper = get_proper_type(type)
+        if isinstance(proper, Instance):
+            return None if proper.type.fullname in _PLAIN else self._of_instance(proper)
+        if isinstance(proper, UnionType):
+            return _ambiguous(proper) or self._first(proper.items)
+        if isinstance(proper, TupleType | TypedDictType):
+            return self._first(proper.items if isinstance(proper, TupleType) else list(proper.items.values()))
+        return _of_other(proper)
+
+    def _first(self, types: Iterator[Type] | list[Type] | tuple[Type, ...]) -> str | None:
+        return next(filter(None, map(self.obstacle, types)), None)
+
+    def _of_instance(self, instance: Instance) -> str | None:
+        info = instance.type
+        name = info.fullname
+        if name in _CONTAINERS:
+            return (_key_obstacle(instance.args[0]) if name in _MAPPINGS else None) or self._first(instance.args)
+        if name == "builtins.object":
+            return _ANYTHING
+        if name in _ITERATORS:
+            return "an iterator does not come back as it was; use list[...]"
+        if name in _SECRETS:
+            return "a secret of pydantic is sent as stars; use typedtasks.Secret[...], or a reference to where the secret is kept"
+        if name in ("builtins.function", "types.FunctionType"):
+            return _FUNCTION
+        if name == "builtins.type":
+            return _CLASS
+        if info.is_newtype:
+            return self._first(list(info.bases))
+        if info.is_enum:
+            return _member_obstacle(info)
+        if info.fallback_to_any or name.startswith(("pydantic.", "pydantic_", "typing.")) or info.get(_HOOK) is not None:
+            return None
+        if _is_of_library(info):
+            return self._of_library(info)
+        return self._of_class(instance)
+
+    def _of_library(self, info: TypeInfo) -> str | None:
+        if info.fullname in _TEXTS:
+            return None
+        from typedtasks.mypy_plugin import possible  # the library takes longer to import than a hundred tasks to check
+
+        return possible.class_obstacle(info.module_name, info.name)
+
+    def _of_class(self, instance: Instance) -> str | None:
+        info = instance.type
+        is_model = info.has_base("pydantic.main.BaseModel")
+        if not is_model and not any("dataclass" in key for base in info.mro for key in base.metadata) and not info.is_named_tuple:
+            return _NO_FORM
+        if str(instance) in self._known:
+            return None
+        self._known.add(str(instance))
+        self._depend_on(info)
+        for name, type, home in _fields(info):
+            reason = self.obstacle(expand_type_by_instance(type, instance))
+            if reason is not None and not self._is_changed(home, name):
+                return f"in {info.name}.{name}, {reason}"
+        return None
+
+    def _is_changed(self, home: TypeInfo, name: str) -> bool:
+        """Return whether the field may travel in another form, by what `Annotated` says, or nobody can know."""
+        module = self._checker.modules.get(home.module_name)
+        found = self._sources.field_annotation(module, home.name, name) if module is not None else None
+        return found is None or found.is_changed
+
+    def _depend_on(self, info: TypeInfo) -> None:
+        """See to it that the task is checked again, from the cache and in the daemon, when a class behind its types changes."""
+        self._checker.module_refs.add(info.module_name)
+        for target in (self._target, self._checker.tree.fullname):
+            self._checker.tree.plugin_deps.setdefault(make_wildcard_trigger(info.fullname), set()).add(target)
+
+
+def _of_other(type: ProperType) -> str | None:
+    if isinstance(type, AnyType):
+        if type.type_of_any == TypeOfAny.from_omitted_generics:
+            return "its items have no type; write list[...], dict[str, ...] and so on"
+        return _ANYTHING if type.type_of_any == TypeOfAny.explicit else None
+    if isinstance(type, CallableType | Overloaded):
+        return _CLASS if type.is_type_obj() else _FUNCTION
+    if isinstance(type, TypeType):
+        return _CLASS
+    if isinstance(type, TypeVarType):
+        return _VARIABLE
+    if isinstance(type, LiteralType) and isinstance(type.value, str) and type.fallback.type.fullname == "builtins.bytes":
+        return f"the literal with the value b{type.value!r} does not come back from JSON; use a str or an int as its value"
+    return None
+
+
+def _fields(info: TypeInfo) -> Iterator[tuple[str, Type, TypeInfo]]:
+    """Yield the fields of a model, dataclass or NamedTuple: name, type and the class that has it."""
+    seen: set[str] = set()
+    for base in info.mro:
+        if base.fullname.startswith(("pydantic.", "builtins.", "typing.")):
+            continue
+        for name, symbol in base.names.items():
+            node = symbol.node
+            if name in seen or name.startswith("_") or not isinstance(node, Var) or node.type is None:
+                continue
+            seen.add(name)
+            if not (node.is_classvar or node.is_property or node.is_inferred) and name not in ("model_config",):
+                yield name, node.type, base
+
+
+def _member_obstacle(info: TypeInfo) -> str | None:
+    for name, symbol in info.names.items():
+        node = symbol.node
+        kind = get_proper_type(node.type) if isinstance(node, Var) and not name.startswith("_") else None
+        if isinstance(kind, TupleType) or (isinstance(kind, Instance) and kind.type.fullname == "builtins.bytes"):
+            return f"the value of {info.name}.{name} does not come back from JSON; use a str or an int as its value"
+    return None
+
+
+def _key_obstacle(key: Type) -> str | None:
+    proper = get_proper_type(key)
+    no_text = isinstance(proper, TupleType | TypedDictType | UnionType | NoneType)
+    if isinstance(proper, Instance):
+        is_object = proper.type.has_base("pydantic.main.BaseModel") or "dataclass" in proper.type.metadata
+        no_text = is_object or proper.type.fullname in _CONTAINERS
+    if isinstance(proper, UnionType) and all(isinstance(get_proper_type(item), LiteralType) for item in proper.items):
+        no_text = False
+    return f"keys of the type {_shown(proper)} do not come back from JSON; use str keys, or a list of pairs" if no_text else None
+
+
+def _ambiguous(union: UnionType) -> str | None:
+    """Return which two members of a union are the same in JSON."""
+    seen: dict[str, ProperType] = {}
+    for item in map(get_proper_type, union.items):
+        name = item.type.fullname if isinstance(item, Instance) else ""
+        shape = "text" if name in _TEXTS else "array" if name in ("builtins.list", "builtins.set", "builtins.frozenset") else ""
+        other = seen.get(shape) if shape else None
+        if isinstance(other, Instance) and other.type.fullname != name:
+            return (
+                f"JSON cannot tell {_shown(other)} from {_shown(item)} in a union; use one of them, or models with a "
+                "Literal field and Field(discriminator=...)"
+            )
+        if shape:
+            seen[shape] = item
+    return None
+
+
+def _shown(type: ProperType) -> str:
+    return type.type.name if isinstance(type, Instance) else str(type)
+
+
+def _is_of_library(info: TypeInfo) -> bool:
+    return info.module_name.partition(".")[0] in sys.stdlib_module_names

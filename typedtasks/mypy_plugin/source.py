@@ -1,0 +1,353 @@
+"""What mypy drops when it reads a program, read again from the source: what `Annotated` says, and which calls are defaults.
+
+Nothing of this is in mypy's cache. So what a module says about injection is part of its data in the cache (`injection_lines`):
+whoever uses the module is checked again when that changes.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from mypy.nodes import FuncDef, MypyFile, SymbolNode, TypeAlias, Var
+from mypy.types import Type, UnboundType
+
+__all__ = ["DEPENDS", "INJECTED", "Annotation", "Sources", "find", "read_bytes"]
+
+INJECTED: Final = "typedtasks.injection.marks.Injected"
+DEPENDS: Final = frozenset(
+    {
+        "typedtasks.injection.marks.Depends",
+        *(f"fastapi.{module}.{name}" for module in ("params", "param_functions") for name in ("Depends", "Security")),
+    }
+)
+_MARKS: Final = frozenset(name.rpartition(".")[2] for name in DEPENDS)
+_ANNOTATED: Final = frozenset({"typing.Annotated", "typing_extensions.Annotated"})
+_SILENT: Final = ("pydantic.fields.Field", "annotated_types.")
+"""Metadata that leaves the type as it is."""
+_RENAMED: Final = re.compile(rb"\b(?:Depends|Security)\s+as\s+(\w+)")
+_DEEPEST: Final = 20
+
+
+@dataclass(slots=True)
+class Annotation:
+    """What stands in the annotation of a parameter or field, besides its type."""
+
+    is_injected: bool = False
+    """`Depends(...)` or `Injected` says that the whole parameter is injected."""
+    nests_injection: bool = False
+    """They stand inside another type, such as `list[Injected[Db]]`."""
+    unknown_mark: str = ""
+    """A `Depends(...)` whose name cannot be found at the top of the module."""
+    is_changed: bool = False
+    """Something (a validator, a serializer) may give the type another form on the wire."""
+
+
+@dataclass(slots=True)
+class _Source:
+    stamp: tuple[int, int]
+    text: bytes
+    tree: ast.Module | None = None
+    values: dict[str, ast.expr] | None = None
+    functions: list[ast.FunctionDef | ast.AsyncFunctionDef] | None = None
+    lines: str | None = None
+
+
+@dataclass(slots=True)
+class Sources:
+    """The source files of a program. Each is read again only when it was changed."""
+
+    modules: Mapping[str, MypyFile] = field(default_factory=dict[str, MypyFile])
+    """The modules of the program, by name."""
+    shadows: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What is read in place of some files (`mypy --shadow-file`)."""
+    _files: dict[str, _Source] = field(default_factory=dict[str, _Source])
+    used: dict[str, str] = field(default_factory=dict[str, str])
+    """The files of other modules that an answer came from, and their `injection_lines` then."""
+
+    def injection_lines(self, path: str) -> str:
+        """Return a digest of what a file says about injection; nothing where it says nothing."""
+        source = None if path.endswith(".pyi") else self._read(path)
+        if source is None:
+            return ""
+        if source.lines is None:
+            source.lines = _injection_lines(source.text)
+        return source.lines
+
+    def mentions(self, path: str, word: bytes) -> bool:
+        """Return whether a source file contains some text."""
+        source = None if path.endswith(".pyi") else self._read(path)
+        return source is not None and word in source.text
+
+    def parameter(self, definition: FuncDef, name: str, written: Type | None = None) -> Annotation:
+        """Return what a function's source says about one of its parameters; nothing where it cannot be read.
+
+        `written` is the parameter's annotation as mypy read it. With its place the rest of the module need not be parsed.
+        """
+        module = self._home(definition)
+        found = Annotation()
+        if module is None:
+            return found
+        expression = self._written(written, module)
+        if expression is not None:
+            self._read_annotation(expression, module, found, depth=0)
+            return found
+        function = self._function(definition, module)
+        for argument, default in _arguments(function.args) if function is not None else ():
+            if argument.arg == name:
+                if argument.annotation is not None:
+                    self._read_annotation(argument.annotation, module, found, depth=0)
+                made_by = default.func if isinstance(default, ast.Call) else default
+                found.is_injected |= made_by is not None and _fullname(made_by, module) in DEPENDS
+        return found
+
+    def result(self, definition: FuncDef) -> Annotation:
+        """Return what a function's source says about its result."""
+        module = self._home(definition)
+        function = self._function(definition, module) if module is not None else None
+        found = Annotation()
+        if module is not None and function is not None and function.returns is not None:
+            self._read_annotation(function.returns, module, found, depth=0)
+        return found
+
+    def _home(self, definition: FuncDef) -> MypyFile | None:
+        """Return the module that a function, or a method, is defined in."""
+        return self._module_of(definition.fullname) or self._module_of(definition.fullname.rpartition(".")[0])
+
+    def _written(self, written: Type | None, module: MypyFile) -> ast.expr | None:
+        """Return an annotation as it is written, where mypy says at which place of the source it stands."""
+        if not isinstance(written, UnboundType):
+            return None
+        if not written.args:
+            return _parsed(written.name)
+        source = self._read(module.path)
+        if source is None or written.end_line is None or written.end_column is None or written.end_line < written.line:
+            return None
+        lines = source.text.splitlines()[written.line - 1 : written.end_line]
+        if not lines:
+            return None
+        lines[-1] = lines[-1][: written.end_column]
+        lines[0] = lines[0][written.column :]
+        expression = _parsed(b" ".join(lines).decode(errors="replace"))
+        is_it = isinstance(expression, ast.Subscript) and ast.unparse(expression.value) == written.name
+        return expression if is_it else None  # one in quotes has the place of its quotes
+
+    def _function(self, definition: FuncDef, module: MypyFile) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+        """Return a function as it is written. What comes from mypy's cache has no line."""
+        tree = self._tree(module)
+        if tree is None:
+            return None
+        source = self._files[self.shadows.get(module.path, module.path)]
+        if source.functions is None:
+            source.functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        named = (node for node in source.functions if node.name == definition.name)
+        return next((node for node in named if definition.line in (node.lineno, -1)), None)
+
+    def annotation(self, expression: ast.expr, module: MypyFile) -> Annotation:
+        """Return what an annotation says besides the type."""
+        found = Annotation()
+        self._read_annotation(expression, module, found, depth=0)
+        return found
+
+    def field_annotation(self, module: MypyFile, class_name: str, name: str) -> Annotation | None:
+        """Return what the annotation of a class's field says besides its type; None where the source cannot be read."""
+        for node in ast.walk(self._tree(module) or ast.Module([], [])):
+            if isinstance(node, ast.ClassDef) and node.name == class_name:
+                for statement in node.body:
+                    if (
+                        isinstance(statement, ast.AnnAssign)
+                        and isinstance(statement.target, ast.Name)
+                        and statement.target.id == name
+                    ):
+                        return self.annotation(statement.annotation, module)
+        return None
+
+    def is_mark(self, node: SymbolNode | None) -> bool:
+        """Return whether a variable holds what `Depends(...)` returned."""
+        if not isinstance(node, Var):
+            return False
+        module = self._module_of(node.fullname)
+        value = self._value(module, node.name) if module is not None else None
+        return module is not None and isinstance(value, ast.Call) and _fullname(value.func, module) in DEPENDS
+
+    def _read_annotation(self, expression: ast.expr, module: MypyFile, found: Annotation, depth: int) -> None:
+        """Add to `found` what the annotation says. `depth` counts aliases of aliases."""
+        if isinstance(expression, ast.Constant) and isinstance(expression.value, str):
+            written = _parsed(expression.value)
+            if written is not None:
+                self._read_annotation(written, module, found, depth)
+        elif isinstance(expression, ast.Subscript) and _fullname(expression.value, module) in _ANNOTATED:
+            items = expression.slice.elts if isinstance(expression.slice, ast.Tuple) else [expression.slice]
+            self._read_annotation(items[0], module, found, depth)
+            for item in items[1:]:
+                self._read_metadata(item, module, found)
+        elif isinstance(expression, ast.Name | ast.Attribute):
+            self._read_name(expression, module, found, depth)
+        elif isinstance(expression, ast.Subscript):
+            self._read_name(expression.value, module, found, depth)
+            self._read_inside(expression.slice, module, found, depth)
+        else:
+            self._read_inside(expression, module, found, depth)
+
+    def _read_inside(self, expression: ast.expr, module: MypyFile, found: Annotation, depth: int) -> None:
+        if isinstance(expression, ast.Constant) and not isinstance(expression.value, str):
+            return
+        parts = [expression] if not isinstance(expression, ast.BinOp | ast.Tuple | ast.List) else _parts(expression)
+        for part in parts:
+            inner = Annotation()
+            self._read_annotation(part, module, inner, depth)
+            found.nests_injection |= inner.is_injected or inner.nests_injection
+            found.unknown_mark = found.unknown_mark or inner.unknown_mark
+            found.is_changed |= inner.is_changed
+
+    def _read_metadata(self, item: ast.expr, module: MypyFile, found: Annotation) -> None:
+        function = item.func if isinstance(item, ast.Call) else item
+        name = _fullname(function, module)
+        if name in DEPENDS or self.is_mark(_node(item, module)):
+            found.is_injected = True
+        elif not name and isinstance(item, ast.Call) and _last_name(function) in _MARKS:
+            found.unknown_mark = ast.unparse(item)
+        elif not isinstance(item, ast.Constant) and not name.startswith(_SILENT):
+            found.is_changed = True
+
+    def _read_name(self, expression: ast.expr, module: MypyFile, found: Annotation, depth: int) -> None:
+        node = _node(expression, module)
+        if not isinstance(node, TypeAlias) or depth > _DEEPEST:
+            return
+        if node.fullname == INJECTED:
+            found.is_injected = True
+            return
+        home = self._module_of(node.fullname)
+        value = self._value(home, node.fullname.rpartition(".")[2]) if home is not None else None
+        if home is not None and value is not None:
+            self._read_annotation(value, home, found, depth + 1)
+
+    def _module_of(self, fullname: str) -> MypyFile | None:
+        """Return the module that something is defined at the top of, and remember that its source was asked."""
+        module = self.modules.get(fullname.rpartition(".")[0])
+        if module is not None and module.path:
+            self.used.setdefault(module.path, self.injection_lines(module.path))
+        return module
+
+    def _value(self, module: MypyFile | None, name: str) -> ast.expr | None:
+        """Return what a name at the top of a module is assigned."""
+        if module is None or (tree := self._tree(module)) is None:
+            return None
+        source = self._files[self.shadows.get(module.path, module.path)]
+        if source.values is None:
+            source.values = dict(_assignments(tree))
+        return source.values.get(name)
+
+    def _tree(self, module: MypyFile) -> ast.Module | None:
+        source = self._read(module.path)
+        if source is None:
+            return None
+        if source.tree is None:
+            try:
+                source.tree = ast.parse(source.text)
+            except (SyntaxError, ValueError):
+                source.tree = ast.Module([], [])
+        return source.tree
+
+    def _read(self, path: str) -> _Source | None:
+        """Return a file, read again where it was changed."""
+        path = self.shadows.get(path, path)
+        try:
+            state = os.stat(path)
+        except OSError:
+            return None
+        stamp = (state.st_mtime_ns, state.st_size)
+        source = self._files.get(path)
+        if source is None or source.stamp != stamp:
+            text = read_bytes(path)
+            if text is None:
+                return None
+            source = self._files[path] = _Source(stamp, text)
+        return source
+
+
+def read_bytes(path: str) -> bytes | None:
+    """Return a file's content, or None where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def _arguments(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr | None]]:
+    by_place = [*arguments.posonlyargs, *arguments.args]
+    required = len(by_place) - len(arguments.defaults)
+    yield from zip(by_place, [*[None] * required, *arguments.defaults], strict=True)
+    yield from zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    yield from ((argument, None) for argument in (arguments.vararg, arguments.kwarg) if argument is not None)
+
+
+def _injection_lines(text: bytes) -> str:
+    words = [b"Depends", b"Security"]
+    if not any(word in text for word in words):
+        return ""
+    words += _RENAMED.findall(text)
+    pattern = re.compile(rb"\b(?:" + b"|".join(map(re.escape, words)) + rb")\b")
+    lines = [line.strip() for line in text.splitlines() if pattern.search(line)]
+    return hashlib.sha256(b"\n".join(lines)).hexdigest()
+
+
+def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and isinstance(statement.targets[0], ast.Name):
+            yield statement.targets[0].id, _aliased(statement.value)
+        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value is not None:
+            yield statement.target.id, _aliased(statement.value)
+        elif type(statement).__name__ == "TypeAlias":  # `type X = ...` of Python 3.12
+            name, value = getattr(statement, "name", None), getattr(statement, "value", None)
+            if isinstance(name, ast.Name) and isinstance(value, ast.expr):
+                yield name.id, value
+
+
+def _aliased(value: ast.expr) -> ast.expr:
+    """Return the type inside `TypeAliasType("X", type)`, and everything else as it is."""
+    if isinstance(value, ast.Call) and _last_name(value.func) == "TypeAliasType" and len(value.args) > 1:
+        return value.args[1]
+    return value
+
+
+def _parsed(text: str) -> ast.expr | None:
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _parts(expression: ast.expr) -> list[ast.expr]:
+    return [node for node in ast.iter_child_nodes(expression) if isinstance(node, ast.expr)]
+
+
+def _last_name(expression: ast.expr) -> str:
+    if isinstance(expression, ast.Attribute):
+        return expression.attr
+    return expression.id if isinstance(expression, ast.Name) else ""
+
+
+def _fullname(expression: ast.expr, module: MypyFile) -> str:
+    node = _node(expression, module)
+    return node.fullname if node is not None else ""
+
+
+def _node(expression: ast.expr, module: MypyFile) -> SymbolNode | None:
+    """Return what a dotted name at the top of a module stands for."""
+    return find(ast.unparse(expression), module) if isinstance(expression, ast.Name | ast.Attribute) else None
+
+
+def find(name: str, module: MypyFile) -> SymbolNode | None:
+    """Return what a dotted name at the top of a module stands for."""
+    node: SymbolNode | None = module
+    for part in name.split("."):
+        symbol = node.names.get(part) if isinstance(node, MypyFile) else None
+        node = symbol.node if symbol is not None else None
+    return node
