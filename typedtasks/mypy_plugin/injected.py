@@ -46,7 +46,7 @@ def without_injected(site: Site, injected: frozenset[int]) -> Type:
         return result
     if is_with_deps(result):  # its first parameter is none of these any more
         sent = _reduced(result.args[1], {place - 1 for place in injected})
-        return result.copy_modified(args=[result.args[0], sent, *result.args[2:]])
+        return Instance(result.type, [result.args[0], sent, *result.args[2:]], result.line, result.column)
     wider = site.checker.modules["typedtasks.task"].names[TASK_CLASSES[result.type.fullname]].node
     sent = _reduced(result.args[0], injected)
     if not isinstance(wider, TypeInfo) or sent is result.args[0]:
@@ -74,7 +74,8 @@ def _reduced(parameters: Type, places: frozenset[int] | set[int]) -> Type:
     if not isinstance(kept, Parameters):
         return parameters
     rest = [place for place in range(len(kept.arg_types)) if place not in places]
-    return kept.copy_modified(
+    # pyright: mypy leaves the parameters of its copy_modified without types.
+    return kept.copy_modified(  # pyright: ignore[reportUnknownMemberType]
         arg_types=[kept.arg_types[place] for place in rest],
         arg_kinds=[kept.arg_kinds[place] for place in rest],
         arg_names=[kept.arg_names[place] for place in rest],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -24,7 +25,7 @@ from typedtasks.mypy_plugin.options import (
     check_task_options,
 )
 from typedtasks.mypy_plugin.report import checker_of, is_attempt_refused
-from typedtasks.mypy_plugin.settings import Settings
+from typedtasks.mypy_plugin.settings import Settings, SettingsError
 from typedtasks.mypy_plugin.site import Site
 from typedtasks.mypy_plugin.source import Sources, read_bytes
 
@@ -50,7 +51,12 @@ class TypedTasksPlugin(Plugin):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
-        self._settings = Settings.read(options.config_file)
+        try:
+            self._settings = Settings.read(options.config_file)
+        except SettingsError as error:
+            sys.stderr.write(f"{error}\n")
+            sys.exit(2)
+        options.enabled_error_codes |= self._settings.enabled
         self._sources = Sources(shadows=dict(options.shadow_file or ()))
         self._names = Names()
         self._contract = _digest(self._settings.contract)
@@ -58,7 +64,8 @@ class TypedTasksPlugin(Plugin):
 
     def report_config_data(self, ctx: ReportConfigContext) -> Mapping[str, str]:
         """Return what else a module depends on besides its source; it is a part of what those who import it depend on."""
-        data = {"plugin": _own_digest(), "injection": self._sources.injection_lines(ctx.path)}
+        enabled = ",".join(sorted(code.code for code in self._settings.enabled))
+        data = {"plugin": _own_digest(), "enabled": enabled, "injection": self._sources.injection_lines(ctx.path)}
         if self._contract and self._sources.mentions(ctx.path, b".task"):
             data["contract"] = self._contract
         return data

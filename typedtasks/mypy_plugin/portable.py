@@ -118,7 +118,7 @@ class Portability:
             return self._first(list(info.bases))
         if info.is_enum:
             return _member_obstacle(info)
-        if info.fallback_to_any or name.startswith(("pydantic.", "pydantic_", "typing.")) or info.get(_HOOK) is not None:
+        if info.fallback_to_any or name.startswith(("pydantic.", "pydantic_", "typing.")) or _has_own_schema(info):
             return None
         if _is_of_library(info):
             return self._of_library(info)
@@ -175,6 +175,11 @@ def _of_other(type: ProperType) -> str | None:
     return None
 
 
+def _has_own_schema(info: TypeInfo) -> bool:
+    """Return whether a class says itself how it travels; every model inherits a method that says what pydantic makes of it."""
+    return any(_HOOK in base.names and not base.fullname.startswith("pydantic.") for base in info.mro)
+
+
 def _fields(info: TypeInfo) -> Iterator[tuple[str, Type, TypeInfo]]:
     """Yield the fields of a model, dataclass or NamedTuple: name, type and the class that has it."""
     seen: set[str] = set()
@@ -186,7 +191,7 @@ def _fields(info: TypeInfo) -> Iterator[tuple[str, Type, TypeInfo]]:
             if name in seen or name.startswith("_") or not isinstance(node, Var) or node.type is None:
                 continue
             seen.add(name)
-            if not (node.is_classvar or node.is_property or node.is_inferred) and name not in ("model_config",):
+            if not (node.is_classvar or node.is_inferred) and name not in ("model_config",):
                 yield name, node.type, base
 
 

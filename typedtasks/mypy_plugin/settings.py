@@ -4,40 +4,54 @@ from __future__ import annotations
 
 import configparser
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
-__all__ = ["Settings"]
+from mypy.errorcodes import ErrorCode
 
-_KEY: Final = "typedtasks_contract"
+from typedtasks.mypy_plugin import codes
+
+__all__ = ["Settings", "SettingsError"]
+
+_CONTRACT: Final = "typedtasks_contract"
+_ENABLE: Final = "typedtasks_enable"
 _SECTIONS: Final = ("typedtasks-mypy", "mypy")
-"""The second one works too, but mypy says of every key that it does not know that it does not know it."""
+"""The second one works too, but mypy warns of every key there that is not its own."""
+
+
+class SettingsError(Exception):
+    """The configuration says what is not possible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`typedtasks_contract`: the committed contract, relative to the folder of the configuration file."""
+    """What stands in `[typedtasks-mypy]`, or in `[tool.typedtasks-mypy]` of pyproject.toml."""
 
     contract: Path | None = None
+    """`typedtasks_contract`: the committed contract, relative to the folder of the configuration file."""
+    enabled: frozenset[ErrorCode] = frozenset()
+    """`typedtasks_enable`: codes that are off by default. mypy's daemon crashes when `enable_error_code` names a plugin's code."""
 
     @classmethod
     def read(cls, config_file: str | None) -> Settings:
-        """Return what stands in the configuration file that mypy uses. Raises `ValueError` for what is no path."""
+        """Return what stands in the configuration file that mypy uses. Raises `SettingsError`."""
         if config_file is None:
             return cls()
         path = Path(config_file)
+        merged: dict[str, object] = {}
         for section in _sections(path):
-            value = section.get(_KEY)
-            if value is not None:
-                if not isinstance(value, str) or not value.strip("\"' "):
-                    raise ValueError(f"{path.name}: {_KEY} = {value!r} has to be the path of a contract.json.")
-                return cls(path.parent / value.strip("\"' "))
-        return cls()
+            merged = {**section, **merged}
+        contract = _words(path, _CONTRACT, merged.get(_CONTRACT, []))
+        if len(contract) > 1:
+            raise SettingsError(f"{path.name}: {_CONTRACT} has to be the path of one contract.json.")
+        enabled = [_code(path, name) for name in _words(path, _ENABLE, merged.get(_ENABLE, []))]
+        return cls(path.parent / contract[0] if contract else None, frozenset(enabled))
 
 
 def _sections(path: Path) -> Iterator[Mapping[str, object]]:
+    """Yield the sections for the plugin, the most specific first. What cannot be read, mypy has complained about already."""
     if path.suffix == ".toml":
         tools = cast("dict[str, dict[str, object]]", tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}))
         yield from (tools[name] for name in _SECTIONS if name in tools)
@@ -45,3 +59,19 @@ def _sections(path: Path) -> Iterator[Mapping[str, object]]:
     parser = configparser.RawConfigParser()
     parser.read(path, encoding="utf-8")
     yield from (dict(parser.items(name)) for name in _SECTIONS if parser.has_section(name))
+
+
+def _words(path: Path, key: str, value: object) -> Sequence[str]:
+    """Return a value as a list of texts: written as one text, separated by commas, or as a list of TOML."""
+    written = cast("list[object]", value) if isinstance(value, list) else value.split(",") if isinstance(value, str) else [value]
+    words = [word.strip("\"' \n") if isinstance(word, str) else "" for word in written]
+    if not all(words):
+        raise SettingsError(f"{path.name}: {key} = {value!r} has to be text.")
+    return words
+
+
+def _code(path: Path, name: str) -> ErrorCode:
+    known = {code.code: code for code in codes.ALL}
+    if name not in known:
+        raise SettingsError(f"{path.name}: {_ENABLE} names {name!r}, which is no code; known are {', '.join(sorted(known))}.")
+    return known[name]

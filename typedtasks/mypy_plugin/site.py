@@ -83,12 +83,15 @@ class Site:
     def own_definition(self) -> FuncDef | None:
         """The function as it was defined, where that is in this module: only there an error can be shown."""
         definition = self.definition
-        return definition if definition is not None and _is_within(definition.fullname, self.module) else None
+        if definition is None or isinstance(self.context, Decorator):
+            return definition
+        is_local = "." not in definition.fullname
+        return definition if is_local or definition.fullname.startswith(f"{self.module.fullname}.") else None
 
     @property
     def place(self) -> Context:
         """Where errors about the whole task are shown."""
-        return self.own_definition or self.context
+        return self.context.func if isinstance(self.context, Decorator) else self.context
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -128,7 +131,3 @@ def _decorator_of(context: Context, argument: Expression) -> Expression | None:
         here = [one for one in context.decorators if (one.line, one.column) == (argument.line, argument.column)]
         return here[0] if here else None
     return context.callee if isinstance(context, CallExpr) else None
-
-
-def _is_within(fullname: str, module: MypyFile) -> bool:
-    return fullname.startswith(f"{module.fullname}.")

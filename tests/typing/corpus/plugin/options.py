@@ -1,0 +1,62 @@
+"""Options that the library refuses."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from typedtasks import Broker, Retry, TaskError
+from typedtasks.options import EnqueueOptions
+
+broker = Broker("memory://", result_ttl=timedelta(days=-1))  # E: typedtasks-duration
+WEEK: Final = 7 * 24 * 3600
+SHARED: EnqueueOptions = {"delay": 3}
+
+
+class A(TaskError): ...
+
+
+@broker.task(
+    timeout=-1.5,  # E: typedtasks-duration
+    result_ttl=WEEK * 10000,  # E: typedtasks-duration
+    queue="no such queue",  # E: typedtasks-option
+    raises=(A, A),  # E: typedtasks-option
+    retry=Retry(
+        max_attempts=0,  # E: typedtasks-option
+        backoff=-2,  # E: typedtasks-duration
+        max_delay=timedelta(hours=-1),  # E: typedtasks-duration
+        jitter=1.5,  # E: typedtasks-option
+        on=(ValueError, ValueError),  # E: typedtasks-option
+    ),
+)
+async def wrong() -> None: ...
+
+
+@broker.task(
+    name="right",
+    timeout=timedelta(minutes=1) if WEEK else 2,
+    result_ttl=WEEK,
+    queue="mail-2",
+    retry=Retry(max_attempts=5, backoff=0, jitter=0, factor=1, on=(ValueError, OSError)),
+)
+async def right() -> None: ...
+
+
+async def use(now: datetime, key: str, seconds: float) -> None:
+    right.options(delay=0, expires=60, timeout=WEEK, priority="high")
+    right.options(delay=seconds, dedup_key=key, dedup_window=60)
+    right.options(eta=now, labels={"a": "b"})
+    right.options(**SHARED)
+    right.options(delay=-1)  # E: typedtasks-duration
+    right.options(expires=0)  # E: typedtasks-duration
+    right.options(timeout=math.inf)  # E: typedtasks-duration
+    right.options(timeout=float("nan"))  # E: typedtasks-duration
+    right.options(dedup_key=key, dedup_window=timedelta(0))  # E: typedtasks-duration
+    right.options(dedup_window=60)  # E: typedtasks-option
+    right.options(dedup_key="")  # E: typedtasks-option
+    right.options(delay=60, expires=60)  # E: typedtasks-option
+    right.options(delay=60, eta=now)  # E: typedtasks-option
+    right.options(delay=1, **SHARED)  # E: typedtasks-option misc
+    handle = await right.options(eta=datetime.now(UTC), queue="a b").enqueue()  # E: typedtasks-option
+    await handle.result(timeout=-3)  # E: typedtasks-duration
+    await handle.result(-3)  # E: typedtasks-duration
+    await handle.outcome(timeout=0)

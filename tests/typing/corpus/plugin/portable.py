@@ -1,0 +1,158 @@
+"""What can travel, and what cannot."""
+
+import enum
+import threading
+import uuid
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, Protocol, TypeVar
+
+from pydantic import AnyUrl, BaseModel, EmailStr, GetCoreSchemaHandler, JsonValue, PlainSerializer, PlainValidator, SecretStr
+from pydantic_core import core_schema
+from typing_extensions import TypedDict
+
+from typedtasks import Broker, Secret
+
+broker = Broker("memory://")
+T = TypeVar("T")
+UserId = NewType("UserId", int)
+
+
+class Level(enum.Enum):
+    LOW = "low"
+    HIGH = "high"
+
+
+class Pair(enum.Enum):
+    BOTH = (1, 2)
+
+
+class Plain: ...
+
+
+PlainId = NewType("PlainId", Plain)
+
+
+class Speaks(Protocol):
+    def speak(self) -> str: ...
+
+
+class WithSchema:
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.str_schema()
+
+
+Converted = Annotated[Plain, PlainValidator(lambda text: Plain()), PlainSerializer(lambda plain: "x")]
+
+
+class Page(BaseModel, Generic[T]):
+    items: list[T]
+    next: "Page[T] | None" = None
+
+
+class Order(BaseModel):
+    id: uuid.UUID
+    lines: list[tuple[str, int]]
+    converted: Annotated[Plain, PlainValidator(lambda text: Plain()), PlainSerializer(lambda plain: "x")]
+
+    model_config = {"arbitrary_types_allowed": True}
+
+
+class Hook(BaseModel):
+    then: Callable[[], None]
+
+
+@dataclass
+class Point:
+    x: int
+    y: int = field(default=0)
+
+
+@dataclass
+class Deep:
+    hooks: dict[str, Hook]
+
+
+class Movie(TypedDict):
+    title: str
+    year: int
+
+
+class Locked(TypedDict):
+    lock: Plain
+
+
+class Named(NamedTuple):
+    a: int
+    b: str
+
+
+@broker.task
+async def right(
+    a: int | float | None,
+    b: list[dict[str, set[date]]],
+    c: Page[Order],
+    d: Point,
+    e: Movie,
+    f: Named,
+    g: Level,
+    h: Literal["a", 1, None, Level.LOW],
+    i: UserId,
+    j: JsonValue,
+    k: Secret[str],
+    l: WithSchema,
+    m: Converted,
+    n: Annotated[Plain, PlainValidator(lambda text: Plain()), PlainSerializer(lambda plain: "x")],
+    o: dict[date, Decimal],
+    p: dict[Level, timedelta],
+    q: tuple[int, ...],
+    r: Sequence[Path] | Mapping[str, IPv4Address],
+    s: deque[int] | None,
+    t: Counter[str],
+    u: OrderedDict[str, bytes],
+    v: AnyUrl,
+    w: EmailStr,
+    x: dict[Literal["a", "b"], uuid.UUID],
+    y: Optional[datetime],
+    *args: bytes,
+    **kwargs: bool,
+) -> Page[int] | None: ...
+
+
+@broker.task
+async def wrong(  # E: typedtasks-portable
+    a: object,  # E: typedtasks-portable
+    b: list[Any],  # E: typedtasks-portable
+    c: Plain,  # E: typedtasks-portable
+    d: Callable[[int], str],  # E: typedtasks-portable
+    e: type[int],  # E: typedtasks-portable
+    f: Iterable[int],  # E: typedtasks-portable
+    g: threading.Lock,  # E: typedtasks-portable
+    h: SecretStr,  # E: typedtasks-portable
+    i: PlainId,  # E: typedtasks-portable
+    j: Speaks,  # E: typedtasks-portable
+    k: Page[Plain],  # E: typedtasks-portable
+    l: Deep,  # E: typedtasks-portable
+    m: dict[tuple[int, int], str],  # E: typedtasks-portable
+    n: dict[Point, str],  # E: typedtasks-portable
+    o: str | date,  # E: typedtasks-portable
+    p: list[int] | set[int],  # E: typedtasks-portable
+    q: Literal[b"x"],  # E: typedtasks-portable
+    r: Pair,  # E: typedtasks-portable
+    s: Locked,  # E: typedtasks-portable
+    t: tuple[int, Plain],  # E: typedtasks-portable
+    *args: Plain,  # E: typedtasks-portable
+    **kwargs: object,  # E: typedtasks-portable
+) -> Plain:
+    raise NotImplementedError
+
+
+@broker.task
+async def generic(a: T) -> T:  # E: typedtasks-portable typedtasks-portable
+    return a

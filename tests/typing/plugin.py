@@ -1,0 +1,81 @@
+"""Running mypy with the plugin over a folder, and what a folder expects.
+
+`# E: code code` at the end of a line of the corpus, and `# error: code` in docs/mypy-plugin.md, name the codes of the errors there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from tests.pages import BLOCK
+from tests.processes import ROOT
+from tests.typing.staging import CORPUS
+
+__all__ = ["CODES", "EXAMPLES", "Errors", "configure", "expected", "mypy", "stage_corpus"]
+
+Errors: TypeAlias = Mapping[tuple[str, int], Sequence[str]]
+"""The codes of errors, by file and line."""
+
+_PAGE = ROOT / "docs" / "mypy-plugin.md"
+_SECTION = re.compile(r"^### (typedtasks-\w+)\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
+_MARK = re.compile(r"# (?:E|error): (.*)$")
+
+
+def _examples() -> Iterator[tuple[str, str, str]]:
+    for code, section in _SECTION.findall(_PAGE.read_text()):
+        wrong, right = (text for _, text in BLOCK.findall(section))
+        yield code, wrong, right
+
+
+EXAMPLES = tuple(_examples())
+"""Of each code on the page: the example that it is reported for, and its fix."""
+CODES = tuple(code for code, _, _ in EXAMPLES)
+
+
+def stage_corpus(folder: Path) -> None:
+    """Write the corpus and the examples of the page into a folder."""
+    for path in sorted((CORPUS / "plugin").glob("*.py")):
+        (folder / path.name).write_text(path.read_text())
+    for code, wrong, right in EXAMPLES:
+        name = code.replace("-", "_")
+        (folder / f"{name}_wrong.py").write_text(wrong)
+        (folder / f"{name}_right.py").write_text(right)
+    page = _PAGE.read_text()
+    (folder / "page_hidden.py").write_text(next(text for _, text in BLOCK.findall(page) if "class Db" in text))
+
+
+def configure(folder: Path, *, plugins: str = "typedtasks.mypy_plugin", more: str = "") -> None:
+    """Write a configuration of mypy with every code switched on."""
+    (folder / "mypy.ini").write_text(
+        f"[mypy]\nplugins = {plugins}\nstrict = true\n"
+        f"[typedtasks-mypy]\ntypedtasks_enable = typedtasks-any, typedtasks-raises\n{more}\n"
+    )
+
+
+def expected(folder: Path) -> Errors:
+    """Return what the marks in a folder say."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for path in sorted(folder.glob("*.py")):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if mark := _MARK.search(line):
+                found[path.name, number] = sorted(mark[1].split())
+    return found
+
+
+def mypy(folder: Path, *options: str) -> Errors:
+    """Run mypy over a folder, and return the errors. The cache stays there."""
+    command = [sys.executable, "-m", "mypy", "--output", "json", "--cache-dir", ".cache", *options, "."]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode in (0, 1), run.stdout + run.stderr
+    assert not run.stderr, run.stderr
+    found: dict[tuple[str, int], list[str]] = {}
+    for report in (json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")):
+        if report["severity"] == "error":
+            found.setdefault((report["file"], report["line"]), []).append(report["code"])
+    return {place: sorted(codes) for place, codes in found.items()}

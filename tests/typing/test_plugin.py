@@ -1,0 +1,174 @@
+"""The mypy plugin: every code once at its line, nothing for its fix, and the same with every cache, parser and neighbour."""
+
+from __future__ import annotations
+
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.typing.plugin import CODES, EXAMPLES, configure, expected, mypy, stage_corpus
+from typedtasks import DefinitionError
+from typedtasks.mypy_plugin.codes import ALL
+
+_AT_DEFINITION = ("portable", "method", "overload", "awaitable", "name", "duration")
+"""The codes whose example is refused by the library, too, when the module is imported."""
+
+DEPENDENCIES = """
+from typing import Annotated
+from typedtasks import Broker, Depends
+broker = Broker("memory://")
+class Db: ...
+def get_db() -> Db: return Db()
+DbDep = Annotated[Db, Depends(get_db)]
+"""
+MODELS = """
+from dataclasses import dataclass
+@dataclass
+class Line:
+    price: int
+"""
+ORDERS = """
+from dataclasses import dataclass
+from models import Line
+@dataclass
+class Order:
+    lines: list[Line]
+"""
+TASKS = """
+from dependencies import Db, DbDep, broker, get_db
+from orders import Order
+from typedtasks import Depends
+@broker.task
+async def pay(order: Order, db: DbDep, other: Db = Depends(get_db)) -> None: ...
+"""
+CALLER = """
+from orders import Order
+from tasks import pay
+async def main(order: Order) -> None:
+    await pay.enqueue(order)
+"""
+CALL_ERROR = {("caller.py", 5): ["call-arg"]}
+TASK_ERROR = {("tasks.py", 6): ["typedtasks-portable"]}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The corpus, and every example of the page."""
+    folder = tmp_path_factory.mktemp("plugin")
+    stage_corpus(folder)
+    configure(folder)
+    return folder
+
+
+def write_application(folder: Path) -> None:
+    """Write a task whose dependency, and the class inside of whose argument, are in other modules."""
+    for name, text in zip(
+        ("dependencies", "models", "orders", "tasks", "caller"), (DEPENDENCIES, MODELS, ORDERS, TASKS, CALLER), strict=True
+    ):
+        (folder / f"{name}.py").write_text(text)
+
+
+def test_each_code_is_reported_once_at_its_line_and_its_fix_is_clean_with_a_cold_and_a_warm_cache(folder: Path) -> None:
+    """In the second run only callers are checked: the tasks that they use come from the cache."""
+    assert mypy(folder) == expected(folder)
+    for name in ("uses.py", *(f"typedtasks_{code}_wrong.py" for code in ("portable", "name"))):
+        path = folder / name
+        path.write_text(path.read_text() + "\n")
+    assert mypy(folder) == expected(folder)
+
+
+def test_the_other_parser_and_the_plugin_of_pydantic_change_nothing(folder: Path) -> None:
+    """They run together, in this order and in the other one."""
+    configure(folder, plugins="pydantic.mypy, typedtasks.mypy_plugin")
+    assert mypy(folder, "--no-native-parser") == expected(folder)
+
+
+def test_parallel_workers_change_nothing(folder: Path) -> None:
+    """Cold, and warm."""
+    configure(folder, plugins="typedtasks.mypy_plugin, pydantic.mypy")
+    assert mypy(folder, "--num-workers", "2") == expected(folder)
+    assert mypy(folder, "--num-workers", "2") == expected(folder)
+
+
+def test_the_page_has_an_example_of_every_code() -> None:
+    """Also that none is named which the plugin does not have."""
+    assert sorted(CODES) == sorted(code.code for code in ALL)
+
+
+@pytest.mark.parametrize("code", _AT_DEFINITION)
+def test_the_library_refuses_what_the_plugin_reports_and_takes_its_fix(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So what an example says is the truth."""
+    monkeypatch.setenv("TYPEDTASKS_URL", "memory://")
+    wrong, right = next((wrong, right) for name, wrong, right in EXAMPLES if name == f"typedtasks-{code}")
+    (tmp_path / "wrong.py").write_text(wrong)
+    (tmp_path / "right.py").write_text(right)
+    with pytest.raises(DefinitionError):
+        runpy.run_path(str(tmp_path / "wrong.py"), run_name="wrong")
+    runpy.run_path(str(tmp_path / "right.py"), run_name="right")
+
+
+def test_what_a_task_depends_on_is_followed_through_the_cache(tmp_path: Path) -> None:
+    """Also what mypy itself does not keep: `Depends(...)` in another module's alias, and a class two modules away."""
+    write_application(tmp_path)
+    configure(tmp_path)
+    assert mypy(tmp_path) == {}
+    (tmp_path / "dependencies.py").write_text(DEPENDENCIES.replace("Depends(get_db)]", '"text"]'))
+    assert mypy(tmp_path) == CALL_ERROR | TASK_ERROR
+    (tmp_path / "dependencies.py").write_text(DEPENDENCIES)
+    (tmp_path / "models.py").write_text(MODELS.replace("int", "object"))
+    assert mypy(tmp_path) == TASK_ERROR
+    (tmp_path / "models.py").write_text(MODELS)
+    (tmp_path / "tasks.py").write_text(TASKS.replace(" = Depends(get_db)", ""))
+    assert mypy(tmp_path) == CALL_ERROR | TASK_ERROR
+    (tmp_path / "tasks.py").write_text(TASKS)
+    assert mypy(tmp_path) == {}
+
+
+class Daemon:
+    """A mypy daemon over one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def run(self) -> str:
+        """Return what `dmypy run` prints."""
+        return self._call("run", "--", "--cache-dir", ".cache", ".")
+
+    def stop(self) -> None:
+        """End the daemon."""
+        self._call("stop")
+
+    def _call(self, *arguments: str) -> str:
+        command = [sys.executable, "-m", "mypy.dmypy", *arguments]
+        return subprocess.run(command, cwd=self._folder, capture_output=True, text=True, timeout=120, check=False).stdout
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon that is stopped in the end."""
+    daemon = Daemon(tmp_path)
+    yield daemon
+    daemon.stop()
+
+
+def test_the_daemon_follows_what_a_task_depends_on(tmp_path: Path, daemon: Daemon) -> None:
+    """An alias that loses its `Depends(...)` makes it start afresh: mypy's own comparison sees no difference there."""
+    write_application(tmp_path)
+    configure(tmp_path)
+    assert "Success" in daemon.run()
+    (tmp_path / "models.py").write_text(MODELS.replace("int", "object"))
+    assert "tasks.py:6: error" in (out := daemon.run()), out
+    (tmp_path / "models.py").write_text(MODELS)
+    (tmp_path / "tasks.py").write_text(TASKS.replace(" = Depends(get_db)", ""))
+    assert "caller.py:5: error: Missing positional argument" in (out := daemon.run()), out
+    (tmp_path / "tasks.py").write_text(TASKS)
+    assert "Success" in (out := daemon.run()), out
+    (tmp_path / "dependencies.py").write_text(DEPENDENCIES.replace("Depends(get_db)]", '"text"]'))
+    assert "Daemon started" in (out := daemon.run()), out
+    assert "caller.py:5: error: Missing positional argument" in out
