@@ -74,7 +74,7 @@ def _reduced(parameters: Type, places: frozenset[int] | set[int]) -> Type:
     if not isinstance(kept, Parameters):
         return parameters
     rest = [place for place in range(len(kept.arg_types)) if place not in places]
-    # pyright: mypy leaves the parameters of its copy_modified without types.
+    # reportUnknownMemberType: mypy leaves the parameters of copy_modified without types.
     return kept.copy_modified(  # pyright: ignore[reportUnknownMemberType]
         arg_types=[kept.arg_types[place] for place in rest],
         arg_kinds=[kept.arg_kinds[place] for place in rest],

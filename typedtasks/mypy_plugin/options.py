@@ -42,9 +42,9 @@ from typedtasks.mypy_plugin.statements import blocks_in
 __all__ = ["Names", "check_call_options", "check_durations", "check_given_twice", "check_retry", "check_task_options"]
 
 _UNKNOWN: Final = object()
-_TASK_DURATIONS: Final = {"timeout": True, "result_ttl": True}
+_TASK_DURATIONS: Final = {"timeout": True, "soft_timeout": True, "result_ttl": True}
 """The durations among the options, and whether they have to be above zero."""
-_CALL_DURATIONS: Final = {"delay": False, "timeout": True, "expires": True, "dedup_window": True}
+_CALL_DURATIONS: Final = {"delay": False, "timeout": True, "soft_timeout": True, "expires": True, "dedup_window": True}
 _RETRY_DURATIONS: Final = {"backoff": False, "max_delay": False}
 _CERTAIN: Final = 365 * 24 * 3600
 """A duration up to this is possible wherever one is."""
@@ -62,10 +62,12 @@ def check_task_options(checker: TypeChecker, call: CallExpr) -> None:
         from typedtasks.mypy_plugin import possible
 
         _say(checker, option(call, "name") or call, codes.NAME, possible.name_obstacle(name))
-    if isinstance(queue, str) and not _CERTAIN_NAME.fullmatch(queue):
+    together = {key: value for key, value in known.items() if key in ("timeout", "soft_timeout")}
+    if len(together) > 1 or (isinstance(queue, str) and not _CERTAIN_NAME.fullmatch(queue)):
         from typedtasks.mypy_plugin import possible
 
-        _say(checker, option(call, "queue") or call, codes.OPTION, possible.queue_obstacle(queue))
+        queues = {} if queue is None else {"queue": queue}
+        _say(checker, call, codes.OPTION, possible.task_obstacle({**together, **queues}))
 
 
 def check_call_options(checker: TypeChecker, call: CallExpr) -> None:

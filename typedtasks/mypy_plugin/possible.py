@@ -13,10 +13,10 @@ from typedtasks.clock import Duration, seconds
 from typedtasks.contract.codec import Codec
 from typedtasks.contract.schemas import CONFIG
 from typedtasks.errors import DefinitionError
-from typedtasks.options import EnqueueOptions, TaskDefinition, define, dispatch_of
+from typedtasks.options import EnqueueOptions, TaskDefinition, TaskOptions, define, dispatch_of
 from typedtasks.retry import Retry
 
-__all__ = ["call_obstacle", "class_obstacle", "duration_obstacle", "name_obstacle", "queue_obstacle", "retry_obstacle"]
+__all__ = ["call_obstacle", "class_obstacle", "duration_obstacle", "name_obstacle", "retry_obstacle", "task_obstacle"]
 
 NO_FORM: Final = "this class has no JSON form; use a pydantic model or a dataclass"
 _TASK: Final = TaskDefinition("task", "default")
@@ -32,9 +32,9 @@ def name_obstacle(name: str) -> str | None:
     return _obstacle(lambda: define(name, {}, _TASK, ()))
 
 
-def queue_obstacle(queue: str) -> str | None:
-    """Return why a queue cannot have this name."""
-    return _obstacle(lambda: define("task", {"queue": queue}, _TASK, ()))
+def task_obstacle(options: Mapping[str, object]) -> str | None:
+    """Return why these options of a task are not possible, alone or together."""
+    return _obstacle(lambda: define("task", cast("TaskOptions", options), _TASK, ()))
 
 
 def call_obstacle(options: Mapping[str, object]) -> str | None:

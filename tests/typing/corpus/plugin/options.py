@@ -15,10 +15,17 @@ SHARED: EnqueueOptions = {"delay": 3}
 class A(TaskError): ...
 
 
+@broker.task(name="queue", queue="no such queue")  # E: typedtasks-option
+async def no_queue() -> None: ...
+
+
+@broker.task(name="soft", timeout=10, soft_timeout=20)  # E: typedtasks-option
+async def soft() -> None: ...
+
+
 @broker.task(
     timeout=-1.5,  # E: typedtasks-duration
     result_ttl=WEEK * 10000,  # E: typedtasks-duration
-    queue="no such queue",  # E: typedtasks-option
     raises=(A, A),  # E: typedtasks-option
     retry=Retry(
         max_attempts=0,  # E: typedtasks-option
@@ -47,6 +54,8 @@ async def use(now: datetime, key: str, seconds: float) -> None:
     right.options(eta=now, labels={"a": "b"})
     right.options(**SHARED)
     right.options(delay=-1)  # E: typedtasks-duration
+    right.options(soft_timeout=0)  # E: typedtasks-duration
+    right.options(soft_timeout=20, timeout=10)  # E: typedtasks-option
     right.options(expires=0)  # E: typedtasks-duration
     right.options(timeout=math.inf)  # E: typedtasks-duration
     right.options(timeout=float("nan"))  # E: typedtasks-duration
