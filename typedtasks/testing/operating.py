@@ -186,11 +186,11 @@ class OperatorCases:
     async def test_a_session_without_a_lease_is_shown_while_it_owns_something(self, harness: BackendHarness) -> None:
         """Others are to take that over."""
         client = await harness.client()
-        lost = await harness.worker(client, name="lost", lease=0.05)
+        lost = await harness.worker(client, name="lost", lease=0.5)
         await harness.worker(client, name="gone", lease=0.05)
         await client.publish(harness.publication())
         await lost.receive_one()
-        await harness.pass_time(0.1)
+        await harness.pass_time(0.6)
         (state,) = await client.backend.sessions("default")
         assert (state.id, state.lease_ms, state.held) == ("lost", 0, 1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typedtasks.backend import Delivery, Report, TaskId
+from typedtasks.backend import Delivery, Report, SessionId, TaskId
 from typedtasks.testing.harness import BackendHarness, finish, publication, retry
 
 __all__ = ["ReportingCases"]
@@ -73,11 +73,11 @@ class ReportingCases:
     async def test_a_session_that_lost_its_lease_cannot_report(self, harness: BackendHarness) -> None:
         """Whether or not another has taken over: what it knows may be old."""
         client = await harness.client()
-        stale = await harness.worker(client, name="stale", lease=0.05)
+        stale = await harness.worker(client, name="stale")
         fresh = await harness.worker(client, name="fresh")
         (id,) = await client.publish(publication())
         delivery = await stale.receive_one()
-        await harness.pass_time(0.1)
+        await client.backend.expire(SessionId("stale"), ["default"])
         assert await stale.session.report([report(delivery, b"old")]) == [False]
         (taken,) = await fresh.recover()
         assert await fresh.session.report([report(taken, b"new")]) == [True]

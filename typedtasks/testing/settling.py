@@ -151,12 +151,12 @@ class LeaseCases:
     async def test_a_renewed_lease_goes_on(self, harness: BackendHarness) -> None:
         """Past its first length."""
         client = await harness.client()
-        worker = await harness.worker(client, lease=0.2)
+        worker = await harness.worker(client, lease=0.6)
         await client.publish(harness.publication())
         delivery = await worker.receive_one()
         keeper = worker.session.keeper()
         for _ in range(3):
-            await harness.pass_time(0.08)
+            await harness.pass_time(0.25)
             assert keeper.renew()
         keeper.close()
         assert await worker.session.settle([finish(delivery)]) == [True]
@@ -173,10 +173,10 @@ class LeaseCases:
     async def test_a_session_that_lost_its_lease_cannot_settle(self, harness: BackendHarness) -> None:
         """Even where nobody has taken over yet."""
         client = await harness.client()
-        worker = await harness.worker(client, lease=0.05)
+        worker = await harness.worker(client, lease=0.5)
         (id,) = await client.publish(harness.publication())
         delivery = await worker.receive_one()
-        await harness.pass_time(0.1)
+        await harness.pass_time(0.6)
         assert await worker.session.settle([finish(delivery)]) == [False]
         assert await client.backend.read_outcomes([id]) == {}
 
@@ -194,10 +194,10 @@ class LeaseCases:
     async def test_the_session_that_took_over_settles_and_the_old_one_does_not(self, harness: BackendHarness) -> None:
         """At most one outcome is committed."""
         client = await harness.client()
-        old, new = await harness.worker(client, name="old", lease=0.05), await harness.worker(client, name="new")
+        old, new = await harness.worker(client, name="old"), await harness.worker(client, name="new")
         (id,) = await client.publish(harness.publication())
         stale = await old.receive_one()
-        await harness.pass_time(0.1)
+        await client.backend.expire(SessionId("old"), ["default"])
         (taken,) = await new.recover()
         assert await old.session.settle([finish(stale, b"old")]) == [False]
         assert await new.session.settle([finish(taken, b"new")]) == [True]
@@ -218,10 +218,10 @@ class RecoveryCases:
     async def test_a_dead_sessions_deliveries_are_taken_over_on_an_idle_queue(self, harness: BackendHarness) -> None:
         """No new traffic is needed; the delivery count says that it is not the first time."""
         client = await harness.client()
-        dead, alive = await harness.worker(client, name="dead", lease=0.05), await harness.worker(client, name="alive")
+        dead, alive = await harness.worker(client, name="dead", lease=0.5), await harness.worker(client, name="alive")
         ids = await client.publish(*(harness.publication(b"%d" % n) for n in range(5)))
         await dead.receive()
-        await harness.pass_time(0.1)
+        await harness.pass_time(0.6)
         taken = await alive.recover()
         assert sorted(delivery.id for delivery in taken) == sorted(ids)
         assert {delivery.deliveries for delivery in taken} == {2}
