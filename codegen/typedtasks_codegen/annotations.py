@@ -87,9 +87,17 @@ def read_form(annotation: object, id_of: IdOf, facts: Facts) -> Form:
         inner, *metadata = get_args(annotation)
         return _annotated(inner, metadata, id_of, facts)
     if origin is Literal or origin is typing_extensions.Literal:
-        return _choice([_NONE if value is None else _value(value, id_of) for value in get_args(annotation)])
+        literal = _literal(annotation, id_of)
+        others = tuple(value for value in literal.values if value != value_of(None))
+        # The same type for pydantic and for who reads it, but in a union, where it is left as it is written.
+        return Choice((Values(others), _NONE)) if others and others != literal.values else literal
     if origin in (Union, types.UnionType):
-        return _choice([read_form(member, id_of, facts) for member in get_args(annotation)])
+        return Choice(
+            tuple(
+                _literal(member, id_of) if get_origin(member) is Literal else read_form(member, id_of, facts)
+                for member in get_args(annotation)
+            )
+        )
     if origin is not None:
         return _generic(annotation, cast("object", origin), id_of, facts)
     return _plain(annotation, id_of, facts)
@@ -107,24 +115,8 @@ def constrained(form: Form, facts: Facts, id_of: IdOf) -> Form:
     return Constrained(form, pairs)
 
 
-def _value(value: object, id_of: IdOf) -> Form:
-    return Values((value_of(encode(value, id_of)),))
-
-
-def _choice(members: Iterable[Form]) -> Form:
-    """Return a union with its literals in one place and None behind them: how it was written is no difference."""
-    plain: list[Form] = []
-    for member in members:
-        for one in member.members if isinstance(member, Choice) else (member,):
-            place = next((place for place, other in enumerate(plain) if isinstance(other, Values)), None)
-            if not isinstance(one, Values) or place is None:
-                plain += [] if one in plain else [one]
-            else:
-                known = cast("Values", plain[place]).values
-                plain[place] = Values((*known, *(value for value in one.values if value not in known)))
-    if _NONE in plain and any(isinstance(one, Values) for one in plain):
-        plain = [*(one for one in plain if one != _NONE), _NONE]
-    return plain[0] if len(plain) == 1 else Choice(tuple(plain))
+def _literal(annotation: object, id_of: IdOf) -> Values:
+    return Values(tuple(value_of(encode(value, id_of)) for value in get_args(annotation)))
 
 
 def _annotated(inner: object, metadata: list[object], id_of: IdOf, outer: Facts) -> Form:

@@ -54,7 +54,7 @@ _REFUSED: Final[Mapping[object, str]] = {
     pydantic.UrlConstraints: "UrlConstraints cannot be written into a client; use one of pydantic's URL types",
     pydantic.Tag: "a Tag belongs to a function that tells the members apart; use Field(discriminator='name of a field')",
 }
-_HARMLESS: Final = (pydantic.WithJsonSchema, pydantic.FailFast, annotated_types.Unit)
+_HARMLESS: Final = (pydantic.WithJsonSchema, annotated_types.Unit)
 
 
 @dataclasses.dataclass(slots=True)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Literal
 
 import pytest
 from pydantic import BaseModel, Field
@@ -181,3 +182,19 @@ def test_types_in_the_syntax_of_python_3_12_are_those_of_the_older_one(tmp_path:
             del sys.modules["styled"]
     assert all(contract == contracts[0] for contract in contracts)
     assert set(contracts[0]["types"]) == {"styled.Tree", "styled.Pair", "styled.Box"}
+
+
+def test_literals_stay_in_the_unions_that_they_are_written_in(tmp_path: Path) -> None:
+    """Another order, or one literal of two, is the same to callers, but its messages have the hash of another contract."""
+    broker = Broker("memory://")
+
+    @broker.task(name="t")
+    def task(
+        one: Literal["a"] | Literal["b"] | None,
+        two: Literal["a", None],
+        three: list[Literal[1, None]] | None,
+    ) -> Literal["a"] | Literal["b"]:
+        raise NotImplementedError
+
+    with imported(broker, tmp_path, "literals_client") as client:
+        assert comparable(contract_of_client(client)) == comparable(contract_of(broker))
