@@ -12,7 +12,7 @@ from redis import Redis
 
 from tests.redis_server import RedisServer, cluster_url, redis_cluster, until
 from typedtasks import BackendUnavailable, BackendUnsupported, Broker, Context, Depends, Success, Worker
-from typedtasks.backend import Once, queue_of
+from typedtasks.backend import Once, Priority, Publication, new_task_id, queue_of
 from typedtasks.backends.redis import RedisBackend
 from typedtasks.backends.redis.shards import Shards, shards_of
 from typedtasks.backends.redis.slots import slot_of
@@ -115,22 +115,16 @@ async def test_the_main_job_runs_on_all_nodes(cluster: list[RedisServer], url: s
 
 async def test_dead_letters_of_all_shards_are_one_list(url: str) -> None:
     """The oldest first, in pages, put back and dropped by their ids."""
-    broker = Broker(f"{url}?shards=3")
-    unknown = Broker(f"{url}?shards=3")
-
-    @broker.task(name="once")
-    async def text(value: str) -> str:
-        return value
-
-    @unknown.task(name="once")
-    async def number(value: int) -> int:
-        raise NotImplementedError
-
-    async with broker, unknown, asyncio.timeout(PATIENCE):
-        handles = [await number.enqueue(n) for n in range(7)]
+    backend = RedisBackend(f"{url}?shards=3")
+    broker = Broker(backend)
+    async with broker, asyncio.timeout(PATIENCE):
+        places = [backend.place("default", None) for _ in range(7)]
+        sent = [Publication(new_task_id(place, 1.0), place, Priority.NORMAL, b"no envelope") for place in places]
+        for publication in sent:
+            await backend.publish([publication])
         await Worker(broker).run(burst=True)
         letters = await broker.dead_letters()
-        assert {letter.id for letter in letters} == {handle.id for handle in handles}
+        assert {letter.id for letter in letters} == {publication.id for publication in sent}
         assert [letter.died_ms for letter in letters] == sorted(letter.died_ms for letter in letters)
         assert {letter.queue for letter in letters} == {"default"}
         pages = [await broker.backend.dead_letters("default", 3, offset) for offset in (0, 3, 6, 9)]
