@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, RootModel
 from typing_extensions import TypedDict
 
 from typedtasks.contract import Boundary, Misfit
@@ -393,3 +393,16 @@ class Unshowable:
 def test_an_argument_that_cannot_be_shown_is_refused_for_what_it_is() -> None:
     with pytest.raises(PayloadInvalid, match="its __repr__ raised RuntimeError"):
         boundary_of(many).encode_arguments((), {"z": Unshowable()})
+
+
+def test_messages_show_types_without_their_metadata() -> None:
+    """A validator's address helps nobody; the error says what is wrong."""
+
+    def charge(order: Any, cents: Any) -> None: ...
+
+    charge.__annotations__ = {
+        "order": Annotated[int, AfterValidator(str)],
+        "cents": list[Annotated[int, Field(ge=1)]] | None,
+        "return": None,
+    }
+    assert Boundary[None](charge, task="charge").signature_text == "(order: int, cents: list[int] | None) -> None"

@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Never, NoReturn, Unpack, get_args, get_origin, get_overloads, get_type_hints
+from typing import Annotated, Never, NoReturn, Unpack, cast, get_args, get_origin, get_overloads, get_type_hints
 
 from pydantic.fields import FieldInfo
 
@@ -28,7 +28,7 @@ def default_task_name(function: Callable[..., object]) -> str:
 
 
 def signature_text(signature: inspect.Signature) -> str:
-    """Return a signature as it is written, without quotes around its types."""
+    """Return a signature as it is written, without quotes around its types, and without the metadata of `Annotated`."""
     shown = [parameter.replace(annotation=_shown(parameter.annotation)) for parameter in signature.parameters.values()]
     return str(signature.replace(parameters=shown, return_annotation=_shown(signature.return_annotation)))
 
@@ -44,7 +44,16 @@ class _Written:
 
 
 def _shown(annotation: object) -> object:
-    return _Written(annotation) if isinstance(annotation, str) else annotation
+    """Return what stands for a type in a message: the metadata of `Annotated` shows no more than addresses."""
+    if isinstance(annotation, str):
+        return _Written(annotation)
+    if "Annotated[" not in repr(annotation):
+        return annotation
+    holder = type("Holder", (), {"__annotations__": {"held": annotation}})
+    try:
+        return cast("object", get_type_hints(holder)["held"])
+    except NameError:
+        return annotation
 
 
 def check_function(function: Callable[..., object], task: str) -> None:

@@ -42,8 +42,8 @@ __all__ = [
 _LONGEST_PARKING: Final = 300.0
 _OF_ARGUMENTS: Final = 6
 """The characters of a contract that are about the arguments: what follows is about results."""
-_PARKED_FOR_A_CONTRACT: Final = 20
-"""How often what another contract wrote is put aside before it is a dead letter: 511 s and 11 times 300 s are an hour."""
+_PARKED_FOR_A_CONTRACT: Final = 8
+"""How often what another contract wrote is put aside before it is a dead letter: 1, 2, 4 ... 128 s are about four minutes."""
 _PUT_OFF: Final = 5.0
 _LONGEST_MESSAGE: Final = 4 * 1024
 _LONGEST_TRACEBACK: Final = 16 * 1024
@@ -129,7 +129,7 @@ def misreturned(received: Received, misfit: Misfit) -> Finish:
 def rejected(received: Received, misfit: Misfit) -> Bury | Reschedule:
     """The payload does not fit the task: it is never run, and kept with the reason.
 
-    Where the sender had another contract, workers that have it may be on their way: those are waited for, for about an hour.
+    Where the sender had another contract, workers that have it may be on their way: those are waited for, for about four minutes.
     """
     header, task = received.header, received.task
     sent, here = (contract[:_OF_ARGUMENTS] for contract in (header.contract, task.contract()))
