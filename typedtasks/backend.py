@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from typedtasks.ids import SessionId, TaskId, created_ms, is_queue_name, new_task_id, new_task_ids, queue_name, queue_of
-from typedtasks.inventory import Buried, Counts, SessionState, Waiting, session_states
+from typedtasks.inventory import Buried, Counts, Page, SessionState, Stored, Waiting, session_states
 
 __all__ = [
     "Backend",
@@ -23,6 +23,7 @@ __all__ = [
     "LeaseKeeper",
     "Once",
     "OutcomeListener",
+    "Page",
     "Priority",
     "Publication",
     "Recovered",
@@ -35,6 +36,7 @@ __all__ = [
     "SessionState",
     "Settlement",
     "SpreadingBackend",
+    "Stored",
     "TaskId",
     "Waiting",
     "created_ms",
@@ -343,6 +345,14 @@ class Backend(Protocol):
 
     async def parked(self, queue: str, limit: int = 100) -> list[Waiting]:
         """Return the queue's parked tasks, by the time at which they are tried again."""
+        ...
+
+    async def scan(self, queue: str, cursor: str = "", limit: int = 250) -> Page:
+        """Return one page of a walk over all tasks of the queue, in whatever state: about `limit` of them, or none.
+
+        It begins where the page before said, and changes nothing. Whatever keeps its state during the walk comes at least
+        once; what changes it meanwhile may come twice, or not at all.
+        """
         ...
 
     async def sessions(self, queue: str) -> list[SessionState]:

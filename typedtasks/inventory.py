@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple, TypeAlias
 
 from typedtasks.ids import SessionId, TaskId
 
-__all__ = ["Buried", "Counts", "SessionState", "Waiting", "session_states"]
+__all__ = ["Buried", "Counts", "Page", "SessionState", "State", "Stored", "Waiting", "session_states"]
+
+State: TypeAlias = Literal["ready", "running", "delayed", "parked", "dead"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,22 @@ class Buried:
     died_ms: int
     deliveries: int
     body: bytes = field(repr=False)
+
+
+class Stored(NamedTuple):
+    """A task of a queue in whatever state, as a walk over all of them meets it."""
+
+    id: TaskId
+    state: State
+    body: bytes
+
+
+class Page(NamedTuple):
+    """One step of a walk over all tasks of a queue."""
+
+    tasks: list[Stored]
+    cursor: str
+    """Where the next page begins; empty: this was the last one."""
 
 
 @dataclass(frozen=True, slots=True)

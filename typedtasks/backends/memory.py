@@ -13,6 +13,7 @@ from typedtasks.backend import (
     Counts,
     Delivery,
     OutcomeListener,
+    Page,
     Publication,
     Recovered,
     Report,
@@ -133,6 +134,11 @@ class MemoryBackend:
     async def parked(self, queue: str, limit: int = 100) -> list[Waiting]:
         """Return the queue's parked tasks."""
         return [task for task in self.queue(queue).waiting(queue) if task.awaits][:limit]
+
+    async def scan(self, queue: str, cursor: str = "", limit: int = 250) -> Page:
+        """Return the tasks of the queue that follow one whose id is the cursor."""
+        found = self.queue(queue).after(cursor, limit)
+        return Page(found, found[-1].id if len(found) == limit else "")
 
     async def sessions(self, queue: str) -> list[SessionState]:
         """Return the sessions that read the queue or own deliveries of it."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from typing import Literal
 
-from typedtasks.backend import Buried, Counts, Priority, Publication, TaskId, Waiting
+from typedtasks.backend import Buried, Counts, Priority, Publication, Stored, TaskId, Waiting
+from typedtasks.inventory import State
 
 __all__ = ["Entry", "MemoryQueue"]
 
@@ -102,6 +104,18 @@ class MemoryQueue:
         shown += [_shown(queue, entry, "running") for entry in self.running.values()]
         delayed = sorted(self.delayed.values(), key=lambda entry: entry.due_ms)
         return shown + [_shown(queue, entry, "parked" if entry.awaits else "delayed") for entry in delayed]
+
+    def after(self, id: str, limit: int) -> list[Stored]:
+        """Return tasks in any state whose ids follow one, in the order of their ids."""
+        places: dict[State, Iterable[Entry]] = {
+            "ready": (entry for place in self.ready.values() for entry in place.values()),
+            "running": self.running.values(),
+            "delayed": (entry for entry in self.delayed.values() if not entry.awaits),
+            "parked": (entry for entry in self.delayed.values() if entry.awaits),
+            "dead": self.dead.values(),
+        }
+        found = (Stored(entry.id, state, entry.body) for state, place in places.items() for entry in place if entry.id > id)
+        return nsmallest(limit, found)
 
     def held(self) -> Mapping[str, int]:
         """Return how many deliveries each session owns."""

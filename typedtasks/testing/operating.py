@@ -45,6 +45,48 @@ class OperatorCases:
         ]
         assert len(await client.backend.peek("default", 2)) == 2
 
+    async def test_a_walk_meets_every_task_in_its_state(self, harness: BackendHarness) -> None:
+        """Page by page, whatever a page holds; those of other queues are not met, and nothing is changed."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        await client.publish(*(publication(b"%d" % number) for number in range(4)))
+        dead, parked, running = [await worker.receive_one() for _ in range(3)]
+        await worker.session.settle([bury(dead), park(parked, "later")])
+        await client.publish(publication(b"soon", delay_ms=60_000), publication(b"low", priority=Priority.LOW))
+        await client.publish(publication(b"high", priority=Priority.HIGH), publication(b"elsewhere", queue="other"))
+        before = await client.backend.counts("default")
+        met: dict[bytes, tuple[TaskId, str]] = {}
+        cursor = "first"
+        while cursor:
+            page = await client.backend.scan("default", "" if cursor == "first" else cursor, 2)
+            met.update({task.body: (task.id, task.state) for task in page.tasks})
+            cursor = page.cursor
+        assert {body: state for body, (_, state) in met.items()} == {
+            b"0": "dead",
+            b"parked": "parked",
+            b"2": "running",
+            b"3": "ready",
+            b"soon": "delayed",
+            b"low": "ready",
+            b"high": "ready",
+        }
+        assert met[running.body][0] == running.id
+        assert await client.backend.counts("default") == before
+
+    async def test_a_walk_meets_whatever_stays_while_other_tasks_come_and_go(self, harness: BackendHarness) -> None:
+        """What is taken away before the place where the walk is moves nothing out of its sight."""
+        client = await harness.client()
+        worker = await harness.worker(client)
+        ids = await client.publish(*(publication(b"%d" % number) for number in range(9)))
+        page = await client.backend.scan("default", "", 2)
+        met = {task.id for task in page.tasks}
+        await worker.session.settle([finish(await worker.receive_one()) for _ in range(3)])
+        await client.publish(publication(b"new"))
+        while page.cursor:
+            page = await client.backend.scan("default", page.cursor, 2)
+            met |= {task.id for task in page.tasks}
+        assert met >= set(ids[3:])
+
     async def test_a_dead_letter_keeps_its_bytes_and_its_reason(self, harness: BackendHarness) -> None:
         """And its waiter gets the outcome."""
         client = await harness.client()
@@ -233,6 +275,7 @@ class OperatorCases:
         assert await client.backend.peek("nowhere") == []
         assert await client.backend.dead_letters("nowhere") == []
         assert await client.backend.parked("nowhere") == []
+        assert (await client.backend.scan("nowhere")).tasks == []
         assert await client.backend.sessions("nowhere") == []
         assert await client.backend.replay("nowhere", [TaskId("nowhere.x")]) == set()
         assert await client.backend.drop("nowhere", [TaskId("nowhere.x")]) == set()

@@ -16,6 +16,7 @@ from typedtasks.backend import (
     Counts,
     Once,
     OutcomeListener,
+    Page,
     Publication,
     SessionId,
     SessionListener,
@@ -227,6 +228,10 @@ class RedisBackend:
     async def parked(self, queue: str, limit: int = 100) -> list[Waiting]:
         """Return the queue's parked tasks."""
         return await (await self._operator(queue)).parked(limit)
+
+    async def scan(self, queue: str, cursor: str = "", limit: int = 250) -> Page:
+        """Return tasks of the queue in any state, page by page."""
+        return await (await self._operator(queue)).scan(cursor, limit)
 
     async def sessions(self, queue: str) -> list[SessionState]:
         """Return the sessions that read the queue or own deliveries of it."""

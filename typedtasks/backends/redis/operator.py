@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, Literal, cast
 
-from typedtasks.backend import Buried, Counts, SessionState, TaskId, Waiting, session_states
+from typedtasks.backend import Buried, Counts, Page, SessionState, Stored, TaskId, Waiting, session_states
 from typedtasks.backends.redis.connection import Executor, Script, prefix_of
 from typedtasks.backends.redis.protocol import Reply
 
@@ -14,6 +14,8 @@ __all__ = ["Operator"]
 
 _PACKED: Final = re.compile(rb"(\d) (\d{1,15}) (\d{1,15}) ")
 _CHUNK: Final = 500
+_PLACES: Final = ("db", "s0", "s1", "s2", "deadb")
+"""Where the tasks of a queue are, in the order in which `scan` looks."""
 
 
 class Operator:
@@ -41,10 +43,9 @@ class Operator:
             held = await self._pending(queue, stream)
             entries = await self._look(queue, "XRANGE", stream, "-", "+", "COUNT", limit + len(held))
             for entry, fields in entries:
-                values = dict(zip(fields[::2], fields[1::2], strict=False))
+                id, body = _entry(fields)
                 state: Literal["ready", "running"] = "running" if entry in held else "ready"
-                id = TaskId(values.get(b"i", b"").decode("utf-8", "replace"))
-                waiting = Waiting(id, queue, priority, state, 0, "", values.get(b"b", b""))
+                waiting = Waiting(id, queue, priority, state, 0, "", body)
                 (running if entry in held else ready).append(waiting)
         found = ready + running
         if len(found) < limit:
@@ -58,6 +59,15 @@ class Operator:
         rows = await self._named(queue, "delay", "db", names)
         rows.sort(key=lambda row: row[1])
         return [_waiting(queue, *row) for row in rows[:limit]]
+
+    async def scan(self, queue: str, cursor: str, limit: int) -> Page:
+        """Return a page of the delayed and parked tasks, then of each stream, then of the dead letters: the way that tasks go."""
+        place, _, position = (cursor or f"{_PLACES[0]}:").partition(":")
+        tasks, position = await (self._entries if place.startswith("s") else self._fields)(queue, place, position, limit)
+        if position:
+            return Page(tasks, f"{place}:{position}")
+        following = _PLACES.index(place) + 1
+        return Page(tasks, f"{_PLACES[following]}:" if following < len(_PLACES) else "")
 
     async def sessions(self, queue: str) -> list[SessionState]:
         """Return the sessions that read the queue or own deliveries of it."""
@@ -93,14 +103,37 @@ class Operator:
         """Delete what waits, or the dead letters."""
         return cast("int", await self._commands.run(Script("purge"), queue, "Purging a queue", int(dead)))
 
-    async def _pending(self, queue: str, stream: str) -> set[bytes]:
+    async def _pending(self, queue: str, stream: str, first: bytes = b"-", last: bytes = b"+", limit: int = 100_000) -> set[bytes]:
+        """Return which entries of a stream are handed out."""
         if not await self._look(queue, "EXISTS", stream):
             return set()
         groups = await self._look(queue, "XINFO", "GROUPS", stream)
         if not groups:
             return set()
-        rows = await self._look(queue, "XPENDING", stream, "g", "-", "+", 100_000)
+        rows = await self._look(queue, "XPENDING", stream, "g", first, last, limit)
         return {row[0] for row in rows}
+
+    async def _entries(self, queue: str, name: str, after: str, limit: int) -> tuple[list[Stored], str]:
+        """Return tasks of a stream, and the last entry's id where there may be more."""
+        stream = prefix_of(queue) + name
+        entries = await self._look(queue, "XRANGE", stream, f"({after}" if after else "-", "+", "COUNT", limit)
+        if not entries:
+            return [], ""
+        held = await self._pending(queue, stream, entries[0][0], entries[-1][0], len(entries))
+        tasks: list[Stored] = []
+        for entry, fields in entries:
+            id, body = _entry(fields)
+            tasks.append(Stored(id, "running" if entry in held else "ready", body))
+        return tasks, entries[-1][0].decode() if len(entries) == limit else ""
+
+    async def _fields(self, queue: str, name: str, cursor: str, limit: int) -> tuple[list[Stored], str]:
+        """Return tasks of a hash of packed bodies, and Redis's cursor where there may be more."""
+        following, pairs = await self._look(queue, "HSCAN", prefix_of(queue) + name, cursor or "0", "COUNT", limit)
+        tasks: list[Stored] = []
+        for id, packed in zip(pairs[::2], pairs[1::2], strict=True):
+            _, _, text, body = _unpack(packed)
+            tasks.append(Stored(TaskId(id.decode()), "dead" if name == "deadb" else "parked" if text else "delayed", body))
+        return tasks, "" if following == b"0" else following.decode()
 
     async def _found(self, script: str, queue: str, what: str, ids: Sequence[TaskId]) -> set[TaskId]:
         """Return the ids that a script found."""
@@ -133,6 +166,12 @@ class Operator:
     async def _look(self, queue: str, *arguments: object) -> Reply:
         """Return a command's reply."""
         return await self._commands.command(queue, "Looking into a queue", *arguments)
+
+
+def _entry(fields: Sequence[bytes]) -> tuple[TaskId, bytes]:
+    """Return the task's id and body that a stream's entry holds."""
+    values = dict(zip(fields[::2], fields[1::2], strict=False))
+    return TaskId(values.get(b"i", b"").decode("utf-8", "replace")), values.get(b"b", b"")
 
 
 def _waiting(queue: str, id: TaskId, due_ms: int, packed: bytes) -> Waiting:

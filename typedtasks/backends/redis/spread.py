@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from heapq import merge
 from typing import Final, TypeVar
 
-from typedtasks.backend import Buried, Counts, Priority, SessionState, TaskId, Waiting, session_states
+from typedtasks.backend import Buried, Counts, Page, Priority, SessionState, TaskId, Waiting, session_states
 from typedtasks.backends.redis.operator import Operator
 from typedtasks.ids import queue_name
 
@@ -44,6 +44,16 @@ class SpreadOperator:
         found = await self._each(lambda shard: self._operator.parked(shard, limit))
         waiting = merge(*found, key=lambda task: task.due_ms)
         return [replace(task, queue=self._queue) for task in list(waiting)[:limit]]
+
+    async def scan(self, cursor: str, limit: int) -> Page:
+        """Return a page of one shard after the other."""
+        shard, _, place = cursor.rpartition("/")
+        number = self._shards.index(shard) if shard in self._shards else 0
+        page = await self._operator.scan(self._shards[number], place, limit)
+        if not page.cursor:
+            number += 1
+        following = f"{self._shards[number]}/{page.cursor}" if number < len(self._shards) else ""
+        return Page(page.tasks, following)
 
     async def sessions(self) -> list[SessionState]:
         """Return the sessions that read the queue or own deliveries of it; one that is lost in any shard has no lease."""

@@ -11,10 +11,12 @@ from typedtasks.backend import (
     Buried,
     Counts,
     OutcomeListener,
+    Page,
     Publication,
     SessionId,
     SessionListener,
     SessionState,
+    Stored,
     TaskId,
     Waiting,
     session_states,
@@ -159,6 +161,22 @@ class SQLiteBackend:
     async def parked(self, queue: str, limit: int = 100) -> list[Waiting]:
         """Return the queue's parked tasks."""
         return await self._waiting(queue, "state = 2 and awaits <> '' order by due, id", limit)
+
+    async def scan(self, queue: str, cursor: str = "", limit: int = 250) -> Page:
+        """Return the tasks of the queue that follow one whose row is the cursor."""
+
+        def select(connection: sqlite3.Connection) -> Page:
+            rows = connection.execute(
+                "select id, tid, state, awaits, body from task where queue = ? and id > ? order by id limit ?",
+                (queue, int(cursor or 0), limit),
+            ).fetchall()
+            tasks = [
+                Stored(TaskId(tid), "dead" if state == 3 else "parked" if awaits else _STATES[state], body)
+                for _, tid, state, awaits, body in rows
+            ]
+            return Page(tasks, str(rows[-1][0]) if len(rows) == limit else "")
+
+        return await self._store.database.read(select)
 
     async def sessions(self, queue: str) -> list[SessionState]:
         """Return the sessions that read the queue or own deliveries of it."""
