@@ -1,10 +1,33 @@
-"""The generator: a broker's contract, its JSON Schemas, and client packages. `typedtasks` itself never imports it, its CLI does."""
+"""The generator: a broker's contract, its JSON Schemas, and client packages. `typedtasks` itself never imports it, its CLI does.
 
-from typedtasks_codegen.contract import Contract
-from typedtasks_codegen.folder import difference, write_folder
-from typedtasks_codegen.package import package_files
-from typedtasks_codegen.reading import read_contract
-from typedtasks_codegen.refusal import GenerationError
-from typedtasks_codegen.wire_schemas import json_schemas
+What a name needs is imported when the name is first used: who compares two contracts needs no templates and no formatter.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from typedtasks_codegen.contract import Contract
+    from typedtasks_codegen.folder import difference, write_folder
+    from typedtasks_codegen.package import package_files
+    from typedtasks_codegen.reading import read_contract
+    from typedtasks_codegen.refusal import GenerationError
+    from typedtasks_codegen.wire_schemas import json_schemas
 
 __all__ = ["Contract", "GenerationError", "difference", "json_schemas", "package_files", "read_contract", "write_folder"]
+
+_MODULES: Final = {
+    "Contract": "contract",
+    "GenerationError": "refusal",
+    "difference": "folder",
+    "json_schemas": "wire_schemas",
+    "package_files": "package",
+    "read_contract": "reading",
+    "write_folder": "folder",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
