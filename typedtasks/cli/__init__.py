@@ -1,4 +1,4 @@
-"""The command line: `typedtasks worker`, `generate`, `schema`, `redis`, `demo`, and what operators use."""
+"""The command line: `typedtasks worker`, `generate`, `schema`, `breaking`, `redis`, `demo`, and what operators use."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from typedtasks.cli.arguments import TARGET, names, positive
+from typedtasks.cli.breaking_arguments import add_breaking
 from typedtasks.cli.loading import UsageError
 from typedtasks.cli.operator_arguments import add_operator_commands
 from typedtasks.errors import TypedTasksError
@@ -15,8 +16,8 @@ from typedtasks.errors import TypedTasksError
 __all__ = ["main"]
 
 _EPILOG: Final = (
-    "Exit codes: 0 success; 1 found what it looks for (failed tasks in a burst, dead letters, drift), or something is not there "
-    "or would fail; 2 bad usage or no backend."
+    "Exit codes: 0 success; 1 found what it looks for (failed tasks in a burst, dead letters, drift, a breaking change), "
+    "or something is not there or would fail; 2 bad usage or no backend."
 )
 
 
@@ -41,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     add_operator_commands(commands)
     _add_generate(commands.add_parser("generate", help="write a client package for services without the tasks' code"))
     _add_schema(commands.add_parser("schema", help="print the JSON Schemas of the tasks' arguments and results"))
+    add_breaking(
+        commands.add_parser("breaking", help="say what a change of the tasks breaks, and what of that which waits would fail")
+    )
     _add_redis(commands.add_parser("redis", help="what an administrator of Redis needs"))
     _add_demo(commands.add_parser("demo", help="see tasks go in and typed results come out, with a real worker"))
     return parser
