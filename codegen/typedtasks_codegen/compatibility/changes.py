@@ -34,6 +34,10 @@ _RESULT: Final[Mapping[Kind, tuple[str, str]]] = {
 
 Arguments are read by new workers, and results by old clients: these break the callers that exist.
 """
+_READERS: Final[Mapping[Role, tuple[str, str]]] = {
+    Role.ARGUMENT: ("new workers", "old workers"),
+    Role.RESULT: ("old clients", "new clients"),
+}
 _IN_CODE: Final[Mapping[tuple[Role, Kind], tuple[str, str]]] = {
     (Role.ARGUMENT, Kind.FIELD_UNKNOWN): ("argument-field-ignored", ""),
     (Role.RESULT, Kind.FIELD_GONE): ("result-field-unread", "result-field-new"),
@@ -165,13 +169,18 @@ def _typed(task: str, role: Role, first: Sequence[Gap], second: Sequence[Gap]) -
     both &= {gap.path for gap in second if gap.kind is Kind.TYPE and gap.on_wire}
     for gap in first:
         if gap.path in both and gap.kind is Kind.TYPE:
-            yield _change(f"{role.value}-type-changed", task, gap.path, gap.text)
+            yield _change(f"{role.value}-type-changed", task, gap.path, _said(role, gap, 0))
         elif rule := _rule(role, gap, 0):
-            yield _change(rule, task, gap.path, gap.text)
+            yield _change(rule, task, gap.path, _said(role, gap, 0))
     for gap in second:
         rule = _rule(role, gap, 1)
         if rule and not (gap.path in both and gap.kind is Kind.TYPE):
-            yield _change(rule, task, gap.path, f"the other way round, {gap.text}" if gap.on_wire else gap.text)
+            yield _change(rule, task, gap.path, _said(role, gap, 1))
+
+
+def _said(role: Role, gap: Gap, place: int) -> str:
+    """Return what a gap is about, with the one who meets it where that is a reader of what was sent."""
+    return f"{_READERS[role][place]}: {gap.text}" if gap.on_wire else gap.text
 
 
 def _rule(role: Role, gap: Gap, place: int) -> str:

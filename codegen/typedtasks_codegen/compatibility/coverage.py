@@ -272,8 +272,8 @@ class Coverage:
             if key == _TWICE or (key == "discriminator" and key not in source):
                 yield Gap(Kind.UNPROVED, path, "a further constraint or discriminator cannot be compared")
             else:
-                before = f"was {_value(source[key])}" if key in source else "was not there"
-                yield Gap(Kind.CONSTRAINT, path, f"{key}={_value(value)} {before}")
+                known = f"have {key}={_value(source[key])}" if key in source else "need not be so"
+                yield Gap(Kind.CONSTRAINT, path, f"{key}={_value(value)} is asked for, and values {known}")
 
     def _configs(self, target: Data, source: Data, path: str) -> Iterator[Gap]:
         for key in sorted(set(target) | set(source)):
@@ -283,7 +283,7 @@ class Coverage:
                 continue
             if key not in target and (key in _AT_LEAST or key in _AT_MOST):
                 continue
-            yield Gap(Kind.UNPROVED, path, f"the configuration {key}={_value(target.get(key))} was {_value(source.get(key))}")
+            yield Gap(Kind.UNPROVED, path, f"{_setting(key, target)} where the other version has {_setting(key, source)}")
 
     def _validators(self, target: Data, source: Data, path: str) -> Iterator[Gap]:
         if self._role is Role.ARGUMENT:
@@ -379,6 +379,10 @@ def _is_data(form: object) -> TypeGuard[Data]:
 
 def _constrained(form: object, constraints: Data) -> object:
     return {"type": form, "constraints": dict(constraints)} if constraints else form
+
+
+def _setting(key: str, config: Data) -> str:
+    return f"{key}={_value(config[key])}" if key in config else f"no {key}"
 
 
 def _is_union(form: object) -> bool:

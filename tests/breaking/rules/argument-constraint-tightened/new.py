@@ -1,0 +1,12 @@
+from typing import Annotated
+
+from pydantic import Field
+
+from typedtasks import Broker
+
+broker = Broker("memory://")
+
+
+@broker.task(name="mail.send")
+def send(copies: Annotated[int, Field(le=5)]) -> str:
+    raise NotImplementedError

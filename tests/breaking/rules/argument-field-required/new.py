@@ -1,0 +1,15 @@
+from pydantic import BaseModel
+
+from typedtasks import Broker
+
+broker = Broker("memory://")
+
+
+class Letter(BaseModel):
+    to: str
+    copies: int
+
+
+@broker.task(name="mail.send")
+def send(letter: Letter) -> str:
+    raise NotImplementedError

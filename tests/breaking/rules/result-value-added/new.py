@@ -1,0 +1,10 @@
+from typing import Literal
+
+from typedtasks import Broker
+
+broker = Broker("memory://")
+
+
+@broker.task(name="mail.send")
+def send(to: str) -> Literal["sent", "refused"]:
+    raise NotImplementedError

@@ -1,0 +1,8 @@
+from typedtasks import Broker
+
+broker = Broker("memory://", max_payload=262144)
+
+
+@broker.task(name="mail.send")
+def send(to: str) -> str:
+    raise NotImplementedError
