@@ -19,9 +19,8 @@ RULES = Path(__file__).with_name("rules")
 
 
 def contract_of(folder: Path, version: str) -> Data:
-    """Return the contract of `old` or `new`: of a module, or as it is written in a file of JSON."""
-    written = folder / f"{version}.json"
-    return parse_contract(written.read_text() if written.is_file() else _text_of(folder / f"{version}.py"))
+    """Return the contract of the module `old` or `new`."""
+    return parse_contract(_text_of(folder / f"{version}.py"))
 
 
 def changes_of(folder: Path) -> list[Change]:
