@@ -73,6 +73,10 @@ class Facts:
             raise Inexpressible(f"{key} is given twice, as {self.constraints[key]!r} and {value!r}; leave one of them out")
         self.constraints[key] = value
 
+    def say_where(self, begin: int, place: str) -> None:
+        """Add to what cannot travel, from the `begin`th item on, whose it is."""
+        self.untravelled[begin:] = [f"{item} of {place}" for item in self.untravelled[begin:]]
+
 
 def read_metadata(metadata: Iterable[object], facts: Facts | None = None) -> Facts:
     """Return what the metadata of an `Annotated` says. Raises `Inexpressible` for what would change the type unseen."""

@@ -124,7 +124,8 @@ def untravelled_of_model(cls: type[BaseModel]) -> list[str]:
         defined = next(owner for owner in cls.__mro__ if hook in owner.__dict__)
         if defined not in (BaseModel, RootModel):
             raise Inexpressible(f"it has a {hook} of its own, which a client cannot have")
-    found = [f"validator {name}" for name in (*decorators.validators, *decorators.field_validators)]
+    of_fields = {**decorators.validators, **decorators.field_validators}
+    found = [f"validator {name} of {', '.join(sorted(validator.info.fields))}" for name, validator in of_fields.items()]
     found += [f"model validator {name}" for name in (*decorators.root_validators, *decorators.model_validators)]
     found += [f"computed field {name}" for name in decorators.computed_fields]
     if cls.__pydantic_custom_init__:
@@ -137,13 +138,17 @@ def untravelled_of_model(cls: type[BaseModel]) -> list[str]:
 
 def _described(fields: Mapping[str, FieldInfo], id_of: IdOf, facts: Facts) -> Iterator[FieldDefinition]:
     for name, field in fields.items():
+        begin = len(facts.untravelled)
         own = _named(name, partial(field_facts, field, Facts(untravelled=facts.untravelled)))
+        facts.say_where(begin, name)
         default = _named(name, partial(_field_default, field, id_of))
         yield _field(name, field.annotation, own, default, id_of, facts)
 
 
 def _field(name: str, annotation: object, own: Facts, default: Default | None, id_of: IdOf, facts: Facts) -> FieldDefinition:
+    begin = len(facts.untravelled)
     form = _named(name, lambda: constrained(read_form(annotation, id_of, facts), own, id_of))
+    facts.say_where(begin, name)
     if default is None:
         return FieldDefinition(name, form)
     return FieldDefinition(name, form, *default, required=False)

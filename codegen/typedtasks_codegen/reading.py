@@ -53,7 +53,9 @@ def _read_task(task: AnyTask, definitions: Definitions) -> TaskContract:
         )
         for name, parameter in task.boundary.signature.parameters.items()
     ]
+    sent = len(facts.untravelled)
     result = _refusing(f"{task.name}: the result", partial(_read_defined, hints["return"], definitions, facts))
+    facts.say_where(sent, "the result")
     raises = [_refusing(f"{task.name}: raises", partial(definitions.id_of, kind)) for kind in definition.raises]
     _refusing(f"{task.name}: raises", definitions.define_all)
     return TaskContract(
@@ -77,7 +79,9 @@ def _read_task(task: AnyTask, definitions: Definitions) -> TaskContract:
 
 
 def _read_parameter(parameter: inspect.Parameter, hint: object, definitions: Definitions, facts: Facts) -> ParameterDefinition:
+    begin = len(facts.untravelled)
     form = _read_defined(hint, definitions, facts)
+    facts.say_where(begin, parameter.name)
     kind = parameter.kind.name.lower()
     if parameter.default is parameter.empty:
         return ParameterDefinition(parameter.name, kind, form)

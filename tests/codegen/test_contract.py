@@ -72,7 +72,7 @@ def test_what_the_worker_injects_is_no_part_of_the_contract() -> None:
 def test_what_cannot_travel_is_listed() -> None:
     """Validators and computed fields stay with the service, and the contract says so."""
     checked = contract_of(every_type)["types"]["tests.codegen.every_type.Checked"]
-    assert checked["does_not_travel"] == ["AfterValidator looked_at", "computed field double", "validator _check"]
+    assert checked["does_not_travel"] == ["AfterValidator looked_at of value", "computed field double", "validator _check of value"]
 
 
 def test_two_types_of_one_name_do_not_collide() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from typedtasks_codegen.compatibility.coverage import Coverage, Data, Gap, Kind, Role
+from typedtasks_codegen.compatibility.coverage import Coverage, Data, Gap, Kind, Role, refusing
 from typedtasks_codegen.compatibility.rules import RULES, Category, Order, Rule
 
 __all__ = ["Change", "compare_contracts", "compare_tasks"]
@@ -28,6 +28,7 @@ _RESULT: Final[Mapping[Kind, tuple[str, str]]] = {
     Kind.UNION: ("result-union-widened", "result-union-narrowed"),
     Kind.FIELD_MISSING: ("result-field-removed", "result-field-required"),
     Kind.FIELD_UNKNOWN: ("result-field-added", "result-field-dropped"),
+    Kind.VALIDATOR: ("result-validator-removed", "result-validator-added"),
     Kind.UNPROVED: ("result-not-comparable", "result-not-comparable"),
 }
 """By what a gap is about: the rule where the version that reads first meets it, and the rule where the other one does.
@@ -68,8 +69,8 @@ def compare_contracts(old: Data, new: Data) -> list[Change]:
     changes: list[Change] = []
     for name in sorted({*before, *after}):
         if name not in after:
-            reserved = name in new.get("reserved", ())
-            changes.append(_change("task-removed", name, "", f"is gone{', its name is reserved' if reserved else ''}"))
+            reserved = ", its name is reserved" if name in new.get("reserved", ()) else ""
+            changes.append(_change("task-removed", name, "", f"is gone{reserved}{_moved_task(name, before, after)}"))
         elif name in before:
             changes += compare_tasks(old, new, name)
         elif name in old.get("reserved", ()):
@@ -106,7 +107,11 @@ def _options(task: str, before: Data, after: Data) -> Iterator[Change]:
         yield _change("task-deprecated", task, "", f"is deprecated: {after['deprecated']}")
     for option in _OPTIONS:
         if before.get(option) != after.get(option):
-            yield _change("task-option-changed", task, "", f"{option} is {after.get(option)} instead of {before.get(option)}")
+            shown = [_option(one.get(option), other.get(option)) for one, other in ((after, before), (before, after))]
+            yield _change("task-option-changed", task, "", f"{option} is {shown[0]} instead of {shown[1]}")
+    for name in refusing(after):
+        if name not in refusing(before):
+            yield _change("argument-validator-added", task, "", f"new workers: the {name} may refuse what was taken")
 
 
 def _parameters(task: str, before: Data, after: Data, old: Data, new: Data) -> Iterator[Change]:
@@ -126,7 +131,8 @@ def _parameters(task: str, before: Data, after: Data, old: Data, new: Data) -> I
 
 def _parameter(task: str, name: str, before: Data, after: Data, old: Data, new: Data) -> Iterator[Change]:
     kinds = (before["kind"], after["kind"])
-    if kinds[0] != kinds[1] and not (kinds[0] == "positional_only" and kinds[1] == "positional_or_keyword"):
+    freed = kinds[0] in ("positional_only", "keyword_only") and kinds[1] == "positional_or_keyword"
+    if kinds[0] != kinds[1] and not freed:
         yield _change("parameter-kind-changed", task, name, f"is {_words(kinds[1])} instead of {_words(kinds[0])}")
     if _is_optional(before) and not _is_optional(after):
         yield _change("parameter-default-removed", task, name, "has no default any more")
@@ -179,7 +185,9 @@ def _typed(task: str, role: Role, first: Sequence[Gap], second: Sequence[Gap]) -
 
 
 def _said(role: Role, gap: Gap, place: int) -> str:
-    """Return what a gap is about, with the one who meets it where that is a reader of what was sent."""
+    """Return what a gap is about, with those who meet it."""
+    if gap.kind is Kind.FIELD_GONE:
+        return f"{gap.text} by {('new workers', 'old workers')[place]}"
     return f"{_READERS[role][place]}: {gap.text}" if gap.on_wire else gap.text
 
 
@@ -204,6 +212,15 @@ def _positional(task: Data) -> list[str]:
     return [one["name"] for one in task["parameters"] if one["kind"] in _BY_POSITION]
 
 
+def _moved_task(name: str, before: Data, after: Data) -> str:
+    alike = [
+        other
+        for other, task in after.items()
+        if other not in before and all(task[key] == before[name][key] for key in ("parameters", "result", "raises"))
+    ]
+    return f"; if it is {alike[0]} now, messages have it under its old name" if len(alike) == 1 else ""
+
+
 def _renamed(parameter: Data, before: Data, after: Data) -> str:
     known = {one["name"] for one in before["parameters"]}
     alike = [one["name"] for one in after["parameters"] if one["name"] not in known and one["type"] == parameter["type"]]
@@ -221,6 +238,15 @@ def _collected(parameter: Data) -> object:
     if parameter["kind"] == "var_keyword":
         return {"generic": "dict", "arguments": ["str", parameter["type"]]}
     return parameter["type"]
+
+
+# Any: a retry policy, or the value of any other option.
+def _option(value: Any, other: Any) -> str:
+    """Return an option for people: of a retry policy what the other one has not."""
+    if not isinstance(value, dict):
+        return "none" if value is None else str(value)
+    known = other if isinstance(other, dict) else {}
+    return " ".join(f"{key}={one}" for key, one in value.items() if key not in known or known[key] != one)
 
 
 def _words(kind: str) -> str:

@@ -9,7 +9,7 @@ from enum import Enum
 from fractions import Fraction
 from typing import Any, Final, TypeAlias, TypeGuard, cast
 
-__all__ = ["Coverage", "Data", "Gap", "Kind", "Role"]
+__all__ = ["Coverage", "Data", "Gap", "Kind", "Role", "refusing"]
 
 Data: TypeAlias = Mapping[str, Any]  # Any: the JSON of a contract, which `_forms` reads with care
 
@@ -26,8 +26,17 @@ _CONFIG_WITHOUT_EFFECT: Final = frozenset(
         *("validate_assignment", "extra", "validate_default"),
     }
 )
+_BY_NAME: Final = ("populate_by_name", "validate_by_name")
+_CHANGING: Final = frozenset({"strip_whitespace", "to_lower", "to_upper", "coerce_numbers_to_str"})
+"""Constraints that change a value before the others look at it."""
+_REFUSING: Final = ("alidator", "Predicate", "__init__", "post_init__", "model_post_init")
+"""Parts of the names of code that may refuse a value and cannot be looked into."""
 _DEEPEST: Final = 400
 _TWICE: Final = "several layers"
+_CODE: Final = "code"
+_CONFIG: Final = "config"
+"""What NewTypes, aliases and RootModels say besides the type that they stand for is kept beside its constraints."""
+_UNSHOWN: Final = _WITHOUT_EFFECT | {_TWICE, _CODE, _CONFIG}
 
 Extras: TypeAlias = tuple[frozenset[str], frozenset[str]]
 """What the target and the source may do with unknown fields where a type does not say: what stands around it decides."""
@@ -147,7 +156,7 @@ class Coverage:
             yield from self._named_tuples(target, source, path, inherited)
         elif set(kinds) <= _OBJECTS:
             if kinds[0] != kinds[1]:
-                yield Gap(Kind.TYPE, path, f"a {kinds[1]} has become a {kinds[0]}", on_wire=False)
+                yield self._in_code(Kind.TYPE, path, "the type is a", kinds)
             yield from self._objects(target, source, path, inherited)
         else:
             yield Gap(Kind.TYPE, path, f"the {kinds[1]} {source['name']} is not taken as the {kinds[0]} {target['name']}")
@@ -166,19 +175,22 @@ class Coverage:
             yield Gap(Kind.FIELD_UNKNOWN, path, "further fields are ignored", on_wire=False)
         elif more is not None and extras is not None:
             yield from self._form(extras["type"], more["type"], f"{path}.*", inherited)
+        by_name = any(source.get("config", {}).get(key) for key in _BY_NAME)
         for name, field in old.items():
             if name in new:
-                yield from self._field(new[name], field, f"{path}.{name}", inherited)
+                yield from self._field(new[name], field, f"{path}.{name}", inherited, by_name=by_name)
             else:
                 yield from self._unknown_field(own[0], extras, f"{path}.{name}")
         for name, field in new.items():
             certain = name in old and self._is_written(source, old[name])
             yield from self._expected_field(field, f"{path}.{name}", name in old, certain, "allow" in own[1])
 
-    def _field(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
+    def _field(self, target: Data, source: Data, path: str, inherited: Extras, *, by_name: bool = False) -> Iterator[Gap]:
         yield from self._form(target["type"], source["type"], path, inherited)
         if target["name"] != source["name"]:
-            yield Gap(Kind.NAME, path, f"is called {target['name']} instead of {source['name']} in code", on_wire=False)
+            yield self._in_code(Kind.NAME, path, "is called", (target["name"], source["name"]))
+            if by_name:
+                yield Gap(Kind.UNPROVED, path, "may have been sent under its name instead of its alias")
 
     def _unknown_field(self, own: frozenset[str], extras: Data | None, path: str) -> Iterator[Gap]:
         """Tell what becomes of a field that the target does not have."""
@@ -196,7 +208,7 @@ class Coverage:
         elif not known and anything:
             yield Gap(Kind.UNPROVED, path, "may have been sent as a further field of any type")
         elif not known and self._role is Role.RESULT:
-            yield Gap(Kind.FIELD_GONE, path, "is never there", on_wire=False)
+            yield Gap(Kind.FIELD_GONE, path, "is not sent", on_wire=False)
 
     def _is_written(self, source: Data, field: Data) -> bool:
         """Return whether a field is always there: a result is written with its defaults, an argument need not be."""
@@ -247,9 +259,14 @@ class Coverage:
 
     def _named(self, target: object, source: object, path: str) -> Iterator[Gap]:
         """Notice where code knows a type by another name."""
-        new, old = _name(target), _name(source)
-        if new is not None and old is not None and new != old:
-            yield Gap(Kind.NAME, path, f"the type is called {new} instead of {old} in code", on_wire=False)
+        names = (_name(target), _name(source))
+        if None not in names and names[0] != names[1]:
+            yield self._in_code(Kind.NAME, path, "the type is called", names)
+
+    def _in_code(self, kind: Kind, path: str, what: str, names: tuple[object, object]) -> Gap:
+        """Return a gap that code alone notices. `names` are those of target and source, of which results have the new one last."""
+        new, old = names if self._role is Role.ARGUMENT else names[::-1]
+        return Gap(kind, path, f"{what} {new} instead of {old} in code", on_wire=False)
 
     def _opened(self, form: object, types: Data) -> object:
         """Return a type with NewTypes, aliases and RootModels replaced by what they stand for."""
@@ -262,18 +279,26 @@ class Coverage:
             seen += 1
             filled = _filled(definition, inner.get("arguments", []))
             inner, further = _split(filled["fields"][0]["type"] if definition["kind"] == "root" else filled["type"])
-            constraints = _joined(constraints, further)
+            constraints = _joined(_joined(constraints, further), _besides(definition))
         return _constrained(inner, constraints)
 
     def _constraints(self, target: Data, source: Data, path: str) -> Iterator[Gap]:
         for key, value in sorted(target.items()):
             if key in _WITHOUT_EFFECT or _implied(key, value, source):
                 continue
-            if key == _TWICE or (key == "discriminator" and key not in source):
+            if key == _CODE:
+                known = source.get(_CODE, [])
+                yield from (self._refusing(name, path) for name in value if name not in known)
+            elif key == _CONFIG:
+                yield Gap(Kind.UNPROVED, path, f"{_value(value)} where the other version has {_value(source.get(_CONFIG, {}))}")
+            elif key == _TWICE or (key == "discriminator" and key not in source):
                 yield Gap(Kind.UNPROVED, path, "a further constraint or discriminator cannot be compared")
             else:
                 known = f"have {key}={_value(source[key])}" if key in source else "need not be so"
                 yield Gap(Kind.CONSTRAINT, path, f"{key}={_value(value)} is asked for, and values {known}")
+        for key in sorted(_CHANGING & (set(source) - set(target))):
+            if not set(target) <= _WITHOUT_EFFECT:
+                yield Gap(Kind.UNPROVED, path, f"{key} changed values before they were looked at, and does not any more")
 
     def _configs(self, target: Data, source: Data, path: str) -> Iterator[Gap]:
         for key in sorted(set(target) | set(source)):
@@ -286,10 +311,17 @@ class Coverage:
             yield Gap(Kind.UNPROVED, path, f"{_setting(key, target)} where the other version has {_setting(key, source)}")
 
     def _validators(self, target: Data, source: Data, path: str) -> Iterator[Gap]:
-        if self._role is Role.ARGUMENT:
-            for name in target.get("does_not_travel", []):
-                if "alidator" in name and name not in source.get("does_not_travel", []):
-                    yield Gap(Kind.VALIDATOR, path, f"the {name} may refuse what was taken")
+        known = refusing(source)
+        yield from (self._refusing(name, path) for name in refusing(target) if name not in known)
+
+    def _refusing(self, name: str, path: str) -> Gap:
+        return Gap(Kind.VALIDATOR, path, f"the {name} may refuse what it has not seen")
+
+
+def refusing(definition: Data) -> list[str]:
+    """Return the names of code of a type or task that may refuse values: what it does cannot be read from a contract."""
+    names: list[str] = definition.get("does_not_travel", [])
+    return [name for name in names if any(part in name for part in _REFUSING)]
 
 
 def _atoms(target: object, source: object, path: str) -> Iterator[Gap]:
@@ -306,6 +338,10 @@ def _enums(target: Data, source: Data, path: str) -> Iterator[Gap]:
     new, old = target.get("members", []), source.get("members", [])
     if _is_flag(target) != _is_flag(source) or target.get("bases") != source.get("bases"):
         yield Gap(Kind.UNPROVED, path, f"the enum {target['name']} is made of something else than before")
+    if target.get("config") != source.get("config"):
+        yield Gap(Kind.UNPROVED, path, f"the flags {target['name']} have another boundary")
+    if "_missing_" in source.get("does_not_travel", []) and "_missing_" not in target.get("does_not_travel", []):
+        yield Gap(Kind.UNPROVED, path, f"the _missing_ of {source['name']}, which finds members for further values, is gone")
     values = [member["value"] for member in new]
     missing = [member for member in old if not _among(member["value"], values)]
     if missing:
@@ -371,6 +407,12 @@ def _joined(outer: Data, inner: Data) -> Data:
     if all(outer[key] == inner[key] for key in outer if key in inner):
         return {**inner, **outer}
     return {**inner, **outer, _TWICE: _key([outer, inner])}
+
+
+def _besides(definition: Data) -> Data:
+    """Return what a NewType, alias or RootModel does besides standing for a type."""
+    config = {key: value for key, value in definition.get("config", {}).items() if key not in _CONFIG_WITHOUT_EFFECT}
+    return {key: value for key, value in ((_CODE, refusing(definition)), (_CONFIG, config)) if value}
 
 
 def _is_data(form: object) -> TypeGuard[Data]:
@@ -470,7 +512,7 @@ def _shown(form: object) -> str:
         else:
             arguments = ", ".join([*map(_shown, one.get("arguments", [])), *(["..."] if one.get("variadic") else [])])
             text = str(one.get("ref", one.get("generic"))).rpartition(".")[2] + (f"[{arguments}]" if arguments else "")
-    marks = ", ".join(f"{key}={_value(value)}" for key, value in sorted(constraints.items()) if key not in _WITHOUT_EFFECT)
+    marks = ", ".join(f"{key}={_value(value)}" for key, value in sorted(constraints.items()) if key not in _UNSHOWN)
     return f"{text}({marks})" if marks else text
 
 

@@ -294,6 +294,20 @@ _ALL: Final = (
         "New clients do not know this member, which old workers return.",
         "Keep the member until no result holds it.",
     ),
+    Rule(
+        "result-validator-added",
+        _OUT,
+        _RESULT_NARROWED,
+        "Clients that import the service's own code may refuse results of old workers; generated clients have no validators.",
+        "Check it where the result is made, or ignore this rule where the validator refuses nothing that was returned.",
+    ),
+    Rule(
+        "result-validator-removed",
+        _OUT,
+        (_OLD_CLIENTS,),
+        "Old clients that import the service's own code still refuse what the validator refused; generated ones do not.",
+        "Ignore this rule where all clients are generated, or where nothing else is returned than before.",
+    ),
     Rule("result-field-removed", _OUT, _RESULT_WIDENED, "Old clients need the field.", "Keep the field."),
     Rule("result-field-required", _OUT, _RESULT_NARROWED, "Results of old workers do not have the field.", _OPTIONAL),
     Rule(
