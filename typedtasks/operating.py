@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias, cast
 
-from typedtasks.backend import Backend, Buried, Counts, SessionState, Waiting
+from typedtasks.backend import Backend, Buried, Counts, SessionState, Stored, Waiting
 from typedtasks.clock import Clock
 from typedtasks.codecs import Undecodable
 from typedtasks.contract import Misfit
@@ -142,6 +142,19 @@ class Operating(ABC):
         """Return tasks of a queue that no worker knew yet; `awaits` is the task's name. The first is tried again first."""
         self.check_open("parked")
         return await self.backend.parked(queue, limit)
+
+    async def walk(self, queue: str = "default") -> AsyncIterator[Stored]:
+        """Yield all tasks of a queue, in whatever state, dead letters included; no more than 250 are in memory at a time.
+
+        Whatever keeps its state meanwhile comes at least once; what changes it may come twice, or not at all.
+        """
+        cursor, begun = "", False
+        while cursor or not begun:
+            self.check_open("walk")
+            page = await self.backend.scan(queue, cursor)
+            cursor, begun = page.cursor, True
+            for stored in page.tasks:
+                yield stored
 
     async def workers(self, queue: str = "default") -> list[SessionState]:
         """Return the sessions of the workers that read a queue, and of dead ones whose tasks nobody has taken over yet."""

@@ -4,25 +4,98 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from enum import Enum
 from random import Random
-from typing import Annotated, Any, Final, Literal, NotRequired, Optional, TypeAlias, Union, cast
+from typing import Annotated, Any, Final, Literal, NamedTuple, NotRequired, Optional, TypeAlias, Union, cast
 
 from pydantic import Field, JsonValue, create_model
 from typing_extensions import TypedDict
 
-__all__ = ["Spec", "changed", "python_type", "random_type", "sample"]
+__all__ = [
+    "Parameter",
+    "Signature",
+    "Spec",
+    "changed",
+    "changed_signature",
+    "python_type",
+    "random_signature",
+    "random_type",
+    "sample",
+]
 
 # Any: a type as nested tuples, each of which begins with what it is.
 Spec: TypeAlias = tuple[Any, ...]
+
+
+class Parameter(NamedTuple):
+    """A parameter of a task; an optional one has None as its default."""
+
+    name: str
+    kind: str
+    optional: bool
+    type: Spec
+
+
+class Signature(NamedTuple):
+    """The parameters and the result of a task."""
+
+    parameters: tuple[Parameter, ...]
+    result: Spec
+
 
 _WORDS: Final = ("red", "green", "blue", "x")
 _NAMES: Final = ("a", "b", "c", "d")
 _KINDS: Final = ("model", "typed-dict", "dataclass")
 _EXTRAS: Final = ("forbid", "ignore", "allow", None)
+_PARAMETERS: Final = ("POSITIONAL_ONLY", "POSITIONAL_OR_KEYWORD", "VAR_POSITIONAL", "KEYWORD_ONLY", "VAR_KEYWORD")
 _numbers = itertools.count()
+
+
+def random_signature(chance: Random) -> Signature:
+    """Return the signature of a task with one to three parameters."""
+    return Signature(
+        _ordered(_parameter(chance, name) for name in chance.sample(_NAMES, chance.randint(1, 3))), random_type(chance)
+    )
+
+
+def changed_signature(signature: Signature, chance: Random) -> Signature:
+    """Return a signature that differs a little, in a parameter or in the result."""
+    parameters = list(signature.parameters)
+    what = chance.random()
+    if what < 0.4:
+        return Signature(signature.parameters, changed(signature.result, chance))
+    place = chance.randrange(len(parameters))
+    if what < 0.5:
+        parameters.pop(place)
+    elif what < 0.58:
+        missing = [name for name in _NAMES if name not in {one.name for one in parameters}]
+        parameters.append(_parameter(chance, missing[0]))
+    elif what < 0.66:
+        parameters[place] = parameters[place]._replace(optional=not parameters[place].optional)
+    elif what < 0.75:
+        parameters[place] = parameters[place]._replace(kind=chance.choice(_PARAMETERS))
+    else:
+        parameters[place] = parameters[place]._replace(type=changed(parameters[place].type, chance))
+    return Signature(_ordered(parameters), signature.result)
+
+
+def _parameter(chance: Random, name: str) -> Parameter:
+    return Parameter(name, chance.choice(_PARAMETERS), chance.random() < 0.4, random_type(chance, 2))
+
+
+def _ordered(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
+    """Return parameters as Python takes them: by kind, one at most that collects others, defaults behind what has none."""
+    found: list[Parameter] = []
+    for one in parameters:
+        taken = one.kind.startswith("VAR_") and any(other.kind == one.kind for other in found)
+        found.append(one._replace(kind="KEYWORD_ONLY") if taken else one)
+    found.sort(key=lambda one: _PARAMETERS.index(one.kind))
+    for place, one in enumerate(found):
+        behind = any(other.optional for other in found[:place]) and one.kind.startswith("POSITIONAL")
+        found[place] = one._replace(optional=not one.kind.startswith("VAR_") and (one.optional or behind))
+    return tuple(found)
 
 
 def random_type(chance: Random, depth: int = 3) -> Spec:

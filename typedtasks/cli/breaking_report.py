@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from typedtasks.cli.pending import Pending, Reason, TaskPending
-from typedtasks.cli.showing import counted, shown_text, to_json
+from typedtasks.cli.showing import counted, to_json
+from typedtasks.errors import one_line
 from typedtasks.task import AnyTask
 from typedtasks_codegen.compatibility import Category, Change, Ignore, Order, Sifted
 
@@ -55,12 +56,12 @@ def print_text(tasks: Mapping[str, AnyTask], comparison: Comparison | None, pend
     """Print a report for people."""
     if comparison is not None:
         for line in _compared(comparison):
-            print(shown_text(line))
+            print(one_line(line))
     if pending is not None:
         if comparison is not None:
             print()
         for line in _looked_at(pending):
-            print(shown_text(line))
+            print(one_line(line))
 
 
 def print_json(tasks: Mapping[str, AnyTask], comparison: Comparison | None, pending: Pending | None) -> None:
@@ -80,18 +81,19 @@ def print_github(tasks: Mapping[str, AnyTask], comparison: Comparison | None, pe
         for change in comparison.sifted.changes:
             if change.rule.breaks:
                 level = "error" if change in decisive else "notice"
-                text = f"{change.task}: {_place(change)} {change.text} ({_breaks(change)}). {change.rule.reason} Instead: {change.rule.instead}"
+                found = f"{change.task}: {_place(change)} {change.text} ({_breaks(change)})."
+                text = f"{found} {change.rule.reason} Instead: {change.rule.instead}"
                 print(_command(level, change.rule.id, text, tasks.get(change.task)))
         for text in _about_ignores(comparison.sifted):
             print(_command("warning", "ignore", text))
         for line in _verdicts(comparison):
-            print(shown_text(line))
+            print(one_line(line))
     if pending is not None:
         for name, task in _failing(pending):
             for reason in task.reasons.values():
                 text = f"{name}: {_failures(task)}: {_reason(reason)}"
                 print(_command("error", "pending", text, tasks.get(name)))
-        print(shown_text(next(_looked_at(pending))))
+        print(one_line(next(_looked_at(pending))))
 
 
 def _compared(comparison: Comparison) -> Iterator[str]:

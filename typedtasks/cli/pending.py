@@ -12,11 +12,13 @@ from urllib.parse import unquote
 
 from typedtasks.broker import Broker
 from typedtasks.cli.loading import UsageError
-from typedtasks.cli.showing import counted, shown_text
+from typedtasks.cli.showing import counted
+from typedtasks.codecs import Undecodable
 from typedtasks.contract import Misfit
 from typedtasks.envelope import EnvelopeInvalid, EnvelopeReader
-from typedtasks.errors import DefinitionError
+from typedtasks.errors import DefinitionError, one_line
 from typedtasks.inventory import State, Stored
+from typedtasks.sealing import SEAL_ROOM
 
 __all__ = ["STATES", "Pending", "Reason", "TaskPending", "examine"]
 
@@ -78,12 +80,15 @@ class Pending:
         """How many would fail."""
         return sum(task.failing.total() for task in self.tasks.values())
 
-    def of(self, name: str) -> TaskPending:
-        """Return the counts of a task. What a queue holds may have any names: beyond a thousand they are counted together."""
-        known = self.tasks.get(name)
-        if known is not None:
-            return known
-        return self.tasks.setdefault(name if len(self.tasks) < _MOST_TASKS else "(further names)", TaskPending())
+    def add(self, stored: Stored, name: str, reasons: Sequence[str]) -> None:
+        """Count a task, with the reasons for which it would fail.
+
+        What a queue holds may have any names: beyond a thousand they are counted together.
+        """
+        self.states[stored.state] += 1
+        if name not in self.tasks and len(self.tasks) >= _MOST_TASKS:
+            name = "(further names)"
+        self.tasks.setdefault(name, TaskPending()).add(stored, reasons)
 
 
 async def examine(
@@ -105,21 +110,15 @@ async def examine(
         found.url = reader.url
         counts = [await reader.counts(queue) for queue in found.queues]
         total = sum(getattr(count, state) for count in counts for state in states)
-        said, seen = broker.clock.monotonic(), 0
+        said = broker.clock.monotonic()
         for queue in found.queues:
-            cursor, begun = "", False
-            while cursor or not begun:
-                page = await reader.backend.scan(queue, cursor)
-                cursor, begun = page.cursor, True
-                for stored in page.tasks:
-                    if stored.state in states:
-                        found.states[stored.state] += 1
-                        seen += 1
-                        name, reasons = check.reasons(stored)
-                        found.of(name).add(stored, reasons)
+            async for stored in reader.walk(queue):
+                if stored.state in states:
+                    found.add(stored, *check.reasons(stored))
                 if broker.clock.monotonic() - said >= _PAUSE:
                     said = broker.clock.monotonic()
-                    say(f"{seen:,} of about {total:,} tasks looked at; {counted(found.failing, 'payload')} would fail")
+                    seen, failing = found.states.total(), counted(found.failing, "payload")
+                    say(f"{seen:,} of about {total:,} tasks looked at; {failing} would fail")
     return found
 
 
@@ -128,31 +127,32 @@ class _Check:
 
     def __init__(self, broker: Broker) -> None:
         self._tasks = broker.tasks
-        self._reader = EnvelopeReader(broker.max_payload)
+        self._sealing = broker.sealing
+        self._reader = EnvelopeReader(broker.max_payload + SEAL_ROOM)
 
     def reasons(self, stored: Stored) -> tuple[str, list[str]]:
         """Return the task's name, and one line for each reason: where in the payload, and what is wrong there, without values."""
         try:
             header, payload = self._reader.read(stored.body)
         except EnvelopeInvalid as invalid:
-            return "(no envelope)", [f"its envelope cannot be read: {invalid}".replace("\n", " ")]
+            return "(no envelope)", [one_line(f"its envelope cannot be read: {invalid}")]
         name = header.task
         task = self._tasks.get(name)
         if task is None:
             return name, ["there is no task of this name: it would be parked, and become a dead letter after a day"]
         try:
-            task.boundary.decode_arguments(payload)
+            task.boundary.decode_arguments(self._sealing.open_call(payload, header.codecs, stored.id, name))
         except Misfit as misfit:
-            return name, list(dict.fromkeys(f"{_place(error['loc'])}: {shown_text(error['msg'])}" for error in misfit.errors))
-        except DefinitionError as error:
-            return name, [shown_text(str(error).partition("\n")[0])]
+            return name, list(dict.fromkeys(f"{_place(error['loc'])}: {one_line(error['msg'])}" for error in misfit.errors))
+        except (Undecodable, DefinitionError) as error:
+            return name, [one_line(str(error))]
         return name, []
 
 
 def _place(location: Sequence[int | str]) -> str:
     """Return where something is wrong, the same for every element of a list."""
-    parts = ["[]" if isinstance(part, int) else f".{shown_text(part, longest=_LONGEST_NAME)}" for part in location]
-    return "".join(parts).removeprefix(".") or "(the whole payload)"
+    parts = ["[]" if isinstance(part, int) else f".{part[:_LONGEST_NAME]}" for part in location]
+    return one_line("".join(parts).removeprefix(".")) or "(the whole payload)"
 
 
 def _check_exists(url: str) -> None:

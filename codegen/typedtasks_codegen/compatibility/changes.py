@@ -121,7 +121,8 @@ def _parameters(task: str, before: Data, after: Data, old: Data, new: Data) -> I
         if name in news:
             yield from _parameter(task, name, parameter, news[name], old, new)
         else:
-            yield _change("parameter-removed", task, name, f"is gone{_renamed(parameter, before, after)}")
+            kind = "optional" if _is_optional(parameter) else "required"
+            yield _change(f"parameter-removed-{kind}", task, name, f"is gone{_renamed(parameter, before, after)}")
     for name, parameter in news.items():
         if name not in olds:
             kind = "optional" if _is_optional(parameter) else "required"

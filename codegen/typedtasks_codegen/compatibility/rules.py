@@ -72,6 +72,8 @@ _WAITING: Final = Break(Category.WIRE_IN_FLIGHT)
 
 _NARROWED: Final = (_SOURCE, _OLD_CLIENTS, _WAITING)
 """Arguments: what callers send today, and what waits already, is refused by new workers."""
+_CHANGED: Final = (_SOURCE, _WIRE_ALWAYS, _WAITING)
+"""Neither version understands the other one."""
 _WIDENED: Final = (_OLD_WORKERS,)
 """Arguments: what new clients send is refused by old workers."""
 _RESULT_WIDENED: Final = (_SOURCE, _OLD_CLIENTS)
@@ -107,7 +109,7 @@ _ALL: Final = (
     Rule(
         "reserved-name-used",
         _IN,
-        (_OLD_CLIENTS, _WAITING),
+        (_WIRE_ALWAYS, _WAITING),
         "The name belonged to a task that is retired: its old messages and callers would reach the new one.",
         "Take another name.",
     ),
@@ -147,13 +149,26 @@ _ALL: Final = (
         "Nothing, if that is what you want.",
     ),
     Rule(
-        "parameter-removed",
+        "parameter-removed-required",
+        _IN,
+        _CHANGED,
+        "Messages that carry it are refused, because an unknown argument is never dropped in silence; old workers need it.",
+        "Give it a default first and ignore it; remove it when no client sends it.",
+    ),
+    Rule(
+        "parameter-removed-optional",
         _IN,
         _NARROWED,
         "Messages that carry it are refused: an unknown argument is never dropped in silence.",
-        "Keep it with a default and ignore it until no client sends it.",
+        "Keep it and ignore it until no client sends it.",
     ),
-    Rule("parameter-added-required", _IN, _NARROWED, "Messages without it are refused.", _OPTIONAL),
+    Rule(
+        "parameter-added-required",
+        _IN,
+        _CHANGED,
+        "Messages without it are refused; old workers refuse those that carry it.",
+        _OPTIONAL,
+    ),
     Rule("parameter-added-optional", _IN, _WIDENED, "Old workers refuse messages that carry it.", _WORKERS_FIRST),
     Rule("parameter-default-removed", _IN, _NARROWED, "Messages that leave it out are refused.", "Keep the default."),
     Rule("parameter-default-added", _IN, _WIDENED, "Old workers refuse messages that leave it out.", _WORKERS_FIRST),
@@ -183,7 +198,7 @@ _ALL: Final = (
     Rule(
         "argument-type-changed",
         _IN,
-        (_SOURCE, _WIRE_ALWAYS, _WAITING),
+        _CHANGED,
         "Neither version takes what the other sends.",
         "Take both for a while (`old | new`), or add a parameter with a default.",
     ),
@@ -254,7 +269,7 @@ _ALL: Final = (
     Rule(
         "result-type-changed",
         _OUT,
-        (_SOURCE, _WIRE_ALWAYS, _WAITING),
+        _CHANGED,
         "Neither version understands what the other returns.",
         _NEW_TASK,
     ),
@@ -335,7 +350,7 @@ _ALL: Final = (
     Rule(
         "result-not-comparable",
         _OUT,
-        (_SOURCE, _WIRE_ALWAYS, _WAITING),
+        _CHANGED,
         "It cannot be proved that clients understand all results.",
         "Make the change smaller, or ignore this rule where you know that they do.",
     ),
