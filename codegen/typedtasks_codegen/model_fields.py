@@ -124,8 +124,9 @@ def untravelled_of_model(cls: type[BaseModel]) -> list[str]:
         defined = next(owner for owner in cls.__mro__ if hook in owner.__dict__)
         if defined not in (BaseModel, RootModel):
             raise Inexpressible(f"it has a {hook} of its own, which a client cannot have")
-    of_fields = {**decorators.validators, **decorators.field_validators}
-    found = [f"validator {name} of {', '.join(sorted(validator.info.fields))}" for name, validator in of_fields.items()]
+    fields = {name: one.info.fields for name, one in decorators.validators.items()}
+    fields |= {name: one.info.fields for name, one in decorators.field_validators.items()}
+    found = [f"validator {name} of {', '.join(sorted(of))}" for name, of in fields.items()]
     found += [f"model validator {name}" for name in (*decorators.root_validators, *decorators.model_validators)]
     found += [f"computed field {name}" for name in decorators.computed_fields]
     if cls.__pydantic_custom_init__:

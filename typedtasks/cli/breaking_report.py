@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from typedtasks.cli.pending import Pending, Reason, TaskPending
+from typedtasks.cli.pending import STATES, Pending, Reason, TaskPending
 from typedtasks.cli.showing import counted, to_json
 from typedtasks.errors import one_line
+from typedtasks.inventory import State
 from typedtasks.task import AnyTask
 from typedtasks_codegen.compatibility import Category, Change, Ignore, Order, Sifted
 
@@ -167,7 +169,7 @@ def _failing(pending: Pending) -> Sequence[tuple[str, TaskPending]]:
 
 def _looked_at(pending: Pending) -> Iterator[str]:
     total = pending.states.total()
-    states = ", ".join(f"{number:,} {state}" for state, number in pending.states.items())
+    states = _states(pending.states)
     yield (
         f"{pending.url}: {total:,} {'task' if total == 1 else 'tasks'} looked at in {', '.join(pending.queues)}"
         f"{f' ({states})' if states else ''}; {pending.failing:,} would fail. Nothing was changed."
@@ -184,8 +186,11 @@ def _looked_at(pending: Pending) -> Iterator[str]:
 
 
 def _failures(task: TaskPending) -> str:
-    states = ", ".join(f"{number:,} {state}" for state, number in task.failing.items())
-    return f"{task.failing.total():,} of {task.looked_at:,} would fail ({states})"
+    return f"{task.failing.total():,} of {task.looked_at:,} would fail ({_states(task.failing)})"
+
+
+def _states(numbers: Counter[State]) -> str:
+    return ", ".join(f"{numbers[state]:,} {state}" for state in STATES if numbers[state])
 
 
 def _reason(reason: Reason) -> str:

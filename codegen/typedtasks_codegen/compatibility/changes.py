@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from typedtasks_codegen.compatibility.coverage import Coverage, Data, Gap, Kind, Role, refusing
 from typedtasks_codegen.compatibility.rules import RULES, Category, Order, Rule
@@ -246,8 +246,8 @@ def _option(value: Any, other: Any) -> str:
     """Return an option for people: of a retry policy what the other one has not."""
     if not isinstance(value, dict):
         return "none" if value is None else str(value)
-    known = other if isinstance(other, dict) else {}
-    return " ".join(f"{key}={one}" for key, one in value.items() if key not in known or known[key] != one)
+    known = cast("Data", other or {})
+    return " ".join(f"{key}={one}" for key, one in cast("Data", value).items() if key not in known or known[key] != one)
 
 
 def _words(kind: str) -> str:
