@@ -82,7 +82,7 @@ def test_each_change_is_said_with_what_it_breaks_why_and_what_to_do(change: Chan
     Instead: Mark it deprecated, wait until `typedtasks breaking --pending` finds none of it, then remove it and reserve its name.
 
 mail.send
-  argument-value-removed: kind new workers: "parcel" is not taken
+  argument-value-removed: kind: new workers: "parcel" is not taken
     breaks SOURCE, WIRE (workers first), WIRE_IN_FLIGHT · client to worker
     Clients send this member of an enum or Literal.
     Instead: Keep the value, and let the task handle it.
@@ -153,7 +153,7 @@ def test_github_gets_an_annotation_at_the_function_of_a_task(change: Change, cap
     removed, narrowed, *_ = capsys.readouterr().out.splitlines()
     assert removed.startswith("::error title=task-removed::mail.count: the task is gone (SOURCE, WIRE")
     assert narrowed.startswith(
-        '::error file=mailing.py,line=14,title=argument-value-removed::mail.send: kind new workers: "parcel" is not taken'
+        '::error file=mailing.py,line=14,title=argument-value-removed::mail.send: kind: new workers: "parcel" is not taken'
     )
     change(SEND.replace(") -> int", ", copies: int = 1) -> int") + COUNT)
     assert main([*AGAINST, "--format", "github"]) == 0

@@ -83,7 +83,7 @@ def print_github(tasks: Mapping[str, AnyTask], comparison: Comparison | None, pe
         for change in comparison.sifted.changes:
             if change.rule.breaks:
                 level = "error" if change in decisive else "notice"
-                found = f"{change.task}: {_place(change)} {change.text} ({_breaks(change)})."
+                found = f"{change.task}: {change} ({_breaks(change)})."
                 text = f"{found} {change.rule.reason} Instead: {change.rule.instead}"
                 print(_command(level, change.rule.id, text, tasks.get(change.task)))
         for text in _about_ignores(comparison.sifted):
@@ -109,7 +109,7 @@ def _compared(comparison: Comparison) -> Iterator[str]:
             yield from _change(change)
         yield ""
     for change, ignore in sifted.ignored:
-        yield f"Ignored until {ignore.until}: {change.rule.id}, {change.task} {_place(change)} {change.text}. ({ignore.reason})"
+        yield f"Ignored until {ignore.until}: {change.rule.id}, {change.task} {change}. ({ignore.reason})"
     yield from _about_ignores(sifted)
     if sifted.ignored or sifted.expired or sifted.idle:
         yield ""
@@ -117,17 +117,13 @@ def _compared(comparison: Comparison) -> Iterator[str]:
 
 
 def _change(change: Change) -> Iterator[str]:
-    yield f"  {change.rule.id}: {_place(change)} {change.text}"
+    yield f"  {change.rule.id}: {change}"
     if change.rule.breaks:
         yield f"    breaks {_breaks(change)} · {change.rule.direction.value}"
         yield f"    {change.rule.reason}"
         yield f"    Instead: {change.rule.instead}"
     else:
         yield f"    breaks nothing. {change.rule.reason}"
-
-
-def _place(change: Change) -> str:
-    return change.path or "the task"
 
 
 def _breaks(change: Change) -> str:

@@ -39,6 +39,7 @@ _READERS: Final[Mapping[Role, tuple[str, str]]] = {
     Role.ARGUMENT: ("new workers", "old workers"),
     Role.RESULT: ("old clients", "new clients"),
 }
+_MET: Final = tuple(f"{reader}: " for readers in _READERS.values() for reader in readers)
 _IN_CODE: Final[Mapping[tuple[Role, Kind], tuple[str, str]]] = {
     (Role.ARGUMENT, Kind.FIELD_UNKNOWN): ("argument-field-ignored", ""),
     (Role.RESULT, Kind.FIELD_GONE): ("result-field-unread", "result-field-new"),
@@ -56,6 +57,11 @@ class Change:
     task: str
     path: str
     text: str
+
+    def __str__(self) -> str:
+        """Return the place and what has changed there, as a sentence without its full stop."""
+        met = self.text.startswith(_MET)
+        return f"{self.path or 'the task'}{':' if met else ''} {self.text}"
 
     def breaks_in(self, order: Order) -> tuple[Category, ...]:
         """Return what it breaks when that is deployed first."""
