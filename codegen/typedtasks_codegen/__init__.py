@@ -7,19 +7,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from typedtasks_codegen.asyncapi import asyncapi_document
     from typedtasks_codegen.contract import Contract
+    from typedtasks_codegen.distribution import distribution_files, distribution_name
     from typedtasks_codegen.folder import difference, write_folder
     from typedtasks_codegen.package import package_files
     from typedtasks_codegen.reading import read_contract
     from typedtasks_codegen.refusal import GenerationError
     from typedtasks_codegen.wire_schemas import json_schemas
 
-__all__ = ["Contract", "GenerationError", "difference", "json_schemas", "package_files", "read_contract", "write_folder"]
+__all__ = [
+    "Contract",
+    "GenerationError",
+    "asyncapi_document",
+    "difference",
+    "distribution_files",
+    "distribution_name",
+    "json_schemas",
+    "package_files",
+    "read_contract",
+    "write_folder",
+]
 
 _MODULES: Final = {
     "Contract": "contract",
     "GenerationError": "refusal",
+    "asyncapi_document": "asyncapi",
     "difference": "folder",
+    "distribution_files": "distribution",
+    "distribution_name": "distribution",
     "json_schemas": "wire_schemas",
     "package_files": "package",
     "read_contract": "reading",

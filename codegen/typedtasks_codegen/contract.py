@@ -213,6 +213,10 @@ class Contract:
         written: dict[str, JsonValue] = {"format": FORMAT, "tasks": tasks, "types": types}
         return {**written, "reserved": list(self.reserved)} if self.reserved else written
 
+    def version(self) -> str:
+        """Return what tells documents that are made of this contract from those of others."""
+        return hashlib.sha256(self.text().encode()).hexdigest()[:12]
+
     def text(self) -> str:
         """Return `contract.json`: the same bytes for the same tasks, on every machine and in every process."""
         return json.dumps(self.as_json(), indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"

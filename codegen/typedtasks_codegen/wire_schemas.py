@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from enum import Enum, Flag, FlagBoundary
 from typing import Any, Final, cast
 
@@ -12,12 +13,13 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaV
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import override
 
-from typedtasks import Broker, DefinitionError
+from typedtasks import Broker, DefinitionError, TaskError
+from typedtasks.errors import fields_model
 from typedtasks.task import AnyTask
 from typedtasks_codegen.definitions import flag_boundary
 from typedtasks_codegen.refusal import GenerationError
 
-__all__ = ["json_schemas"]
+__all__ = ["failure_schemas", "json_schemas"]
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -25,6 +27,14 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 def json_schemas(broker: Broker) -> dict[str, dict[str, JsonValue]]:
     """Return the schemas of each task under `arguments` and `result`, the tasks sorted by name. Raises `GenerationError`."""
     return {name: _of_task(task) for name, task in sorted(broker.tasks.items())}
+
+
+def failure_schemas(task: str, raises: Sequence[type[TaskError]]) -> dict[str, JsonValue]:
+    """Return the schemas of the fields of a task's declared failures by their names. Raises `GenerationError`."""
+    return {
+        failure.__name__: _schema(task, failure.__name__, fields_model(failure).__pydantic_core_schema__, "serialization")
+        for failure in raises
+    }
 
 
 def _of_task(task: AnyTask) -> dict[str, JsonValue]:

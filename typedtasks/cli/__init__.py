@@ -86,11 +86,17 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="DIR", help="the folder that the package is put into")
     parser.add_argument("--package", required=True, metavar="NAME", help="the name of the package, for example github_tasks")
     parser.add_argument("--check", action="store_true", help="write nothing; print what would change, and exit 1 if anything would")
+    parser.add_argument(
+        "--distribution",
+        metavar="VERSION",
+        help="put a project of this version around the package, so that it can be built, published and installed",
+    )
     parser.set_defaults(command=_generate)
 
 
 def _add_schema(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", help=TARGET)
+    parser.add_argument("--asyncapi", action="store_true", help="print an AsyncAPI 3.0 document of queues, messages and replies")
     parser.set_defaults(command=_schema)
 
 
@@ -119,13 +125,13 @@ def _worker(options: argparse.Namespace) -> int:
 def _generate(options: argparse.Namespace) -> int:
     from typedtasks.cli.generate import generate
 
-    return generate(options.target, options.out, options.package, check=options.check)
+    return generate(options.target, options.out, options.package, check=options.check, distribution=options.distribution)
 
 
 def _schema(options: argparse.Namespace) -> int:
     from typedtasks.cli.generate import show_schemas
 
-    return show_schemas(options.target)
+    return show_schemas(options.target, asyncapi=options.asyncapi)
 
 
 def _redis_acl(options: argparse.Namespace) -> int:

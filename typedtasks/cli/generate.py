@@ -9,23 +9,36 @@ from pathlib import Path
 from typedtasks.cli.loading import UsageError, load_broker
 
 try:
-    from typedtasks_codegen import GenerationError, difference, json_schemas, package_files, write_folder
+    from typedtasks_codegen import (
+        GenerationError,
+        asyncapi_document,
+        difference,
+        distribution_files,
+        distribution_name,
+        json_schemas,
+        package_files,
+        write_folder,
+    )
 except ModuleNotFoundError as error:
-    if error.name not in ("jinja2", "ruff"):
+    if error.name not in ("jinja2", "packaging", "ruff"):
         raise
     raise UsageError('This needs what the extra "codegen" installs: pip install "typedtasks[codegen]".') from None
 
 __all__ = ["generate", "show_schemas"]
 
 
-def generate(target: str, out: str, package: str, *, check: bool) -> int:
+def generate(target: str, out: str, package: str, *, check: bool, distribution: str | None) -> int:
     """Write the client package of a broker's tasks, or with `check` print how it differs from what is there.
 
-    Returns 1 when it differs. Raises `UsageError` for what cannot be generated; then nothing was written.
+    `distribution` is the version of a project that is put around the package, in a folder of its own. Returns 1 when it differs.
+    Raises `UsageError` for what cannot be generated; then nothing was written.
     """
     folder = Path(out, package)
     try:
         files = package_files(load_broker(target), target, package)
+        if distribution is not None:
+            folder = Path(out, distribution_name(package))
+            files = distribution_files(files, target, package, distribution)
         if not check:
             changed = write_folder(folder, files)
             print(f"{folder}: {len(files)} files{'' if changed else ', all of them as they were'}.")
@@ -39,10 +52,12 @@ def generate(target: str, out: str, package: str, *, check: bool) -> int:
     return 1 if found else 0
 
 
-def show_schemas(target: str) -> int:
-    """Print the JSON Schemas of every task's arguments and result."""
+def show_schemas(target: str, *, asyncapi: bool) -> int:
+    """Print the JSON Schemas of every task's arguments and result, or with `asyncapi` an AsyncAPI document."""
     try:
-        print(json.dumps(json_schemas(load_broker(target)), indent=2, ensure_ascii=False))
+        broker = load_broker(target)
+        shown = asyncapi_document(broker, target) if asyncapi else json_schemas(broker)
+        print(json.dumps(shown, indent=2, ensure_ascii=False))
     except GenerationError as error:
         raise UsageError(str(error)) from None
     return 0
