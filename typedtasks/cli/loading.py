@@ -6,7 +6,7 @@ import importlib
 import sys
 import traceback
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 
 from typedtasks.broker import Broker
 from typedtasks.errors import TypedTasksError
@@ -53,18 +53,25 @@ def _imported(target: str, module_name: str, here: str) -> ModuleType:
             raise UsageError(
                 f"There is no module {error.name!r} (looked for {target!r} in {here} and the installed packages).{hint}"
             ) from None
-        trace = "".join(traceback.format_exception(type(error), error, _frames_of_the_module(error))).rstrip()
-        raise UsageError(f"The module {module_name!r} cannot be imported: {type(error).__name__}: {error}\n{trace}") from None
+        raise UsageError(
+            f"The module {module_name!r} cannot be imported: {_said(error)}{_place(error)} "
+            f'All of the traceback: python -c "import {module_name}".'
+        ) from None
 
 
-def _frames_of_the_module(error: Exception) -> TracebackType | None:
-    """Return the traceback without what this program and the import system did."""
-    frames = error.__traceback__
-    while frames is not None and (
-        frames.tb_frame.f_code.co_filename == __file__ or "importlib" in frames.tb_frame.f_code.co_filename
-    ):
-        frames = frames.tb_next
-    return frames
+def _said(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text.removesuffix('.')}" if text else type(error).__name__
+
+
+def _place(error: Exception) -> str:
+    """Return where it went wrong: the last line that is the user's, as far as one is."""
+    if isinstance(error, SyntaxError):
+        return "."  # it says its place itself
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [frame for frame in frames if Path.cwd() in Path(frame.filename).parents and "site-packages" not in frame.filename]
+    place = (places or frames)[-1]
+    return f" ({place.filename}:{place.lineno})."
 
 
 def _brokers_in(module: object) -> str:
