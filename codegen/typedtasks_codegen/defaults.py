@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import builtins
 import collections
+import functools
 import inspect
 import json
 import types
 import uuid
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Final, NewType, TypeVar, cast
+from typing import Final, NewType, TypeVar, cast, get_args
 
 from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
@@ -43,13 +44,29 @@ _PURE: Final = frozenset(
 def read_default(value: object, annotation: object, id_of: IdOf) -> Default:
     """Return a default value as data. Raises `Inexpressible` where it does not fit its type or cannot be written."""
     data = value_of(encode(value, id_of))
+    if value is None and type(None) in get_args(annotation):
+        return data, data
     try:
-        wire = Codec(annotation).encode(value)
+        wire = _codec(annotation).encode(value)
     except Misfit as misfit:
         raise Inexpressible(f"its default {value!r:.80} does not fit its type: {' '.join(str(misfit).split())}") from None
     except (PydanticUserError, TypeError, NameError):
         return data, data  # a type parameter: what stands for it is not known here
     return data, value_of(json.loads(wire, parse_constant=str))
+
+
+def _codec(annotation: object) -> Codec:
+    """Return the codec of a type: many fields share one of a few."""
+    try:
+        hash(annotation)
+    except TypeError:
+        return Codec(annotation)
+    return _shared_codec(annotation)
+
+
+@functools.lru_cache
+def _shared_codec(annotation: object) -> Codec:
+    return Codec(annotation)
 
 
 def read_factory(factory: object, annotation: object, id_of: IdOf) -> Default:
