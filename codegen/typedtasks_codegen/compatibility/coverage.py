@@ -40,6 +40,7 @@ _UNSHOWN: Final = _WITHOUT_EFFECT | {_TWICE, _CODE, _CONFIG}
 
 Extras: TypeAlias = tuple[frozenset[str], frozenset[str]]
 """What the target and the source may do with unknown fields where a type does not say: what stands around it decides."""
+_Pair: TypeAlias = tuple[str, str, Extras]
 _FORBIDDEN: Final[Extras] = (frozenset({"forbid"}), frozenset({"forbid"}))
 
 
@@ -82,7 +83,9 @@ class Coverage:
         self._target: Data = target["types"]
         self._source: Data = source["types"]
         self._role = role
-        self._assumed: set[tuple[str, str, Extras]] = set()
+        self._assumed: set[_Pair] = set()
+        self._failed: set[_Pair] = set()
+        """Pairs of members of unions of which one does not take the other, whatever is assumed."""
 
     def gaps(self, target: object, source: object, path: str) -> list[Gap]:
         """Return what of the source the target does not take, each with its place; nothing where it takes all."""
@@ -114,12 +117,7 @@ class Coverage:
         if _is_union(target):
             yield from self._union(target, source, path, inherited)
         elif _is_union(inner := _split(self._opened(source, self._source))[0]):
-            for member in _members(inner):
-                found = list(self._form(target, member, path, inherited))
-                if any(gap.on_wire for gap in found):
-                    yield Gap(Kind.UNION, path, f"{_shown(member)} is not taken{_because(found, path)}")
-                else:
-                    yield from found
+            yield from self._union({"union": [target]}, source, path, inherited)
         else:
             yield from self._single(target, inner, path, inherited)
 
@@ -242,20 +240,49 @@ class Coverage:
 
     def _union(self, target: object, source: object, path: str, inherited: Extras) -> Iterator[Gap]:
         inner, constraints = _split(self._opened(source, self._source))
-        for member in _members(inner) if _is_union(inner) else [_constrained(inner, constraints)]:
-            found: list[Gap] = []
+        for member in _one_by_one(inner) if _is_union(inner) else [_constrained(inner, constraints)]:
             for candidate in _members(target):
-                # Each attempt assumes for itself: what one member does not take says nothing about the others.
-                attempt = Coverage({"types": self._target}, {"types": self._source}, self._role)
-                attempt._assumed = set(self._assumed)
-                found = list(attempt._form(candidate, member, path, inherited))
-                if not any(gap.on_wire for gap in found):
+                found = self._taken(candidate, member, path, inherited)
+                if found is not None:
                     yield from found
                     break
             else:
-                yield Gap(
-                    Kind.UNION, path, f"{_shown(member)} is not taken{_because(found, path) if len(_members(target)) == 1 else ''}"
-                )
+                yield from self._not_taken(_members(target), member, path, inherited)
+
+    def _taken(self, target: object, source: object, path: str, inherited: Extras) -> list[Gap] | None:
+        """Return what code alone notices where one member of a union takes another; None where it does not.
+
+        What is found is kept: what holds, holds wherever the same is assumed, and what fails although all that is assumed
+        would hold fails everywhere.
+        """
+        pair = (_key(target), _key(source), inherited)
+        if pair in self._failed:
+            return None
+        attempt = self._attempt()
+        found: list[Gap] = []
+        for gap in attempt._form(target, source, path, inherited):
+            if gap.on_wire:
+                self._failed.add(pair)
+                return None
+            found.append(gap)
+        self._assumed |= attempt._assumed
+        return found
+
+    def _attempt(self) -> Coverage:
+        """Return what compares a member of a union: it assumes for itself, as what it does not take says nothing of the others."""
+        attempt = Coverage({"types": self._target}, {"types": self._source}, self._role)
+        attempt._assumed, attempt._failed = set(self._assumed), self._failed
+        return attempt
+
+    def _not_taken(self, targets: Sequence[object], member: object, path: str, inherited: Extras) -> Iterator[Gap]:
+        """Say why a member of a union is not taken: by the one type that is meant for it, if there is one."""
+        sort = _sort(self._opened(member, self._source))
+        alike = [one for one in targets if _sort(self._opened(one, self._target)) == sort]
+        if len(alike) == 1:
+            yield from self._attempt()._form(alike[0], member, path, inherited)
+        else:
+            because = _because(self._attempt()._form(targets[0], member, path, inherited), path) if len(targets) == 1 else ""
+            yield Gap(Kind.UNION, path, f"{_shown(member)} is not taken{because}")
 
     def _named(self, target: object, source: object, path: str) -> Iterator[Gap]:
         """Notice where code knows a type by another name."""
@@ -326,6 +353,8 @@ def refusing(definition: Data) -> list[str]:
 
 def _atoms(target: object, source: object, path: str) -> Iterator[Gap]:
     if (target, source) == ("float", "int"):
+        return
+    if source == "None" and _is_data(target) and None in target.get("literal", ()):
         return
     if isinstance(target, str) and _is_data(source) and "literal" in source:
         values = source["literal"]
@@ -435,6 +464,23 @@ def _members(form: object) -> Sequence[object]:
     return cast("Sequence[object]", cast("Data", form)["union"])
 
 
+def _one_by_one(union: object) -> Iterator[object]:
+    """Yield the members of a union, each value of its literals for itself."""
+    for member in _members(union):
+        if _is_data(member) and "literal" in member:
+            yield from ("None" if value is None else {"literal": [value]} for value in member["literal"])
+        else:
+            yield member
+
+
+def _sort(form: object) -> str | None:
+    """Return what two types share that are meant for the same values."""
+    inner = _split(form)[0]
+    if not _is_data(inner):
+        return str(inner)
+    return "literal" if "literal" in inner else cast("str | None", inner.get("generic", _name(inner)))
+
+
 def _name(form: object) -> str | None:
     inner = _split(form)[0]
     if _is_data(inner) and "ref" in inner:
@@ -516,6 +562,6 @@ def _shown(form: object) -> str:
     return f"{text}({marks})" if marks else text
 
 
-def _because(gaps: Sequence[Gap], path: str) -> str:
+def _because(gaps: Iterator[Gap], path: str) -> str:
     found = next((gap for gap in gaps if gap.on_wire and gap.path != path), None)
     return "" if found is None else f" ({found.path}: {found.text})"
