@@ -12,7 +12,6 @@ from urllib.parse import unquote
 
 from typedtasks.broker import Broker
 from typedtasks.cli.loading import UsageError
-from typedtasks.cli.showing import counted
 from typedtasks.codecs import Undecodable
 from typedtasks.contract import Misfit
 from typedtasks.envelope import EnvelopeInvalid, EnvelopeReader
@@ -117,8 +116,8 @@ async def examine(
                     found.add(stored, *check.reasons(stored))
                 if broker.clock.monotonic() - said >= _PAUSE:
                     said = broker.clock.monotonic()
-                    seen, failing = found.states.total(), counted(found.failing, "payload")
-                    say(f"{seen:,} of about {total:,} tasks looked at; {failing} would fail")
+                    seen, failing = found.states.total(), found.failing
+                    say(f"{seen:,} of about {total:,} tasks looked at; {failing:,} would fail")
     return found
 
 
