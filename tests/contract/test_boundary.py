@@ -332,6 +332,15 @@ def test_a_wrong_return_type_does_not_pass() -> None:
         boundary.decode_result(b'"abc"')
 
 
+def test_a_dictionary_beside_a_set_is_written_with_its_values() -> None:
+    """And not as the set of its keys, which would fit just as well where it is read."""
+    boundary = echo(set[int] | dict[int, str])
+    assert boundary.encode_result({1: "a"}) == b'{"1":"a"}'
+    assert boundary.encode_result({2, 1}) == b"[1,2]"
+    frozen = echo(dict[str, frozenset[str] | dict[str, int]])
+    assert frozen.encode_result({"a": {"x": 1}, "b": frozenset("yx")}) == b'{"a":{"x":1},"b":["x","y"]}'
+
+
 def test_sets_have_the_same_bytes_in_every_process() -> None:
     """Whatever PYTHONHASHSEED says."""
     code = (

@@ -12,7 +12,15 @@ from typing import Any, Final, TypeAlias, cast
 
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, TypeAdapter
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreConfig, CoreSchema, PydanticCustomError, SchemaSerializer, SchemaValidator, from_json
+from pydantic_core import (
+    CoreConfig,
+    CoreSchema,
+    PydanticCustomError,
+    PydanticSerializationUnexpectedValue,
+    SchemaSerializer,
+    SchemaValidator,
+    from_json,
+)
 
 __all__ = ["CONFIG", "Node", "Schemas", "children"]
 
@@ -242,6 +250,9 @@ def _fields_of(cls: type) -> set[str]:
 
 def _in_order(value: Iterable[object]) -> list[object]:
     """Return a set's members in an order that does not depend on the process."""
+    if not isinstance(value, set | frozenset):
+        # Without this a union would write a dictionary as the set of its keys.
+        raise PydanticSerializationUnexpectedValue
     members = list(value)
     try:
         return sorted(members)  # type: ignore[type-var]  # members without an order raise TypeError
