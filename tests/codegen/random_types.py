@@ -10,7 +10,7 @@ from enum import Enum
 from random import Random
 from typing import Annotated, Any, Final, Literal, NamedTuple, NotRequired, Optional, TypeAlias, Union, cast
 
-from pydantic import Field, JsonValue, create_model
+from pydantic import Field, JsonValue, RootModel, create_model
 from typing_extensions import TypedDict
 
 __all__ = [
@@ -124,6 +124,11 @@ def random_type(chance: Random, depth: int = 3) -> Spec:
         lambda: ("union", tuple(dict.fromkeys(inner() for _ in range(chance.randint(2, 3))))),
         lambda: _record(chance, depth),
         lambda: _record(chance, depth),
+        lambda: ("set", ("int", None, 20)),
+        lambda: ("root", inner()),
+        lambda: ("named-tuple", tuple(inner() for _ in range(chance.randint(1, 3)))),
+        lambda: ("tagged", tuple((word, inner()) for word in chance.sample(_WORDS, chance.randint(2, 3)))),
+        lambda: ("tree", inner()),
     ]
     return chance.choice([*leaves, *nodes, *nodes])()
 
@@ -155,11 +160,15 @@ def changed(spec: Spec, chance: Random) -> Spec:
         else:
             values += [word for word in _WORDS if word not in values][:1]
         return (kind, tuple(values))
-    if kind in ("list", "many"):
-        return (kind, changed(spec[1], chance), *spec[2:])
+    if kind == "root" and chance.random() < 0.3:
+        return cast("Spec", spec[1])
+    if kind in ("list", "many", "set", "root", "tree"):
+        return (kind, changed(spec[1], chance) if kind != "set" else ("int", None, chance.choice((None, 7, 20))), *spec[2:])
     if kind == "dict":
         return (kind, spec[1], changed(spec[2], chance))
-    if kind in ("tuple", "union"):
+    if kind == "tagged":
+        return (kind, _changed_tags(spec[1], chance))
+    if kind in ("tuple", "union", "named-tuple"):
         return (kind, _changed_members(kind, spec[1], chance))
     if kind == "record":
         return _changed_record(spec, chance)
@@ -175,6 +184,17 @@ def _changed_members(kind: str, members: tuple[Spec, ...], chance: Random) -> tu
         return tuple(dict.fromkeys((*members, random_type(chance, 1)))) if kind == "union" else (*members, random_type(chance, 1))
     shuffled = (*members[:place], changed(members[place], chance), *members[place + 1 :])
     return tuple(dict.fromkeys(shuffled)) if kind == "union" and len(set(shuffled)) > 1 else shuffled
+
+
+def _changed_tags(members: tuple[tuple[str, Spec], ...], chance: Random) -> tuple[tuple[str, Spec], ...]:
+    missing = [word for word in _WORDS if word not in dict(members)]
+    what = chance.random()
+    if what < 0.3 and len(members) > 2:
+        return members[1:]
+    if what < 0.6:
+        return (*members, (missing[0], random_type(chance, 1)))
+    (word, inner), *others = members
+    return ((word, changed(inner, chance)), *others)
 
 
 def _changed_record(spec: Spec, chance: Random) -> Spec:
@@ -223,7 +243,30 @@ def python_type(spec: Spec) -> Any:
         return tuple[python_type(spec[1]), ...]  # type: ignore[misc]  # made at run time
     if kind == "union":
         return Union[tuple(python_type(one) for one in spec[1])]  # noqa: UP007 - of types that are made at run time
-    return _class(spec)
+    if kind == "set":
+        return set[python_type(spec[1])]  # type: ignore[misc]  # made at run time
+    return _class(spec) if kind == "record" else _named(spec)
+
+
+def _named(spec: Spec) -> Any:
+    """Return a type that is a class, but for those with fields of many kinds."""
+    kind, inner = spec
+    name, model = _name("Kind"), cast("Any", create_model)  # Any: of fields that are made at run time
+    if kind == "root":
+        return type(name, (cast("Any", RootModel)[python_type(inner)],), {"__module__": __name__})
+    if kind == "named-tuple":
+        made = cast("Any", NamedTuple)(name, [(letter, python_type(one)) for letter, one in zip("pqrs", inner, strict=False)])
+        made.__module__ = __name__
+        return made
+    if kind == "tagged":
+        members = [
+            model(_name("Tagged"), __module__=__name__, kind=(Literal[word], ...), value=(python_type(one), ...))
+            for word, one in inner
+        ]
+        return Annotated[Union[tuple(members)], Field(discriminator="kind")]  # noqa: UP007 - as above
+    tree = model(name, __module__=__name__, value=(python_type(inner), ...), next=(Optional[name], None))  # noqa: UP045 - as above
+    tree.model_rebuild(_types_namespace={name: tree})
+    return tree
 
 
 def _class(spec: Spec) -> Any:
@@ -274,7 +317,26 @@ def sample(spec: Spec, chance: Random) -> JsonValue:
         return [sample(one, chance) for one in spec[1]]
     if kind == "union":
         return sample(chance.choice(spec[1]), chance)
-    return _sample_record(spec, chance)
+    return _sample_record(spec, chance) if kind == "record" else _sample_named(spec, chance)
+
+
+def _sample_named(spec: Spec, chance: Random) -> JsonValue:
+    kind, inner = spec
+    if kind == "set":
+        return [*{cast("int", sample(inner, chance)) for _ in range(3)}]
+    if kind == "root":
+        return sample(inner, chance)
+    if kind == "named-tuple":
+        return [sample(one, chance) for one in inner]
+    if kind == "tagged":
+        word, one = chance.choice(inner)
+        return {"kind": word, "value": sample(one, chance)}
+    following = sample(spec, chance) if chance.random() < 0.4 else None
+    return (
+        {"value": sample(inner, chance), "next": following}
+        if following or chance.random() < 0.5
+        else {"value": sample(inner, chance)}
+    )
 
 
 def _sample_record(spec: Spec, chance: Random) -> JsonValue:

@@ -252,8 +252,8 @@ def _in_order(value: Iterable[object]) -> list[object]:
     """Return a set's members in an order that does not depend on the process."""
     if not isinstance(value, set | frozenset):
         # Without this a union would write a dictionary as the set of its keys.
-        raise PydanticSerializationUnexpectedValue
-    members = list(value)
+        raise PydanticSerializationUnexpectedValue("a set is expected")
+    members = cast("list[object]", list(value))
     try:
         return sorted(members)  # type: ignore[type-var]  # members without an order raise TypeError
     except TypeError:
