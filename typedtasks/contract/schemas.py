@@ -253,7 +253,7 @@ def _in_order(value: Iterable[object]) -> list[object]:
     if not isinstance(value, set | frozenset):
         # Without this a union would write a dictionary as the set of its keys.
         raise PydanticSerializationUnexpectedValue("a set is expected")
-    members = cast("list[object]", list(value))
+    members: list[object] = list(value)
     try:
         return sorted(members)  # type: ignore[type-var]  # members without an order raise TypeError
     except TypeError:
