@@ -1,12 +1,14 @@
 """Running mypy with the plugin over a folder, and what a folder expects.
 
 `# E: code code` at the end of a line of the corpus, and `# error: code` in docs/mypy-plugin.md, name the codes of the errors there.
+In `drift.py` they have the rules behind them that a task breaks.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,20 +18,22 @@ from typing import TypeAlias
 from tests.pages import BLOCK
 from tests.processes import ROOT
 from tests.typing.staging import CORPUS
+from typedtasks_codegen import read_contract
 
-__all__ = ["CODES", "EXAMPLES", "Errors", "configure", "expected", "mypy", "stage_corpus"]
+__all__ = ["CODES", "EXAMPLES", "Errors", "configure", "expected", "mypy", "stage_corpus", "write_contract"]
 
 Errors: TypeAlias = Mapping[tuple[str, int], Sequence[str]]
 """The codes of errors, by file and line."""
 
 _PAGE = ROOT / "docs" / "mypy-plugin.md"
 _SECTION = re.compile(r"^### (typedtasks-\w+)\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
+_RULE = re.compile(r"\(([a-z-]+)\)(?:;|$)")
 _MARK = re.compile(r"# (?:E|error): (.*)$")
 
 
 def _examples() -> Iterator[tuple[str, str, str]]:
     for code, section in _SECTION.findall(_PAGE.read_text()):
-        wrong, right = (text for _, text in BLOCK.findall(section))
+        wrong, right = (text for language, text in BLOCK.findall(section) if language == "python")
         yield code, wrong, right
 
 
@@ -46,15 +50,30 @@ def stage_corpus(folder: Path) -> None:
         name = code.replace("-", "_")
         (folder / f"{name}_wrong.py").write_text(wrong)
         (folder / f"{name}_right.py").write_text(right)
+    write_contract(folder)
     page = _PAGE.read_text()
     (folder / "page_hidden.py").write_text(next(text for _, text in BLOCK.findall(page) if "class Db" in text))
 
 
-def configure(folder: Path, *, plugins: str = "typedtasks.mypy_plugin", more: str = "") -> None:
+def write_contract(folder: Path) -> None:
+    """Write the contract of `drift_before.py`, and of the task that the page has an example of, before it was changed."""
+    before = runpy.run_path(str(CORPUS / "plugin" / "drift_before.py"), run_name="drift_before")
+    broker = before["broker"]
+
+    @broker.task(name="users.find")
+    async def find(login: str) -> int:
+        raise NotImplementedError
+
+    find.function.__module__ = "drift_before"
+    (folder / "contract.json").write_text(read_contract(broker).text())
+
+
+def configure(folder: Path, *, plugins: str = "typedtasks.mypy_plugin", contract: str = "") -> None:
     """Write a configuration of mypy with every code switched on."""
     (folder / "mypy.ini").write_text(
         f"[mypy]\nplugins = {plugins}\nstrict = true\n"
-        f"[typedtasks-mypy]\ntypedtasks_enable = typedtasks-any, typedtasks-raises\n{more}\n"
+        f"[typedtasks-mypy]\ntypedtasks_enable = typedtasks-any, typedtasks-raises\n"
+        f"{f'typedtasks_contract = {contract}' if contract else ''}\n"
     )
 
 
@@ -77,5 +96,7 @@ def mypy(folder: Path, *options: str) -> Errors:
     found: dict[tuple[str, int], list[str]] = {}
     for report in (json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")):
         if report["severity"] == "error":
-            found.setdefault((report["file"], report["line"]), []).append(report["code"])
+            rules = sorted(set(_RULE.findall(report["message"]))) if report["file"] == "drift.py" else []
+            code = f"{report['code']}:{'+'.join(rules)}" if rules else report["code"]
+            found.setdefault((report["file"], report["line"]), []).append(code)
     return {place: sorted(codes) for place, codes in found.items()}

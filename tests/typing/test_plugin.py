@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import runpy
 import subprocess
 import sys
@@ -10,9 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from examples.github_users.tasks import broker as github
+from tests.codegen.every_type import broker as every_type
+from tests.codegen.odd_shapes import broker as odd_shapes
+from tests.codegen.service import broker as service
+from tests.processes import ROOT
 from tests.typing.plugin import CODES, EXAMPLES, configure, expected, mypy, stage_corpus
 from typedtasks import DefinitionError
 from typedtasks.mypy_plugin.codes import ALL
+from typedtasks_codegen import read_contract
 
 _AT_DEFINITION = ("portable", "method", "overload", "awaitable", "name", "duration")
 """The codes whose example is refused by the library, too, when the module is imported."""
@@ -51,8 +59,42 @@ from tasks import pay
 async def main(order: Order) -> None:
     await pay.enqueue(order)
 """
+CONTRACT = json.dumps(
+    {
+        "format": 1,
+        "tasks": {
+            "tasks.pay": {
+                **dict.fromkeys(("doc", "hash"), ""),
+                "max_payload": 1,
+                "max_result": 1,
+                "priority": "normal",
+                "queue": "default",
+                "retry": None,
+                "result_ttl_ms": 1,
+                "timeout": None,
+                "soft_timeout": None,
+                "raises": [],
+                "result": "None",
+                "parameters": [{"kind": "positional_or_keyword", "name": "order", "type": {"ref": "orders.Order"}}],
+            }
+        },
+        "types": {
+            "orders.Order": {
+                "kind": "dataclass",
+                "name": "Order",
+                "fields": [{"name": "lines", "required": True, "type": {"generic": "list", "arguments": [{"ref": "models.Line"}]}}],
+            },
+            "models.Line": {
+                "kind": "dataclass",
+                "name": "Line",
+                "fields": [{"name": "price", "required": True, "type": "int"}],
+            },
+        },
+    }
+)
 CALL_ERROR = {("caller.py", 5): ["call-arg"]}
 TASK_ERROR = {("tasks.py", 6): ["typedtasks-portable"]}
+DRIFT = {("tasks.py", 6): ["typedtasks-contract"]}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +102,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The corpus, and every example of the page."""
     folder = tmp_path_factory.mktemp("plugin")
     stage_corpus(folder)
-    configure(folder)
+    configure(folder, contract="contract.json")
     return folder
 
 
@@ -83,13 +125,13 @@ def test_each_code_is_reported_once_at_its_line_and_its_fix_is_clean_with_a_cold
 
 def test_the_other_parser_and_the_plugin_of_pydantic_change_nothing(folder: Path) -> None:
     """They run together, in this order and in the other one."""
-    configure(folder, plugins="pydantic.mypy, typedtasks.mypy_plugin")
+    configure(folder, plugins="pydantic.mypy, typedtasks.mypy_plugin", contract="contract.json")
     assert mypy(folder, "--no-native-parser") == expected(folder)
 
 
 def test_parallel_workers_change_nothing(folder: Path) -> None:
     """Cold, and warm."""
-    configure(folder, plugins="typedtasks.mypy_plugin, pydantic.mypy")
+    configure(folder, plugins="typedtasks.mypy_plugin, pydantic.mypy", contract="contract.json")
     assert mypy(folder, "--num-workers", "2") == expected(folder)
     assert mypy(folder, "--num-workers", "2") == expected(folder)
 
@@ -128,6 +170,55 @@ def test_what_a_task_depends_on_is_followed_through_the_cache(tmp_path: Path) ->
     assert mypy(tmp_path) == CALL_ERROR | TASK_ERROR
     (tmp_path / "tasks.py").write_text(TASKS)
     assert mypy(tmp_path) == {}
+    (tmp_path / "contract.json").write_text(CONTRACT)
+    configure(tmp_path, contract="contract.json")
+    assert mypy(tmp_path) == {}
+    (tmp_path / "models.py").write_text(MODELS.replace("int", "str"))
+    assert mypy(tmp_path) == DRIFT
+    (tmp_path / "contract.json").write_text(CONTRACT.replace('"int"', '"str"'))
+    assert mypy(tmp_path) == {}
+
+
+def test_every_task_has_the_contract_that_the_generator_writes_of_it(tmp_path: Path) -> None:
+    """For every type and shape of the generator's own tests: a program never drifts from itself."""
+    contracts = [json.loads(read_contract(broker).text()) for broker in (every_type, odd_shapes, service, github)]
+    merged = {key: {name: value for one in contracts for name, value in one[key].items()} for key in ("tasks", "types")}
+    (tmp_path / "contract.json").write_text(json.dumps({"format": 1, **merged}))
+    configure(tmp_path, contract="contract.json")
+    programs = [f"tests/codegen/{name}.py" for name in ("every_type", "odd_shapes", "service")]
+    command = [sys.executable, "-m", "mypy", "--config-file", str(tmp_path / "mypy.ini"), "--cache-dir", str(tmp_path / ".cache")]
+    run = subprocess.run(
+        [*command, "--explicit-package-bases", "examples/github_users/tasks.py", *programs],
+        cwd=ROOT,
+        env={**os.environ, "MYPYPATH": "codegen"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "[typedtasks-" not in run.stdout, run.stdout
+    assert "4 source files" in run.stdout, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot be read"),
+        ("{", "is not JSON"),
+        ("{}", "is no contract"),
+        ('{"format": 9, "tasks": {}, "types": {}}', "format"),
+    ],
+)
+def test_what_is_no_contract_ends_mypy_with_one_line(text: str | None, said: str, tmp_path: Path) -> None:
+    """As bad usage: exit code 2."""
+    configure(tmp_path, contract="contract.json")
+    if text is not None:
+        (tmp_path / "contract.json").write_text(text)
+    command = [sys.executable, "-m", "mypy", "-c", "pass"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 2
+    assert said in run.stderr
+    assert run.stderr.count("\n") == 1
 
 
 class Daemon:
@@ -172,3 +263,9 @@ def test_the_daemon_follows_what_a_task_depends_on(tmp_path: Path, daemon: Daemo
     (tmp_path / "dependencies.py").write_text(DEPENDENCIES.replace("Depends(get_db)]", '"text"]'))
     assert "Daemon started" in (out := daemon.run()), out
     assert "caller.py:5: error: Missing positional argument" in out
+    (tmp_path / "dependencies.py").write_text(DEPENDENCIES)
+    (tmp_path / "contract.json").write_text(CONTRACT)
+    configure(tmp_path, contract="contract.json")
+    assert "Success" in (out := daemon.run()), out
+    (tmp_path / "contract.json").write_text(CONTRACT.replace('"int"', '"str"'))
+    assert "[typedtasks-contract]" in (out := daemon.run()), out

@@ -6,7 +6,20 @@ from typing import Final
 
 from mypy.errorcodes import ErrorCode
 
-__all__ = ["ALL", "ANY", "AWAITABLE", "DURATION", "INJECTED", "METHOD", "NAME", "OPTION", "OVERLOAD", "PORTABLE", "RAISES"]
+__all__ = [
+    "ALL",
+    "ANY",
+    "AWAITABLE",
+    "CONTRACT",
+    "DURATION",
+    "INJECTED",
+    "METHOD",
+    "NAME",
+    "OPTION",
+    "OVERLOAD",
+    "PORTABLE",
+    "RAISES",
+]
 
 _CATEGORY: Final = "typedtasks"
 
@@ -22,5 +35,6 @@ AWAITABLE: Final = ErrorCode("typedtasks-awaitable", "A synchronous function tha
 NAME: Final = ErrorCode("typedtasks-name", "A task's name is taken in its module, or cannot be one", _CATEGORY)
 DURATION: Final = ErrorCode("typedtasks-duration", "A duration is not possible", _CATEGORY)
 OPTION: Final = ErrorCode("typedtasks-option", "An option is given twice, contradicts another, or is not possible", _CATEGORY)
+CONTRACT: Final = ErrorCode("typedtasks-contract", "A task breaks the committed contract", _CATEGORY)
 
-ALL: Final = (PORTABLE, ANY, INJECTED, RAISES, METHOD, OVERLOAD, AWAITABLE, NAME, DURATION, OPTION)
+ALL: Final = (PORTABLE, ANY, INJECTED, RAISES, METHOD, OVERLOAD, AWAITABLE, NAME, DURATION, OPTION, CONTRACT)

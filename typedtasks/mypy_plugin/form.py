@@ -69,8 +69,7 @@ def check_types(site: Site, injected: frozenset[int], sources: Sources) -> None:
     for parameter in site.parameters:
         if parameter.place not in injected:
             _check_type(site, f'The parameter "{parameter.name}"', parameter.type, parameter, portability, sources)
-    result = _result(function.ret_type) if site.definition is not None and site.definition.is_coroutine else function.ret_type
-    _check_type(site, "The result", result, None, portability, sources)
+    _check_type(site, "The result", site.returns, None, portability, sources)
 
 
 def _check_type(site: Site, what: str, type: Type, parameter: Parameter | None, portability: Portability, sources: Sources) -> None:
@@ -165,9 +164,3 @@ def _is_bare(site: Site) -> bool:
 def _is_awaitable(type: Type) -> bool:
     proper = get_proper_type(type)
     return isinstance(proper, Instance) and proper.type.has_base("typing.Awaitable")
-
-
-def _result(type: Type) -> Type:
-    """Return what a coroutine function's coroutine returns."""
-    proper = get_proper_type(type)
-    return proper.args[2] if isinstance(proper, Instance) and len(proper.args) == 3 else proper

@@ -7,7 +7,7 @@ import hashlib
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mypy.nodes import ARG_STAR2, CallExpr, TypeInfo
 from mypy.options import Options
@@ -28,6 +28,9 @@ from typedtasks.mypy_plugin.report import checker_of, is_attempt_refused
 from typedtasks.mypy_plugin.settings import Settings, SettingsError
 from typedtasks.mypy_plugin.site import Site
 from typedtasks.mypy_plugin.source import Sources, read_bytes
+
+if TYPE_CHECKING:
+    from typedtasks.mypy_plugin.drift import Drift
 
 __all__ = ["TypedTasksPlugin", "snapshot"]
 
@@ -53,6 +56,7 @@ class TypedTasksPlugin(Plugin):
         super().__init__(options)
         try:
             self._settings = Settings.read(options.config_file)
+            self._drift = _drift(self._settings.contract)
         except SettingsError as error:
             sys.stderr.write(f"{error}\n")
             sys.exit(2)
@@ -66,7 +70,7 @@ class TypedTasksPlugin(Plugin):
         """Return what else a module depends on besides its source; it is a part of what those who import it depend on."""
         enabled = ",".join(sorted(code.code for code in self._settings.enabled))
         data = {"plugin": _own_digest(), "enabled": enabled, "injection": self._sources.injection_lines(ctx.path)}
-        if self._contract and self._sources.mentions(ctx.path, b".task"):
+        if self._contract and self._sources.mentions(ctx.path, b"task"):
             data["contract"] = self._contract
         return data
 
@@ -123,6 +127,8 @@ class TypedTasksPlugin(Plugin):
         injected = injected_parameters(site, self._sources)
         check_types(site, injected, self._sources)
         check_failures(site)
+        if self._drift is not None:
+            self._drift.check(site, injected)
         return without_injected(site, injected)
 
 
@@ -154,6 +160,15 @@ def _broker(ctx: FunctionContext) -> Type:
     if isinstance(ctx.context, CallExpr):
         check_durations(checker_of(ctx.api), ctx.context, ["result_ttl"], positive=True)
     return ctx.default_return_type
+
+
+def _drift(contract: Path | None) -> Drift | None:
+    """Return what compares tasks with the contract. Without one its reader need not be imported."""
+    if contract is None:
+        return None
+    from typedtasks.mypy_plugin.drift import Drift
+
+    return Drift(contract)
 
 
 @functools.cache

@@ -12,7 +12,6 @@ from typing import Final
 from mypy.checker import TypeChecker
 from mypy.expandtype import expand_type_by_instance
 from mypy.nodes import TypeInfo, Var
-from mypy.server.trigger import make_wildcard_trigger
 from mypy.types import (
     AnyType,
     CallableType,
@@ -32,6 +31,7 @@ from mypy.types import (
     get_proper_type,
 )
 
+from typedtasks.mypy_plugin.classes import depend_on, fields_of, is_model
 from typedtasks.mypy_plugin.source import Sources
 
 __all__ = ["Portability"]
@@ -133,14 +133,14 @@ class Portability:
 
     def _of_class(self, instance: Instance) -> str | None:
         info = instance.type
-        is_model = info.has_base("pydantic.main.BaseModel")
-        if not is_model and not any("dataclass" in key for base in info.mro for key in base.metadata) and not info.is_named_tuple:
+        known = is_model(info)
+        if not known and not any("dataclass" in key for base in info.mro for key in base.metadata) and not info.is_named_tuple:
             return _NO_FORM
         if str(instance) in self._known:
             return None
         self._known.add(str(instance))
-        self._depend_on(info)
-        for name, type, home in _fields(info):
+        depend_on(self._checker, info, self._target)
+        for name, type, home in fields_of(info):
             reason = self.obstacle(expand_type_by_instance(type, instance))
             if reason is not None and not self._is_changed(home, name):
                 return f"in {info.name}.{name}, {reason}"
@@ -151,12 +151,6 @@ class Portability:
         module = self._checker.modules.get(home.module_name)
         found = self._sources.field_annotation(module, home.name, name) if module is not None else None
         return found is None or found.is_changed
-
-    def _depend_on(self, info: TypeInfo) -> None:
-        """See to it that the task is checked again, from the cache and in the daemon, when a class behind its types changes."""
-        self._checker.module_refs.add(info.module_name)
-        for target in (self._target, self._checker.tree.fullname):
-            self._checker.tree.plugin_deps.setdefault(make_wildcard_trigger(info.fullname), set()).add(target)
 
 
 def _of_other(type: ProperType) -> str | None:
@@ -180,21 +174,6 @@ def _has_own_schema(info: TypeInfo) -> bool:
     return any(_HOOK in base.names and not base.fullname.startswith("pydantic.") for base in info.mro)
 
 
-def _fields(info: TypeInfo) -> Iterator[tuple[str, Type, TypeInfo]]:
-    """Yield the fields of a model, dataclass or NamedTuple: name, type and the class that has it."""
-    seen: set[str] = set()
-    for base in info.mro:
-        if base.fullname.startswith(("pydantic.", "builtins.", "typing.")):
-            continue
-        for name, symbol in base.names.items():
-            node = symbol.node
-            if name in seen or name.startswith("_") or not isinstance(node, Var) or node.type is None:
-                continue
-            seen.add(name)
-            if not (node.is_classvar or node.is_inferred) and name not in ("model_config",):
-                yield name, node.type, base
-
-
 def _member_obstacle(info: TypeInfo) -> str | None:
     for name, symbol in info.names.items():
         node = symbol.node
@@ -208,7 +187,7 @@ def _key_obstacle(key: Type) -> str | None:
     proper = get_proper_type(key)
     no_text = isinstance(proper, TupleType | TypedDictType | UnionType | NoneType)
     if isinstance(proper, Instance):
-        is_object = proper.type.has_base("pydantic.main.BaseModel") or "dataclass" in proper.type.metadata
+        is_object = is_model(proper.type) or "dataclass" in proper.type.metadata
         no_text = is_object or proper.type.fullname in _CONTAINERS
     if isinstance(proper, UnionType) and all(isinstance(get_proper_type(item), LiteralType) for item in proper.items):
         no_text = False

@@ -9,7 +9,7 @@ from functools import cached_property
 from mypy.checker import TypeChecker
 from mypy.nodes import Argument, CallExpr, Context, Decorator, Expression, FuncDef, MemberExpr, MypyFile, NameExpr
 from mypy.plugin import MethodContext
-from mypy.types import CallableType, Overloaded, ProperType, Type, get_proper_type
+from mypy.types import CallableType, Instance, Overloaded, ProperType, Type, get_proper_type
 
 from typedtasks.mypy_plugin.report import checker_of
 
@@ -110,6 +110,14 @@ class Site:
             argument = arguments[place] if aligned else by_name.get(name or "")
             shown = name or (argument.variable.name if argument else "")
             yield Parameter(place, shown, kind, argument)
+
+    @property
+    def returns(self) -> Type:
+        """What the task returns."""
+        returned = self.function.ret_type if isinstance(self.function, CallableType) else self.function
+        proper = get_proper_type(returned)
+        is_coroutine = isinstance(proper, Instance) and proper.type.fullname in ("typing.Coroutine", "types.CoroutineType")
+        return proper.args[2] if is_coroutine and isinstance(proper, Instance) else returned
 
     @property
     def is_overloaded(self) -> bool:

@@ -1,0 +1,100 @@
+"""The tasks that the committed contract was written of."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from typedtasks import Broker, TaskError
+
+broker = Broker("memory://")
+
+
+class Level(Enum):
+    LOW = "low"
+    HIGH = "high"
+
+
+class Gone(TaskError):
+    id: int
+
+
+class Line(BaseModel):
+    price: int
+    text: str = Field("", max_length=10)
+
+
+class Order(BaseModel):
+    id: int
+    lines: list[Line]
+
+
+@dataclass
+class Answer:
+    found: int
+    level: Level
+
+
+@broker.task(name="drift.same", raises=Gone)
+async def same(order: Order, level: Level, size: Annotated[int, Field(ge=0)] = 1, *rest: str) -> Answer | None: ...
+
+
+@broker.task(name="drift.widened")
+async def widened(a: int) -> int:
+    return a
+
+
+@broker.task(name="drift.changed")
+async def changed(a: int) -> int:
+    return a
+
+
+@broker.task(name="drift.added")
+async def added(a: int) -> int:
+    return a
+
+
+@broker.task(name="drift.required")
+async def required(a: int = 1) -> int:
+    return a
+
+
+@broker.task(name="drift.moved")
+async def moved(a: int, b: int) -> int:
+    return a
+
+
+@broker.task(name="drift.keyword")
+async def keyword(a: int) -> int:
+    return a
+
+
+@broker.task(name="drift.result")
+async def result(a: int) -> int:
+    return a
+
+
+@broker.task(name="drift.failures", raises=Gone)
+async def failures(a: int) -> int:
+    return a
+
+
+@broker.task(name="drift.queue", queue="fast")
+async def queue(a: int) -> int:
+    return a
+
+
+@broker.task(name="drift.literal")
+async def literal(a: Literal["a", "b"]) -> int:
+    return 1
+
+
+@broker.task(name="drift.ignored")
+async def ignored(a: int) -> int:
+    return a
+
+
+@broker.task(name="drift.inside")
+async def inside(order: Order) -> Answer:
+    raise NotImplementedError

@@ -1,0 +1,69 @@
+"""What mypy knows of the classes whose values travel: models, dataclasses, failures, NamedTuples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from mypy.checker import TypeChecker
+from mypy.expandtype import expand_type_by_instance
+from mypy.maptype import map_instance_to_supertype
+from mypy.nodes import TypeInfo, Var
+from mypy.server.trigger import make_wildcard_trigger
+from mypy.types import Instance, Type
+from mypy.typevars import fill_typevars
+
+__all__ = ["depend_on", "fields_of", "has_default", "is_model"]
+
+_ROOT: Final = "pydantic.root_model.RootModel"
+
+
+def is_model(info: TypeInfo) -> bool:
+    """Return whether a class is a pydantic model."""
+    return info.has_base("pydantic.main.BaseModel")
+
+
+def fields_of(info: TypeInfo) -> Iterator[tuple[str, Type, TypeInfo]]:
+    """Yield the fields of a model, dataclass, failure or NamedTuple: name, type and the class that has it, the last first.
+
+    The types are in terms of the class's own type variables, wherever the field comes from.
+    """
+    own = fill_typevars(info)
+    instance = own if isinstance(own, Instance) else own.partial_fallback
+    seen: set[str] = set()
+    for base in info.mro:
+        if base.fullname == _ROOT and "root" not in seen:
+            yield "root", map_instance_to_supertype(instance, base).args[0], info
+        if base.fullname.startswith(("pydantic.", "builtins.", "typing.", "typedtasks.errors.")):
+            continue
+        for name, symbol in reversed(list(base.names.items())):
+            node = symbol.node
+            is_private = name.startswith("__" if not is_model(info) else "_")
+            if name in seen or is_private or not isinstance(node, Var) or node.type is None:
+                continue
+            seen.add(name)
+            if not (node.is_classvar or node.is_inferred or name == "model_config"):
+                yield name, expand_type_by_instance(node.type, map_instance_to_supertype(instance, base)), base
+
+
+def has_default(info: TypeInfo, name: str) -> bool | None:
+    """Return whether a field may be left out; None where mypy does not know: `Field(3)` is no default without pydantic's plugin."""
+    # Any: metadata is JSON of the plugin that wrote it.
+    dataclass: dict[str, Any] = info.metadata.get("dataclass", {})
+    for attribute in dataclass.get("attributes", []):
+        if attribute["name"] == name:
+            return bool(attribute["has_default"]) or (None if _is_assigned(info, name) else False)
+    of_pydantic: dict[str, Any] = info.metadata.get("pydantic-mypy-metadata", {}).get("fields", {})
+    return bool(of_pydantic[name]["has_default"]) if name in of_pydantic else None
+
+
+def _is_assigned(info: TypeInfo, name: str) -> bool:
+    symbol = info.get(name)
+    return symbol is not None and isinstance(symbol.node, Var) and symbol.node.has_explicit_value
+
+
+def depend_on(checker: TypeChecker, info: TypeInfo, target: str) -> None:
+    """See to it that a task is checked again, from the cache and in the daemon, when a class behind its types changes."""
+    checker.module_refs.add(info.module_name)
+    for one in (target, checker.tree.fullname):
+        checker.tree.plugin_deps.setdefault(make_wildcard_trigger(info.fullname), set()).add(one)
