@@ -18,6 +18,7 @@ from typing import TypeAlias
 from tests.pages import BLOCK
 from tests.processes import ROOT
 from tests.typing.staging import CORPUS
+from typedtasks import Broker
 from typedtasks_codegen import read_contract
 
 __all__ = ["CODES", "EXAMPLES", "Errors", "configure", "expected", "mypy", "stage_corpus", "write_contract"]
@@ -58,7 +59,7 @@ def stage_corpus(folder: Path) -> None:
 def write_contract(folder: Path) -> None:
     """Write the contract of `drift_before.py`, and of the task that the page has an example of, before it was changed."""
     before = runpy.run_path(str(CORPUS / "plugin" / "drift_before.py"), run_name="drift_before")
-    broker = before["broker"]
+    broker: Broker = before["broker"]
 
     @broker.task(name="users.find")
     async def find(login: str) -> int:

@@ -204,7 +204,7 @@ def test_every_task_has_the_contract_that_the_generator_writes_of_it(tmp_path: P
     ("text", "said"),
     [
         (None, "cannot be read"),
-        ("{", "is not JSON"),
+        ("{", "cut short"),
         ("{}", "is no contract"),
         ('{"format": 9, "tasks": {}, "types": {}}', "format"),
     ],

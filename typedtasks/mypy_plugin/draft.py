@@ -31,6 +31,7 @@ __all__ = ["Data", "Draft"]
 # Any: the JSON of a contract.
 Data: TypeAlias = dict[str, Any]
 Form: TypeAlias = Any
+_Forms: TypeAlias = list[Any]
 
 _ATOMS: Final[Mapping[str, str]] = {
     **{f"builtins.{name}": name for name in ("bool", "int", "float", "str", "bytes")},
@@ -62,9 +63,10 @@ class Draft:
 
     def form(self, type: Type, old: Form = None) -> Form:
         """Return a type as it stands in a contract. `old` is what stands there now: what mypy cannot see is left as it is."""
-        if isinstance(old, dict) and "constraints" in old:
-            inner = self.form(type, old["type"])
-            return old if inner == old["type"] else {**old, "type": inner}
+        before = _data(old)
+        if "constraints" in before:
+            inner = self.form(type, before["type"])
+            return old if inner == before["type"] else {**before, "type": inner}
         if isinstance(type, TypeAliasType) and type.alias is not None:
             return self._alias(type, old)
         stands_for = self._stands_for(type, old)
@@ -138,7 +140,7 @@ class Draft:
         alias = type.alias
         if alias is None or alias.fullname == _JSON_VALUE:
             return "pydantic.JsonValue"
-        known = isinstance(old, dict) and old.get("ref") == alias.fullname
+        known = _data(old).get("ref") == alias.fullname
         if type.is_recursive or (known and type.args):
             return str(alias.fullname) if old is None else old
         if known:
@@ -150,12 +152,13 @@ class Draft:
 
     def _stands_for(self, type: Type, old: Form) -> Form:
         """Return what a NewType, alias or RootModel of the contract stands for, where the program has no class of that name."""
-        if not isinstance(old, dict) or "ref" not in old or self._old[old["ref"]]["kind"] not in _TRANSPARENT:
+        id: str | None = _data(old).get("ref")
+        if id is None or self._old[id]["kind"] not in _TRANSPARENT:
             return None
         proper = get_proper_type(type)
-        if isinstance(proper, Instance) and self.id_of(proper.type, old["ref"]) == old["ref"]:
+        if isinstance(proper, Instance) and self.id_of(proper.type, id) == id:
             return None
-        return self._old[old["ref"]].get("type")
+        return self._old[id].get("type")
 
     def _instance(self, instance: Instance, old: Form) -> Form:
         info = instance.type
@@ -173,27 +176,27 @@ class Draft:
         return self._named(instance, old)
 
     def _named(self, instance: Instance, old: Form, typed_dict: TypedDictType | None = None) -> Form:
-        before: Data = old if isinstance(old, dict) else {}
+        before = _data(old)
         id = self.id_of(instance.type, before.get("ref"))
         self.define(id, instance, typed_dict)
         if not instance.args:
             return {"ref": id}
-        guides = before.get("arguments", []) if before.get("ref") == id else []
+        guides: _Forms = before.get("arguments", []) if before.get("ref") == id else []
         return {"ref": id, "arguments": self._guided(instance.args, guides)}
 
-    def _arguments(self, name: str, types: Sequence[Type], old: Form) -> list[Form]:
-        known = isinstance(old, dict) and old.get("generic") == name
-        return self._guided(types, cast("list[Form]", old["arguments"]) if known else [])
+    def _arguments(self, name: str, types: Sequence[Type], old: Form) -> _Forms:
+        before = _data(old)
+        return self._guided(types, before["arguments"] if before.get("generic") == name else [])
 
-    def _guided(self, types: Sequence[Type], guides: Sequence[Form]) -> list[Form]:
-        padded = [*guides, *[None] * len(types)]
+    def _guided(self, types: Sequence[Type], guides: _Forms) -> _Forms:
+        padded: _Forms = [*guides, *[None] * len(types)]
         return [self.form(type, guide) for type, guide in zip(types, padded, strict=False)]
 
     def _union(self, types: Sequence[Type], old: Form) -> Form:
         """Return a union with its literals in one place. In another order it is the same."""
-        before: list[Form] = old["union"] if isinstance(old, dict) and "union" in old else [old]
-        values: list[Form] = []
-        members: list[Form] = []
+        before: _Forms = _data(old).get("union", [old])
+        values: _Forms = []
+        members: _Forms = []
         for type in types:
             proper = get_proper_type(type)
             if isinstance(proper, LiteralType):
@@ -203,9 +206,8 @@ class Draft:
             same = [form for form in forms if form in before]
             members.append(same[0] if same else self.form(type))
         if values:
-            known = [one for one in before if isinstance(one, dict) and "literal" in one]
-            is_same = bool(known) and _set(known[0]["literal"]) == _set(values)
-            members.insert(0, known[0] if is_same else {"literal": values})
+            known = [one for one in map(_data, before) if "literal" in one and _set(one["literal"]) == _set(values)]
+            members.insert(0, known[0] if known else {"literal": values})
         new = members[0] if len(members) == 1 else {"union": members}
         return old if old is not None and _set(before) == _set(members) else new
 
@@ -246,5 +248,10 @@ def _may_be(old: str, name: str) -> bool:
     return name == "builtins.str" if kind == "EmailStr" else name.endswith(f".{kind}") or name not in _ATOMS
 
 
-def _set(forms: Sequence[Form]) -> set[str]:
+def _data(form: Form) -> Data:
+    """Return what a form says in parts; nothing of an atom."""
+    return cast("Data", form) if isinstance(form, dict) else {}
+
+
+def _set(forms: _Forms) -> set[str]:
     return {json.dumps(form, sort_keys=True) for form in forms}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from mypy.nodes import ARG_NAMED, ARG_NAMED_OPT, ARG_OPT, ARG_STAR, ARG_STAR2, ArgKind, StrExpr
 from mypy.types import CallableType, Instance, UninhabitedType, UnionType, get_proper_type
@@ -16,11 +15,10 @@ from typedtasks.mypy_plugin.draft import Data, Draft
 from typedtasks.mypy_plugin.report import report
 from typedtasks.mypy_plugin.settings import SettingsError
 from typedtasks.mypy_plugin.site import Parameter, Site, option
-from typedtasks_codegen.compatibility import Change, Order, compare_tasks
+from typedtasks_codegen.compatibility import Change, ContractInvalid, Order, compare_tasks, parse_contract
 
 __all__ = ["Drift"]
 
-_FORMAT: Final = 1
 _KINDS: Final = {
     ARG_STAR: "var_positional",
     ARG_STAR2: "var_keyword",
@@ -35,19 +33,12 @@ class Drift:
     def __init__(self, path: Path) -> None:
         self._name = path.name
         try:
-            data: object = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SettingsError(f"typedtasks_contract: {path} cannot be read: {error.strerror or error}.") from None
-        except ValueError as error:
-            raise SettingsError(f"typedtasks_contract: {path} is not JSON: {error}.") from None
-        contract = cast("Data", data) if isinstance(data, dict) else {}
-        if not (isinstance(contract.get("tasks"), dict) and isinstance(contract.get("types"), dict)):
-            raise SettingsError(f"typedtasks_contract: {path} is no contract; `typedtasks generate` writes one.")
-        if contract.get("format") != _FORMAT:
-            raise SettingsError(
-                f"typedtasks_contract: {path} has the format {contract.get('format')}, this plugin knows {_FORMAT}."
-            )
-        self._committed = contract
+            self._committed: Data = dict(parse_contract(path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise SettingsError(f"typedtasks_contract: {path} cannot be read: {reason}.") from None
+        except ContractInvalid as reason:
+            raise SettingsError(f"typedtasks_contract: {path}: {reason}.") from None
 
     def check(self, site: Site, injected: frozenset[int]) -> None:
         """Report at the task what of it breaks the contract, in whatever order clients and workers are deployed."""

@@ -31,7 +31,6 @@ _ANNOTATED: Final = frozenset({"typing.Annotated", "typing_extensions.Annotated"
 _SILENT: Final = ("pydantic.fields.Field", "annotated_types.")
 """Metadata that leaves the type as it is."""
 _RENAMED: Final = re.compile(rb"\b(?:Depends|Security)\s+as\s+(\w+)")
-_DEEPEST: Final = 20
 
 
 @dataclass(slots=True)
@@ -95,13 +94,13 @@ class Sources:
             return found
         expression = self._written(written, module)
         if expression is not None:
-            self._read_annotation(expression, module, found, depth=0)
+            self._read_annotation(expression, module, found, set())
             return found
         function = self._function(definition, module)
         for argument, default in _arguments(function.args) if function is not None else ():
             if argument.arg == name:
                 if argument.annotation is not None:
-                    self._read_annotation(argument.annotation, module, found, depth=0)
+                    self._read_annotation(argument.annotation, module, found, set())
                 made_by = default.func if isinstance(default, ast.Call) else default
                 found.is_injected |= made_by is not None and _fullname(made_by, module) in DEPENDS
         return found
@@ -112,7 +111,7 @@ class Sources:
         function = self._function(definition, module) if module is not None else None
         found = Annotation()
         if module is not None and function is not None and function.returns is not None:
-            self._read_annotation(function.returns, module, found, depth=0)
+            self._read_annotation(function.returns, module, found, set())
         return found
 
     def _home(self, definition: FuncDef) -> MypyFile | None:
@@ -151,7 +150,7 @@ class Sources:
     def annotation(self, expression: ast.expr, module: MypyFile) -> Annotation:
         """Return what an annotation says besides the type."""
         found = Annotation()
-        self._read_annotation(expression, module, found, depth=0)
+        self._read_annotation(expression, module, found, set())
         return found
 
     def field_annotation(self, module: MypyFile, class_name: str, name: str) -> Annotation | None:
@@ -175,32 +174,32 @@ class Sources:
         value = self._value(module, node.name) if module is not None else None
         return module is not None and isinstance(value, ast.Call) and _fullname(value.func, module) in DEPENDS
 
-    def _read_annotation(self, expression: ast.expr, module: MypyFile, found: Annotation, depth: int) -> None:
-        """Add to `found` what the annotation says. `depth` counts aliases of aliases."""
+    def _read_annotation(self, expression: ast.expr, module: MypyFile, found: Annotation, seen: set[str]) -> None:
+        """Add to `found` what the annotation says. `seen` are the aliases that were looked into: one may contain itself."""
         if isinstance(expression, ast.Constant) and isinstance(expression.value, str):
             written = _parsed(expression.value)
             if written is not None:
-                self._read_annotation(written, module, found, depth)
+                self._read_annotation(written, module, found, seen)
         elif isinstance(expression, ast.Subscript) and _fullname(expression.value, module) in _ANNOTATED:
             items = expression.slice.elts if isinstance(expression.slice, ast.Tuple) else [expression.slice]
-            self._read_annotation(items[0], module, found, depth)
+            self._read_annotation(items[0], module, found, seen)
             for item in items[1:]:
                 self._read_metadata(item, module, found)
         elif isinstance(expression, ast.Name | ast.Attribute):
-            self._read_name(expression, module, found, depth)
+            self._read_name(expression, module, found, seen)
         elif isinstance(expression, ast.Subscript):
-            self._read_name(expression.value, module, found, depth)
-            self._read_inside(expression.slice, module, found, depth)
+            self._read_name(expression.value, module, found, seen)
+            self._read_inside(expression.slice, module, found, seen)
         else:
-            self._read_inside(expression, module, found, depth)
+            self._read_inside(expression, module, found, seen)
 
-    def _read_inside(self, expression: ast.expr, module: MypyFile, found: Annotation, depth: int) -> None:
+    def _read_inside(self, expression: ast.expr, module: MypyFile, found: Annotation, seen: set[str]) -> None:
         if isinstance(expression, ast.Constant) and not isinstance(expression.value, str):
             return
         parts = [expression] if not isinstance(expression, ast.BinOp | ast.Tuple | ast.List) else _parts(expression)
         for part in parts:
             inner = Annotation()
-            self._read_annotation(part, module, inner, depth)
+            self._read_annotation(part, module, inner, seen)
             found.nests_injection |= inner.is_injected or inner.nests_injection
             found.unknown_mark = found.unknown_mark or inner.unknown_mark
             found.is_changed |= inner.is_changed
@@ -215,17 +214,18 @@ class Sources:
         elif not isinstance(item, ast.Constant) and not name.startswith(_SILENT):
             found.is_changed = True
 
-    def _read_name(self, expression: ast.expr, module: MypyFile, found: Annotation, depth: int) -> None:
+    def _read_name(self, expression: ast.expr, module: MypyFile, found: Annotation, seen: set[str]) -> None:
         node = _node(expression, module)
-        if not isinstance(node, TypeAlias) or depth > _DEEPEST:
+        if not isinstance(node, TypeAlias) or node.fullname in seen:
             return
         if node.fullname == INJECTED:
             found.is_injected = True
             return
+        seen.add(node.fullname)
         home = self._module_of(node.fullname)
         value = self._value(home, node.fullname.rpartition(".")[2]) if home is not None else None
         if home is not None and value is not None:
-            self._read_annotation(value, home, found, depth + 1)
+            self._read_annotation(value, home, found, seen)
 
     def _module_of(self, fullname: str) -> MypyFile | None:
         """Return the module that something is defined at the top of, and remember that its source was asked."""

@@ -11,6 +11,10 @@ import typedtasks as tt
 from typedtasks import Broker, Context, Depends, Injected
 
 
+Json = t.Union[dict[str, "Json"], list["Json"], "Inner", str, None]
+Inner = t.Union[tuple["Json", "Json", "Inner"], list["Inner"], dict[str, "Json"], int]
+
+
 class OwnBroker(Broker): ...
 
 
@@ -73,6 +77,10 @@ called = broker.task(elsewhere)
 @broker.task
 async def nothing(a: Annotated[int, Field(ge=0)], *rest: str, b: "int" = 2, **more: float) -> int:
     return a
+
+
+@broker.task
+async def recursive(a: Json, b: Inner = 1) -> None: ...
 
 
 class Holder:
