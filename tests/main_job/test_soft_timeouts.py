@@ -125,15 +125,13 @@ async def test_a_synchronous_task_sees_its_soft_timeout_in_its_context(broker: B
     pause = threading.Event()
 
     @broker.task(name="count", soft_timeout=3600)
-    def count(*, context: Context = Depends()) -> int:
-        rounds = 0
+    def count(*, context: Context = Depends()) -> bool:
         while not context.soft_timed_out:
-            rounds += 1
             pause.wait(0.001)
-        return rounds
+        return context.cancelled
 
     async with broker, Worker(broker):
-        assert await (await count.options(soft_timeout=SOON).enqueue()).result(timeout=PATIENCE) > 1
+        assert not await (await count.options(soft_timeout=SOON).enqueue()).result(timeout=PATIENCE)
 
 
 async def test_dependencies_are_told_of_a_soft_timeout_that_passes(broker: Broker) -> None:
@@ -178,6 +176,72 @@ async def test_a_cancellation_at_the_same_moment_is_a_cancellation(broker: Broke
     async with broker, Worker(broker):
         await (await hang.enqueue()).outcome(timeout=PATIENCE)
     assert seen == ["CancelledError"]
+
+
+async def test_a_timeout_in_the_task_at_the_same_moment_only_delays_it(broker: Broker) -> None:
+    """The inner one is raised where it belongs, and the soft timeout where the task waits next."""
+    seen: list[str] = []
+
+    @broker.task(name="poll", soft_timeout=SOON, timeout=PATIENCE)
+    async def poll() -> None:
+        try:
+            async with asyncio.timeout(SOON / 2):
+                threading.Event().wait(2 * SOON)  # both are due when the loop has its next turn
+                await asyncio.Event().wait()
+        except TimeoutError:
+            seen.append("inner")
+        try:
+            await asyncio.Event().wait()
+        except SoftTimeout:
+            seen.append("soft")
+        await asyncio.sleep(0)
+
+    async with broker, Worker(broker):
+        await (await poll.enqueue()).result(timeout=PATIENCE)
+    assert seen == ["inner", "soft"]
+
+
+async def test_the_end_of_a_cancelled_task_is_not_disturbed(broker: Broker) -> None:
+    """A soft timeout that is due while the task cleans up asks for what happens already."""
+    is_clean = asyncio.Event()
+
+    @broker.task(name="hang", soft_timeout=SOON)
+    async def hang() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(2 * SOON)
+            is_clean.set()
+
+    async with broker, Worker(broker):
+        await (await hang.enqueue()).outcome(timeout=PATIENCE)
+    assert is_clean.is_set()
+
+
+async def test_what_takes_the_cancellation_for_itself_only_delays_it(broker: Broker) -> None:
+    """Such as another task that is waited for. Nothing of the cancellation is left behind."""
+
+    async def stubborn() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "partial"
+        return "never"
+
+    @broker.task(name="collect", soft_timeout=SOON, timeout=PATIENCE)
+    async def collect(*, context: Context = Depends()) -> tuple[str, bool]:
+        found = await asyncio.create_task(stubborn())
+        try:
+            await asyncio.Event().wait()
+        except SoftTimeout:
+            return found, context.cancelled
+        return "never", True
+
+    async with broker, Worker(broker):
+        assert await (await collect.enqueue()).result(timeout=PATIENCE) == ("partial", False)
 
 
 @pytest.mark.parametrize("options", [{"soft_timeout": 30, "timeout": 30}, {"soft_timeout": 31, "timeout": 30}])

@@ -46,20 +46,29 @@ class _Interruption:
         self._task = task
         self._cancellations = task.cancelling()
         self._message = message
-        self._is_due = False
+        self.is_due = False
+        self._is_sent = False
 
     def interrupt(self) -> None:
         """Cancel the task; `reason` says why."""
-        self._is_due = True
-        self._task.cancel()
+        self.is_due = True
+        self.insist()
 
-    def reason(self, error: BaseException) -> BaseException:
-        """Return what is to be raised in the place of `error`, which asyncio raises in the task."""
-        if not self._is_due or not isinstance(error, asyncio.CancelledError):
-            return error
-        self._is_due = False
-        is_only_reason = self._task.uncancel() <= self._cancellations
-        return SoftTimeout(self._message) if is_only_reason else error
+    def insist(self) -> None:
+        """Cancel it, unless something else has: timeouts and groups in the task come first."""
+        if not self._is_sent and self._task.cancelling() <= self._cancellations:
+            self._is_sent = True
+            self._task.cancel()
+
+    def reason(self, error: BaseException | None) -> BaseException | None:
+        """Return what is to be raised in the place of `error`, with which asyncio resumes the task, or None where it has none."""
+        if self._is_sent:
+            self._is_sent = False
+            is_only_reason = self._task.uncancel() <= self._cancellations
+            if is_only_reason and isinstance(error, asyncio.CancelledError):
+                self.is_due = False
+                return SoftTimeout(self._message)
+        return error  # and it stays due, where what the task waited for has taken the cancellation for itself
 
 
 # Any: what passes between the coroutine and its event loop is theirs.
@@ -73,8 +82,10 @@ def _driven(work: Coro[R], interruption: _Interruption) -> Generator[Any, Any, R
             awaited = work.send(answer) if raised is None else work.throw(raised)
         except StopIteration as ended:
             return cast("R", ended.value)
+        if interruption.is_due:
+            interruption.insist()
         try:
-            answer, raised = (yield awaited), None
+            answer, raised = (yield awaited), interruption.reason(None)
         except GeneratorExit:
             work.close()
             raise
