@@ -89,8 +89,7 @@ class Task(Generic[P, R_co, E_co]):
     def contract(self) -> str:
         """Return a short hash of what goes over the wire: 6 characters for the arguments, 4 for the result and the failures.
 
-        It is sent with every call. Equal ones read each other's messages alike; docs and options make no difference. Empty where
-        the types are nested too deep for one.
+        It is sent with every call. Equal ones read each other's messages alike; docs and options make no difference.
         """
         if not self._contract:
             arguments, result = self.boundary.core_schemas()

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Sequence
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated, Any, Optional, cast
 
 import pytest
+from pydantic import BaseModel, Field, create_model
 
 from tests.main_job.stage import Stage
 from typedtasks import AsyncTask, Broker, PayloadRejected, Worker
 from typedtasks.backend import TaskId
 from typedtasks.envelope import EnvelopeReader, Header, write_header
+from typedtasks.task import AnyTask
 
 PATIENCE = 10.0
 PAYLOAD = b'{"x":"three"}'
@@ -118,3 +125,49 @@ def test_a_contract_is_about_types_only() -> None:
     assert other_result.contract()[6:] != contract[6:]
     assert other_argument.contract()[:6] != contract[:6]
     assert other_argument.contract()[6:] == contract[6:]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Annotated[int | float, Field(gt=3)], Annotated[int | float, Field(gt=5)]),
+        (Annotated[Sequence[int], Field(max_length=3)], Annotated[Sequence[int], Field(max_length=4)]),
+        (IPv4Address, IPv6Address),
+        (Enum("Half", {"A": 1.5}), Enum("Half", {"A": "1.5"})),
+    ],
+)
+def test_types_that_accept_other_json_have_another_contract(one: object, other: object) -> None:
+    """Also where pydantic checks it by a function of its own, and where a value only looks the same as text."""
+    assert taking(one).contract() != taking(other).contract()
+
+
+def test_models_that_refer_to_each_other_in_every_way_cost_no_time() -> None:
+    """There are 12! ways through them. The hash is made on first use, on the event loop."""
+    names = [f"M{number}" for number in range(12)]
+    fields = {name: (Optional[name], None) for name in names}  # noqa: UP045 - the other syntax cannot have a string
+    # Any: create_model's fields are its keywords.
+    models: dict[str, type[BaseModel]] = {name: create_model(name, **cast("Any", fields)) for name in names}
+    for model in models.values():
+        model.model_rebuild(_types_namespace=models)
+    task = taking(models["M0"])
+    task.boundary.check()
+    before = time.process_time()
+    assert len(task.contract()) == 10
+    assert time.process_time() - before < 1
+
+
+def test_what_is_used_twice_and_what_is_written_twice_have_one_contract() -> None:
+    """A client may have two classes where the service has one."""
+    one, same = (create_model(name, x=(int, ...)) for name in ("One", "Same"))
+    assert taking(tuple[one, one]).contract() == taking(tuple[one, same]).contract()
+
+
+def taking(kind: object) -> AnyTask:
+    """Return a task with one parameter of a type."""
+
+    async def take(x: object) -> None:
+        """Do nothing."""
+
+    take.__annotations__["x"] = kind
+    made: AnyTask = Broker("memory://").task(name="take")(take)
+    return made

@@ -6,12 +6,12 @@ import base64
 import hashlib
 import json
 import re
-import sys
 from collections.abc import Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from functools import partial
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -30,8 +30,12 @@ _ASIDE: Final = frozenset(
     }
 )
 """What a schema says that no message shows, or that another side, which has no code of this one, cannot have."""
-_WRITTEN: Final = (Decimal, Fraction, date, time, timedelta, UUID)
+_WRITTEN: Final = (float, Decimal, Fraction, date, time, timedelta, UUID)
 """What says the same in every process, so that a bound or a member of this type counts."""
+_CHECKING: Final = ("ipaddress", "pydantic.networks", "pydantic._internal._validators")
+"""Where the functions are that check what a type says."""
+_DEEPEST: Final = 100
+"""How many parts of schemas are followed into each other: some 20 models."""
 _KEPT_CONFIG: Final = (
     "extra_fields_behavior",
     "strict",
@@ -46,61 +50,62 @@ def fingerprint(length: int, schemas: Sequence[Node], names: Sequence[str] = ())
     """Return a hash of core schemas, `length` characters of 6 bits: the same in every process, and in generated clients.
 
     It covers types, constraints, names of fields, what is required and what has a default; neither docs, nor validators, nor the
-    names of classes. Empty where the types are nested too deep.
+    names of classes.
     """
-    try:
-        shape: list[JsonValue] = [_Shape().of(schema, 0) for schema in schemas]
-    except RecursionError:
-        return ""
-    text = json.dumps([shape, *names], sort_keys=True, separators=(",", ":"))
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())[:length].decode()
+    return _hash([[_Shape().of(schema, 0) for schema in schemas], *names])[:length]
 
 
 class _Shape:
-    """Turns one core schema into plain data: what is written in place and what is referred to look the same."""
+    """Turns one core schema into a hash: what is written in place and what is referred to look the same.
+
+    Each part is hashed for itself, and once for each depth: in how many ways one type leads to another makes no difference to
+    what it costs. What refers to itself is followed as deep as everything else.
+    """
 
     def __init__(self) -> None:
         self._definitions: dict[str, Node] = {}
-        self._open: dict[str, int] = {}
-        """The definitions around the place that is looked at, each with its depth."""
-        self._done: dict[str, JsonValue] = {}
-        self._outermost = sys.maxsize
-        """The depth of the outermost definition that was referred to from inside itself."""
+        self._done: dict[tuple[int, int], str] = {}
 
-    def of(self, schema: Node, depth: int) -> JsonValue:
+    def of(self, schema: Node, depth: int) -> str:
         """Return what a schema says of messages."""
-        kind = str(schema["type"])
-        if kind == "definitions":
-            self._definitions.update({one["ref"]: one for one in schema["definitions"]})
-            return self.of(schema["schema"], depth)
-        if kind == "definition-ref":
-            return self._referred(str(schema["schema_ref"]), depth)
-        if kind.startswith("function-") and "schema" in schema:
-            return self.of(schema["schema"], depth)
-        if kind == "default":
-            return {"optional": self.of(schema["schema"], depth)}
-        if kind == "nullable":
-            return {"nullable": self.of(schema["schema"], depth)}
-        if kind in ("enum", "literal"):
-            return _choice(kind, schema["members"] if kind == "enum" else schema["expected"])
-        found: dict[str, JsonValue] = {key: self._data(value, depth + 1) for key, value in schema.items() if key not in _ASIDE}
-        config = cast("Node", schema.get("config") or {})
-        return {**found, **{f"config {key}": _value(config[key]) for key in _KEPT_CONFIG if config.get(key) is not None}}
+        while (inner := self._inside(schema)) is not None:
+            schema = inner
+        if depth > _DEEPEST:
+            return ""
+        place = (id(schema), depth)
+        if place not in self._done:
+            self._done[place] = _hash(self._shape(schema, depth + 1))
+        return self._done[place]
 
-    def _referred(self, name: str, depth: int) -> JsonValue:
-        if name in self._open:
-            self._outermost = min(self._outermost, self._open[name])
-            return {"levels up": depth - self._open[name]}
-        if name not in self._done:
-            before, self._outermost = self._outermost, depth
-            self._open[name] = depth
-            shape = self.of(self._definitions[name], depth)
-            del self._open[name]
-            if self._outermost < depth:  # it says how far up something around it is, so it holds for this place only
-                self._outermost = min(self._outermost, before)
-                return shape
-            self._outermost, self._done[name] = before, shape
-        return self._done[name]
+    def _inside(self, schema: Node) -> Node | None:
+        """Return the schema that one stands for, where it says nothing itself."""
+        match schema["type"]:
+            case "definitions":
+                self._definitions.update({one["ref"]: one for one in schema["definitions"]})
+                return cast("Node", schema["schema"])
+            case "definition-ref":
+                return self._definitions[schema["schema_ref"]]
+            case "function-before" | "function-after" | "function-wrap" if _check(schema) is None:
+                return cast("Node", schema["schema"])
+            case _:
+                return None
+
+    def _shape(self, schema: Node, depth: int) -> JsonValue:
+        match schema["type"]:
+            case "function-before" | "function-after" | "function-wrap" | "function-plain":
+                return ["function", _check(schema), self.of(schema["schema"], depth) if "schema" in schema else None]
+            case "default":
+                return {"optional": self.of(schema["schema"], depth)}
+            case "nullable":
+                return {"nullable": self.of(schema["schema"], depth)}
+            case "enum":
+                return _choice("enum", schema["members"])
+            case "literal":
+                return _choice("literal", schema["expected"])
+            case _:
+                found: dict[str, JsonValue] = {key: self._data(value, depth) for key, value in schema.items() if key not in _ASIDE}
+                config = cast("Node", schema.get("config") or {})
+                return {**found, **{f"config {key}": _value(config[key]) for key in _KEPT_CONFIG if config.get(key) is not None}}
 
     def _data(self, value: object, depth: int) -> JsonValue:
         if isinstance(value, dict):
@@ -116,18 +121,35 @@ class _Shape:
 def _choice(kind: str, values: Sequence[object]) -> JsonValue:
     """Return an enum or Literal; None among the values of a Literal makes it nullable, as it is written elsewhere."""
     written: JsonValue = {kind: [_value(value) for value in values if value is not None]}
-    return {"nullable": written} if None in values else written
+    return {"nullable": _hash(written)} if None in values else written
+
+
+def _check(schema: Node) -> JsonValue:
+    """Return which function of pydantic's checks a value, and its bounds; None for the user's, which no other side has."""
+    function, bounds = cast("Node", schema["function"])["function"], {}
+    if isinstance(function, partial):
+        function, bounds = cast("partial[object]", function).func, cast("partial[object]", function).keywords
+    name = str(getattr(function, "__qualname__", ""))
+    if getattr(function, "__module__", "") not in _CHECKING or "<locals>" in name:
+        return None
+    return [name, {bound: _value(value) for bound, value in bounds.items()}]
+
+
+def _hash(shape: JsonValue) -> str:
+    text = json.dumps(shape, sort_keys=True, separators=(",", ":"))
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 # Any: bounds and members are values of any type.
 def _value(value: Any) -> JsonValue:
     if isinstance(value, Enum):
         return _value(value.value)
-    if value is None or isinstance(value, str | int | float | bool):
-        return value if not isinstance(value, float) else repr(value)
+    if value is None or isinstance(value, str | int | bool):
+        return value
     if isinstance(value, set | frozenset):
         return [*sorted(str(_value(one)) for one in cast("set[object]", value))]
     kind = type(value).__name__
     if isinstance(value, re.Pattern):
-        return f"{kind} {cast('re.Pattern[str]', value).pattern}"
-    return f"{kind} {value!s}" if isinstance(value, _WRITTEN) else kind
+        pattern = cast("re.Pattern[str]", value)
+        return [kind, pattern.pattern, int(pattern.flags)]
+    return [kind, str(value)] if isinstance(value, _WRITTEN) else [kind]
