@@ -37,6 +37,8 @@ __all__ = ["TypedTasksPlugin", "snapshot"]
 _BROKER: Final = "typedtasks.broker.Broker"
 _DECORATORS: Final = frozenset(f"typedtasks.decorator.{name}.__call__" for name in ("TaskDecorator", "DepsDecorator"))
 _TASKS: Final = "typedtasks.task."
+_WITHOUT_TASKS: Final = frozenset({"typedtasks", "pydantic", "pydantic_core", "redis"})
+"""Packages of many files that nobody injects anything of: to read them takes longer than to check a hundred tasks."""
 _HANDLE: Final = "typedtasks.handle.TaskHandle."
 
 _started: list[TypedTasksPlugin] = []
@@ -63,13 +65,15 @@ class TypedTasksPlugin(Plugin):
         options.enabled_error_codes |= self._settings.enabled
         self._sources = Sources(shadows=dict(options.shadow_file or ()))
         self._names = Names()
+        self._enabled = ",".join(sorted(code.code for code in self._settings.enabled))
         self._contract = _digest(self._settings.contract)
         _started.append(self)
 
     def report_config_data(self, ctx: ReportConfigContext) -> Mapping[str, str]:
         """Return what else a module depends on besides its source; it is a part of what those who import it depend on."""
-        enabled = ",".join(sorted(code.code for code in self._settings.enabled))
-        data = {"plugin": _own_digest(), "enabled": enabled, "injection": self._sources.injection_lines(ctx.path)}
+        data = {"plugin": _own_digest(), "enabled": self._enabled}
+        if ctx.id.partition(".")[0] not in _WITHOUT_TASKS:
+            data["injection"] = self._sources.injection_lines(ctx.path)
         if self._contract and self._sources.mentions(ctx.path, b"task"):
             data["contract"] = self._contract
         return data
@@ -117,8 +121,8 @@ class TypedTasksPlugin(Plugin):
         return self._make_task(ctx)
 
     def _make_task(self, ctx: MethodContext) -> Type:
-        site = Site.of(ctx)
-        if site is None or is_attempt_refused(site.checker):
+        site = None if is_attempt_refused(checker_of(ctx.api)) else Site.of(ctx)
+        if site is None:
             return ctx.default_return_type
         self._sources.modules = site.checker.modules
         self._names.check(site)

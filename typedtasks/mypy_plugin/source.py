@@ -7,6 +7,7 @@ whoever uses the module is checked again when that changes.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import os
 import re
@@ -54,6 +55,7 @@ class _Source:
     tree: ast.Module | None = None
     values: dict[str, ast.expr] | None = None
     functions: list[ast.FunctionDef | ast.AsyncFunctionDef] | None = None
+    rows: list[bytes] | None = None
     lines: str | None = None
 
 
@@ -127,13 +129,15 @@ class Sources:
         source = self._read(module.path)
         if source is None or written.end_line is None or written.end_column is None or written.end_line < written.line:
             return None
-        lines = source.text.splitlines()[written.line - 1 : written.end_line]
+        if source.rows is None:
+            source.rows = source.text.splitlines()
+        lines = source.rows[written.line - 1 : written.end_line]
         if not lines:
             return None
         lines[-1] = lines[-1][: written.end_column]
         lines[0] = lines[0][written.column :]
         expression = _parsed(b" ".join(lines).decode(errors="replace"))
-        is_it = isinstance(expression, ast.Subscript) and ast.unparse(expression.value) == written.name
+        is_it = isinstance(expression, ast.Subscript) and _dotted(expression.value) == written.name
         return expression if is_it else None  # one in quotes has the place of its quotes
 
     def _function(self, definition: FuncDef, module: MypyFile) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
@@ -317,6 +321,7 @@ def _aliased(value: ast.expr) -> ast.expr:
     return value
 
 
+@functools.lru_cache(maxsize=1000)  # most annotations stand in a program more than once
 def _parsed(text: str) -> ast.expr | None:
     try:
         return ast.parse(text.strip(), mode="eval").body
@@ -341,7 +346,15 @@ def _fullname(expression: ast.expr, module: MypyFile) -> str:
 
 def _node(expression: ast.expr, module: MypyFile) -> SymbolNode | None:
     """Return what a dotted name at the top of a module stands for."""
-    return find(ast.unparse(expression), module) if isinstance(expression, ast.Name | ast.Attribute) else None
+    name = _dotted(expression)
+    return find(name, module) if name else None
+
+
+def _dotted(expression: ast.expr) -> str:
+    if isinstance(expression, ast.Attribute):
+        holder = _dotted(expression.value)
+        return f"{holder}.{expression.attr}" if holder else ""
+    return expression.id if isinstance(expression, ast.Name) else ""
 
 
 def find(name: str, module: MypyFile) -> SymbolNode | None:
