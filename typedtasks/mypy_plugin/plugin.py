@@ -89,11 +89,8 @@ class TypedTasksPlugin(Plugin):
         return _wait if fullname in (f"{_HANDLE}result", f"{_HANDLE}outcome") else None
 
     def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
-        """Return what is done before mypy looks for an overload: an option that is given twice fits none."""
-        is_options = fullname.startswith(_TASKS) and fullname.endswith(".options")
-        if is_options or (fullname.endswith(".task") and self._is_broker(fullname.removesuffix(".task"))):
-            return _look_for_repetition
-        return None
+        """Return what is done before mypy looks at the arguments. Not for `Broker.task`: it would be done for each overload."""
+        return _look_for_repetition if fullname.startswith(_TASKS) and fullname.endswith(".options") else None
 
     def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
         """Return what is done with a call of a class."""
