@@ -72,6 +72,15 @@ def test_tasks_take_turns_and_a_key_stays_where_it_is() -> None:
     assert sum(old != new for old, new in zip(before, after, strict=True)) < 260
 
 
+@pytest.mark.parametrize("number", [3, 16])
+def test_no_shard_gets_many_more_keys_than_another(number: int) -> None:
+    """Whatever keys look like: those of a service often differ in a few digits."""
+    shards = Shards(number, {})
+    places = Counter(shards.place("q", Once(f"user:{n:08}:mail", 1000)) for n in range(1000 * number))
+    assert len(places) == number
+    assert max(places.values()) < 1.3 * min(places.values())
+
+
 async def test_the_main_job_runs_on_all_nodes(cluster: list[RedisServer], url: str) -> None:
     """Results, also for others; cancellation, deduplication and dead letters: the user sees one queue."""
     broker, other = Broker(f"{url}?shards=6"), Broker(f"{url}?shards=6")

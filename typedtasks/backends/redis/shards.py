@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import random
 import re
-import zlib
 from collections.abc import Mapping
+from hashlib import blake2b
 from itertools import count
 from typing import Final
 from urllib.parse import unquote
@@ -64,15 +64,25 @@ class Shards:
     def place(self, queue: str, once: Once | None) -> str:
         """Return the shard for one more task: each in its turn, but one key always in the same.
 
-        The keys are spread by rendezvous: another number of shards moves as few of them as may be.
+        Another number of shards moves as few of the keys as may be.
         """
         number = self.number(queue)
         if number == 1:
             return queue
         if once is None:
             return shard(queue, next(self._turns) % number)
-        key = once.key.encode()
-        return shard(queue, max(range(number), key=lambda n: zlib.crc32(key, zlib.crc32(b"%d" % n))))
+        return shard(queue, _jump(once.key, number))
+
+
+def _jump(key: str, number: int) -> int:
+    """Return a place from 0 to `number - 1`, by the jump consistent hash of Lamping and Veach (arXiv:1406.2294)."""
+    state = int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+    place, jump = 0, 0
+    while jump < number:
+        place = jump
+        state = (state * 2862933555777941757 + 1) % 2**64
+        jump = int((place + 1) * 2**31 / ((state >> 33) + 1))
+    return place
 
 
 def shard(queue: str, number: int) -> str:
