@@ -252,7 +252,7 @@ def _option(value: Any, other: Any) -> str:
     """Return an option for people: of a retry policy what the other one has not."""
     if not isinstance(value, dict):
         return "none" if value is None else str(value)
-    known = cast("Data", other or {})
+    known = cast("Data", other if isinstance(other, dict) else {})
     return " ".join(f"{key}={one}" for key, one in cast("Data", value).items() if key not in known or known[key] != one)
 
 

@@ -48,6 +48,10 @@ class _Variable(TypedDict):
     name: str
 
 
+class _Config(TypedDict):
+    extra: NotRequired[Literal["allow", "ignore", "forbid"]]
+
+
 class _Type(TypedDict):
     kind: str
     name: str
@@ -56,7 +60,7 @@ class _Type(TypedDict):
     members: NotRequired[list[_Member]]
     bases: NotRequired[list[str]]
     parameters: NotRequired[list[str | _Variable]]
-    config: NotRequired[dict[str, JsonValue]]
+    config: NotRequired[_Config]
     does_not_travel: NotRequired[list[str]]
 
 
