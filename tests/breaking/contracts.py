@@ -11,7 +11,7 @@ from types import ModuleType
 from typedtasks import Broker
 from typedtasks_codegen import read_contract
 from typedtasks_codegen.compatibility import Change, compare_contracts, parse_contract
-from typedtasks_codegen.compatibility.coverage import Data
+from typedtasks_codegen.compatibility.types import Data
 
 __all__ = ["RULES", "changes_of", "contract_of", "lines_of"]
 

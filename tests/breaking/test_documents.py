@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from tests.codegen.every_type import broker
 from typedtasks_codegen import read_contract
 from typedtasks_codegen.compatibility import ContractInvalid, compare_contracts, parse_contract
-from typedtasks_codegen.compatibility.coverage import Data
+from typedtasks_codegen.compatibility.types import Data
 
 _ODD: tuple[JsonValue, ...] = (
     None,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from typedtasks.cli.loading import UsageError
 from typedtasks_codegen.compatibility import ContractInvalid, parse_contract
-from typedtasks_codegen.compatibility.coverage import Data
+from typedtasks_codegen.compatibility.types import Data
 
 __all__ = ["read_baseline"]
 

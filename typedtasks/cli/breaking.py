@@ -18,7 +18,7 @@ from typedtasks.cli.pending import examine
 from typedtasks.inventory import State
 from typedtasks_codegen import GenerationError, read_contract
 from typedtasks_codegen.compatibility import Category, Ignore, IgnoreInvalid, Order, compare_contracts, read_ignores, sift
-from typedtasks_codegen.compatibility.coverage import Data
+from typedtasks_codegen.compatibility.types import Data
 
 __all__ = ["Request", "find_breaking"]
 

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from typedtasks_codegen.compatibility.coverage import Coverage, Data, Gap, Kind, Role, refusing
+from typedtasks_codegen.compatibility.coverage import Coverage
+from typedtasks_codegen.compatibility.gaps import Gap, Kind, Role
 from typedtasks_codegen.compatibility.rules import RULES, Category, Order, Rule
+from typedtasks_codegen.compatibility.types import Data, refusing
 
 __all__ = ["Change", "compare_contracts", "compare_tasks"]
 

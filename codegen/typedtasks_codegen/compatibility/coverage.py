@@ -2,78 +2,52 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
-from fractions import Fraction
-from typing import Any, Final, TypeAlias, TypeGuard, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeAlias, cast
 
-__all__ = ["Coverage", "Data", "Gap", "Kind", "Role", "refusing"]
+from typedtasks_codegen.compatibility.bounds import AT_LEAST, AT_MOST, implied
+from typedtasks_codegen.compatibility.gaps import Gap, Kind, Role
+from typedtasks_codegen.compatibility.types import (
+    CODE,
+    CONFIG,
+    CONFIG_WITHOUT_EFFECT,
+    TWICE,
+    WITHOUT_EFFECT,
+    Data,
+    among,
+    besides,
+    constrained,
+    filled,
+    is_data,
+    is_union,
+    joined,
+    key_of,
+    members,
+    name_of,
+    one_by_one,
+    refusing,
+    same,
+    sort_of,
+    split,
+    type_shown,
+    value_shown,
+    values_shown,
+)
 
-Data: TypeAlias = Mapping[str, Any]  # Any: the JSON of a contract, which `_forms` reads with care
+__all__ = ["Coverage"]
+
 
 _OBJECTS: Final = frozenset({"model", "dataclass", "pydantic-dataclass", "typed-dict", "failure"})
 _TRANSPARENT: Final = frozenset({"new-type", "alias", "root"})
-_WITHOUT_EFFECT: Final = frozenset({"alias", "title", "description", "deprecated", "frozen", "examples", "validate_default"})
-"""What `Field(...)` says that decides nothing about which values fit; an alias is looked at with its field."""
-_AT_MOST: Final = frozenset({"lt", "le", "max_length", "str_max_length"})
-_AT_LEAST: Final = frozenset({"gt", "ge", "min_length", "str_min_length"})
-_OPPOSITE: Final = {"gt": ("ge",), "ge": ("gt",), "lt": ("le",), "le": ("lt",)}
-_CONFIG_WITHOUT_EFFECT: Final = frozenset(
-    {
-        *("title", "frozen", "protected_namespaces", "hide_input_in_errors", "loc_by_alias", "from_attributes"),
-        *("validate_assignment", "extra", "validate_default"),
-    }
-)
 _BY_NAME: Final = ("populate_by_name", "validate_by_name")
 _CHANGING: Final = frozenset({"strip_whitespace", "to_lower", "to_upper", "coerce_numbers_to_str"})
 """Constraints that change a value before the others look at it."""
-_REFUSING: Final = ("alidator", "Predicate", "__init__", "post_init__", "model_post_init")
-"""Parts of the names of code that may refuse a value and cannot be looked into."""
 _DEEPEST: Final = 400
-_TWICE: Final = "several layers"
-_CODE: Final = "code"
-_CONFIG: Final = "config"
-"""What NewTypes, aliases and RootModels say besides the type that they stand for is kept beside its constraints."""
-_UNSHOWN: Final = _WITHOUT_EFFECT | {_TWICE, _CODE, _CONFIG}
 
 Extras: TypeAlias = tuple[frozenset[str], frozenset[str]]
 """What the target and the source may do with unknown fields where a type does not say: what stands around it decides."""
 _Pair: TypeAlias = tuple[str, str, Extras]
 _FORBIDDEN: Final[Extras] = (frozenset({"forbid"}), frozenset({"forbid"}))
-
-
-class Role(Enum):
-    """Which way values go: into the worker as arguments, or back to the client as results and failures."""
-
-    ARGUMENT = "argument"
-    RESULT = "result"
-
-
-class Kind(Enum):
-    """What a gap is about."""
-
-    TYPE = "type"
-    CONSTRAINT = "constraint"
-    VALUE = "value"
-    UNION = "union"
-    FIELD_MISSING = "field-missing"
-    FIELD_UNKNOWN = "field-unknown"
-    FIELD_GONE = "field-gone"
-    NAME = "name"
-    VALIDATOR = "validator"
-    UNPROVED = "unproved"
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """One reason why values of the source do not fit the target. Without `on_wire` they do fit: only code notices."""
-
-    kind: Kind
-    path: str
-    text: str
-    on_wire: bool = True
 
 
 class Coverage:
@@ -103,20 +77,20 @@ class Coverage:
             return [Gap(Kind.UNPROVED, path, "the types are nested too deep to be compared")]
 
     def _form(self, target: object, source: object, path: str, inherited: Extras) -> Iterator[Gap]:
-        pair = (_key(target), _key(source), inherited)
+        pair = (key_of(target), key_of(source), inherited)
         if pair in self._assumed:
             return  # a recursive type, or one that is looked at already: it holds if all the rest does
         if path.count(".") + path.count("[") > _DEEPEST:
             yield Gap(Kind.UNPROVED, path, "the types grow without end, which cannot be compared")
             return
         self._assumed.add(pair)
-        target, outer = _split(self._opened(target, self._target))
+        target, outer = split(self._opened(target, self._target))
         if outer:
-            yield from self._constraints(outer, _split(self._opened(source, self._source))[1], path)
+            yield from self._constraints(outer, split(self._opened(source, self._source))[1], path)
         yield from self._named(target, source, path)
-        if _is_union(target):
+        if is_union(target):
             yield from self._union(target, source, path, inherited)
-        elif _is_union(inner := _split(self._opened(source, self._source))[0]):
+        elif is_union(inner := split(self._opened(source, self._source))[0]):
             yield from self._union({"union": [target]}, source, path, inherited)
         else:
             yield from self._single(target, inner, path, inherited)
@@ -129,20 +103,20 @@ class Coverage:
             return
         one, other = cast("Data", target), cast("Data", source)
         if "literal" in one and "literal" in other:
-            missing = [value for value in other["literal"] if not _among(value, one["literal"])]
+            missing = [value for value in other["literal"] if not among(value, one["literal"])]
             if missing:
-                yield Gap(Kind.VALUE, path, f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} not taken")
+                yield Gap(Kind.VALUE, path, f"{values_shown(missing)} {'is' if len(missing) == 1 else 'are'} not taken")
         elif "ref" in one and "ref" in other:
             yield from self._references(one, other, path, inherited)
         elif "generic" in one and "generic" in other:
             yield from self._containers(one, other, path, inherited)
         else:
-            yield Gap(Kind.TYPE, path, f"{_shown(source)} is not taken as {_shown(target)}")
+            yield Gap(Kind.TYPE, path, f"{type_shown(source)} is not taken as {type_shown(target)}")
 
     def _references(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
         new, old = self._target[target["ref"]], self._source[source["ref"]]
-        new = _filled(new, target.get("arguments", []))
-        old = _filled(old, source.get("arguments", []))
+        new = filled(new, target.get("arguments", []))
+        old = filled(old, source.get("arguments", []))
         yield from self._definition(new, old, path, inherited)
 
     def _definition(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
@@ -232,22 +206,22 @@ class Coverage:
         if name == source["generic"] == "tuple" and varied and fixed:
             new = list(new) * len(old)
         elif name != source["generic"] or len(new) != len(old) or varied == fixed:
-            yield Gap(Kind.TYPE, path, f"{_shown(source)} is not taken as {_shown(target)}")
+            yield Gap(Kind.TYPE, path, f"{type_shown(source)} is not taken as {type_shown(target)}")
             return
         for n, (one, other) in enumerate(zip(new, old, strict=True)):
             mark = "[key]" if len(new) == 2 and name != "tuple" and n == 0 else "[]" if name != "tuple" or varied else f"[{n}]"
             yield from self._form(one, other, path + mark, inherited)
 
     def _union(self, target: object, source: object, path: str, inherited: Extras) -> Iterator[Gap]:
-        inner, constraints = _split(self._opened(source, self._source))
-        for member in _one_by_one(inner) if _is_union(inner) else [_constrained(inner, constraints)]:
-            for candidate in _members(target):
+        inner, constraints = split(self._opened(source, self._source))
+        for member in one_by_one(inner) if is_union(inner) else [constrained(inner, constraints)]:
+            for candidate in members(target):
                 found = self._taken(candidate, member, path, inherited)
                 if found is not None:
                     yield from found
                     break
             else:
-                yield from self._not_taken(_members(target), member, path, inherited)
+                yield from self._not_taken(members(target), member, path, inherited)
 
     def _taken(self, target: object, source: object, path: str, inherited: Extras) -> list[Gap] | None:
         """Return what code alone notices where one member of a union takes another; None where it does not.
@@ -255,7 +229,7 @@ class Coverage:
         What is found is kept: what holds, holds wherever the same is assumed, and what fails although all that is assumed
         would hold fails everywhere.
         """
-        pair = (_key(target), _key(source), inherited)
+        pair = (key_of(target), key_of(source), inherited)
         if pair in self._failed:
             return None
         attempt = self._attempt()
@@ -276,17 +250,17 @@ class Coverage:
 
     def _not_taken(self, targets: Sequence[object], member: object, path: str, inherited: Extras) -> Iterator[Gap]:
         """Say why a member of a union is not taken: by the one type that is meant for it, if there is one."""
-        sort = _sort(self._opened(member, self._source))
-        alike = [one for one in targets if _sort(self._opened(one, self._target)) == sort]
+        sort = sort_of(self._opened(member, self._source))
+        alike = [one for one in targets if sort_of(self._opened(one, self._target)) == sort]
         if len(alike) == 1:
             yield from self._attempt()._form(alike[0], member, path, inherited)
         else:
             because = _because(self._attempt()._form(targets[0], member, path, inherited), path) if len(targets) == 1 else ""
-            yield Gap(Kind.UNION, path, f"{_shown(member)} is not taken{because}")
+            yield Gap(Kind.UNION, path, f"{type_shown(member)} is not taken{because}")
 
     def _named(self, target: object, source: object, path: str) -> Iterator[Gap]:
         """Notice where code knows a type by another name."""
-        names = (_name(target), _name(source))
+        names = (name_of(target), name_of(source))
         if None not in names and names[0] != names[1]:
             yield self._in_code(Kind.NAME, path, "the type is called", names)
 
@@ -297,43 +271,45 @@ class Coverage:
 
     def _opened(self, form: object, types: Data) -> object:
         """Return a type with NewTypes, aliases and RootModels replaced by what they stand for."""
-        inner, constraints = _split(form)
+        inner, constraints = split(form)
         seen = 0
-        while _is_data(inner) and "ref" in inner:
+        while is_data(inner) and "ref" in inner:
             definition = types[inner["ref"]]
             if definition["kind"] not in _TRANSPARENT or seen > _DEEPEST:
                 break
             seen += 1
-            filled = _filled(definition, inner.get("arguments", []))
-            inner, further = _split(filled["fields"][0]["type"] if definition["kind"] == "root" else filled["type"])
-            constraints = _joined(_joined(constraints, further), _besides(definition))
-        return _constrained(inner, constraints)
+            meant = filled(definition, inner.get("arguments", []))
+            inner, further = split(meant["fields"][0]["type"] if definition["kind"] == "root" else meant["type"])
+            constraints = joined(joined(constraints, further), besides(definition))
+        return constrained(inner, constraints)
 
     def _constraints(self, target: Data, source: Data, path: str) -> Iterator[Gap]:
         for key, value in sorted(target.items()):
-            if key in _WITHOUT_EFFECT or _implied(key, value, source):
+            if key in WITHOUT_EFFECT or implied(key, value, source):
                 continue
-            if key == _CODE:
-                known = source.get(_CODE, [])
+            if key == CODE:
+                known = source.get(CODE, [])
                 yield from (self._refusing(name, path) for name in value if name not in known)
-            elif key == _CONFIG:
-                yield Gap(Kind.UNPROVED, path, f"{_value(value)} where the other version has {_value(source.get(_CONFIG, {}))}")
-            elif key == _TWICE or (key == "discriminator" and key not in source):
+            elif key == CONFIG:
+                yield Gap(
+                    Kind.UNPROVED, path, f"{value_shown(value)} where the other version has {value_shown(source.get(CONFIG, {}))}"
+                )
+            elif key == TWICE or (key == "discriminator" and key not in source):
                 yield Gap(Kind.UNPROVED, path, "a further constraint or discriminator cannot be compared")
             else:
-                known = f"have {key}={_value(source[key])}" if key in source else "need not be so"
-                yield Gap(Kind.CONSTRAINT, path, f"{key}={_value(value)} is asked for, and values {known}")
+                known = f"have {key}={value_shown(source[key])}" if key in source else "need not be so"
+                yield Gap(Kind.CONSTRAINT, path, f"{key}={value_shown(value)} is asked for, and values {known}")
         for key in sorted(_CHANGING & (set(source) - set(target))):
-            if not set(target) <= _WITHOUT_EFFECT:
+            if not set(target) <= WITHOUT_EFFECT:
                 yield Gap(Kind.UNPROVED, path, f"{key} changed values before they were looked at, and does not any more")
 
     def _configs(self, target: Data, source: Data, path: str) -> Iterator[Gap]:
         for key in sorted(set(target) | set(source)):
-            if key in _CONFIG_WITHOUT_EFFECT or target.get(key) == source.get(key):
+            if key in CONFIG_WITHOUT_EFFECT or target.get(key) == source.get(key):
                 continue
-            if key in target and _implied(key, target[key], source):
+            if key in target and implied(key, target[key], source):
                 continue
-            if key not in target and (key in _AT_LEAST or key in _AT_MOST):
+            if key not in target and (key in AT_LEAST or key in AT_MOST):
                 continue
             yield Gap(Kind.UNPROVED, path, f"{_setting(key, target)} where the other version has {_setting(key, source)}")
 
@@ -345,22 +321,16 @@ class Coverage:
         return Gap(Kind.VALIDATOR, path, f"the {name} may refuse what it has not seen")
 
 
-def refusing(definition: Data) -> list[str]:
-    """Return the names of code of a type or task that may refuse values: what it does cannot be read from a contract."""
-    names: list[str] = definition.get("does_not_travel", [])
-    return [name for name in names if any(part in name for part in _REFUSING)]
-
-
 def _atoms(target: object, source: object, path: str) -> Iterator[Gap]:
     if (target, source) == ("float", "int"):
         return
-    if source == "None" and _is_data(target) and None in target.get("literal", ()):
+    if source == "None" and is_data(target) and None in target.get("literal", ()):
         return
-    if isinstance(target, str) and _is_data(source) and "literal" in source:
+    if isinstance(target, str) and is_data(source) and "literal" in source:
         values = source["literal"]
         if target in ("str", "int", "bool") and all(type(value).__name__ == target for value in values):
             return
-    yield Gap(Kind.TYPE, path, f"{_shown(source)} is not taken as {_shown(target)}")
+    yield Gap(Kind.TYPE, path, f"{type_shown(source)} is not taken as {type_shown(target)}")
 
 
 def _enums(target: Data, source: Data, path: str) -> Iterator[Gap]:
@@ -372,13 +342,13 @@ def _enums(target: Data, source: Data, path: str) -> Iterator[Gap]:
     if "_missing_" in source.get("does_not_travel", []) and "_missing_" not in target.get("does_not_travel", []):
         yield Gap(Kind.UNPROVED, path, f"the _missing_ of {source['name']}, which finds members for further values, is gone")
     values = [member["value"] for member in new]
-    missing = [member for member in old if not _among(member["value"], values)]
+    missing = [member for member in old if not among(member["value"], values)]
     if missing:
-        shown = ", ".join(f"{member['name']} ({_value(member['value'])})" for member in missing)
+        shown = ", ".join(f"{member['name']} ({value_shown(member['value'])})" for member in missing)
         yield Gap(Kind.VALUE, path, f"{shown} {'is' if len(missing) == 1 else 'are'} not taken")
     names = {member["name"]: member["value"] for member in new}
     for member in old:
-        if member not in missing and (member["name"] not in names or not _same(names[member["name"]], member["value"])):
+        if member not in missing and (member["name"] not in names or not same(names[member["name"]], member["value"])):
             yield Gap(Kind.NAME, path, f"{member['name']} has another name in code", on_wire=False)
 
 
@@ -397,169 +367,13 @@ def _extra(definition: Data, inherited: frozenset[str]) -> frozenset[str]:
 def _by_wire_name(definition: Data) -> dict[str, Data]:
     fields: dict[str, Data] = {}
     for field in definition.get("fields", []):
-        constraints = _split(field["type"])[1]
+        constraints = split(field["type"])[1]
         fields[str(constraints.get("alias", field["name"]))] = field
     return fields
 
 
-def _filled(definition: Data, arguments: Sequence[object]) -> Data:
-    """Return a generic definition with its type arguments in place of its type parameters."""
-    if not arguments:
-        return definition
-    names = [one if isinstance(one, str) else one["name"] for one in definition.get("parameters", [])]
-    given = dict(zip(names, arguments, strict=False))
-
-    def fill(data: object) -> object:
-        if _is_data(data):
-            if set(data) == {"parameter"}:
-                return given.get(data["parameter"], data)
-            return {key: fill(value) for key, value in data.items()}
-        return [fill(item) for item in cast("Sequence[object]", data)] if isinstance(data, list) else data
-
-    filled = dict(definition)
-    for key in ("type", "fields"):
-        if key in filled:
-            filled[key] = fill(filled[key])
-    return filled
-
-
-def _split(form: object) -> tuple[object, Data]:
-    """Return a type without its constraints, and these; those of several layers together."""
-    constraints: Data = {}
-    while _is_data(form) and "constraints" in form:
-        constraints, form = _joined(constraints, form["constraints"]), form["type"]
-    return form, constraints
-
-
-def _joined(outer: Data, inner: Data) -> Data:
-    """Return the constraints of two layers; where both have one, they are kept beside it as they are, to be compared as a whole."""
-    if all(outer[key] == inner[key] for key in outer if key in inner):
-        return {**inner, **outer}
-    return {**inner, **outer, _TWICE: _key([outer, inner])}
-
-
-def _besides(definition: Data) -> Data:
-    """Return what a NewType, alias or RootModel does besides standing for a type."""
-    config = {key: value for key, value in definition.get("config", {}).items() if key not in _CONFIG_WITHOUT_EFFECT}
-    return {key: value for key, value in ((_CODE, refusing(definition)), (_CONFIG, config)) if value}
-
-
-def _is_data(form: object) -> TypeGuard[Data]:
-    return isinstance(form, Mapping)
-
-
-def _constrained(form: object, constraints: Data) -> object:
-    return {"type": form, "constraints": dict(constraints)} if constraints else form
-
-
 def _setting(key: str, config: Data) -> str:
-    return f"{key}={_value(config[key])}" if key in config else f"no {key}"
-
-
-def _is_union(form: object) -> bool:
-    return _is_data(form) and "union" in form
-
-
-def _members(form: object) -> Sequence[object]:
-    return cast("Sequence[object]", cast("Data", form)["union"])
-
-
-def _one_by_one(union: object) -> Iterator[object]:
-    """Yield the members of a union, each value of its literals for itself."""
-    for member in _members(union):
-        if _is_data(member) and "literal" in member:
-            yield from ("None" if value is None else {"literal": [value]} for value in member["literal"])
-        else:
-            yield member
-
-
-def _sort(form: object) -> str | None:
-    """Return what two types share that are meant for the same values."""
-    inner = _split(form)[0]
-    if not _is_data(inner):
-        return str(inner)
-    return "literal" if "literal" in inner else cast("str | None", inner.get("generic", _name(inner)))
-
-
-def _name(form: object) -> str | None:
-    inner = _split(form)[0]
-    if _is_data(inner) and "ref" in inner:
-        return str(inner["ref"]).rpartition(".")[2]
-    return None
-
-
-def _implied(key: str, value: object, source: Data) -> bool:
-    """Return whether the source's constraints say already what the target asks for."""
-    known = source.get(key)
-    if key in source and _same(known, value):
-        return True
-    check = _COMPARISONS.get(key)
-    if check is None:
-        return False
-    if key in source and _is_number(value) and _is_number(known):
-        return check(_exact(value), _exact(known))
-    for other in _OPPOSITE.get(key, ()):
-        strict = key in ("gt", "lt")  # more than 3 says at least 3, but not the other way round
-        if other in source and _is_number(value) and _is_number(source[other]):
-            bound, wanted = _exact(source[other]), _exact(value)
-            if (bound > wanted if key in _AT_LEAST else bound < wanted) or (not strict and bound == wanted):
-                return True
-    return False
-
-
-_COMPARISONS: Final[Mapping[str, Callable[[Fraction, Fraction], bool]]] = {
-    **dict.fromkeys(_AT_LEAST, lambda target, source: source >= target),
-    **dict.fromkeys(_AT_MOST, lambda target, source: source <= target),
-    "multiple_of": lambda target, source: target != 0 and (source / target).denominator == 1,
-}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _exact(value: object) -> Fraction:
-    return Fraction(str(value))
-
-
-def _same(one: object, other: object) -> bool:
-    return _key(one) == _key(other)
-
-
-def _among(value: object, values: Sequence[object]) -> bool:
-    return any(_same(value, other) for other in values)
-
-
-def _key(data: object) -> str:
-    return json.dumps(data, sort_keys=True, separators=(",", ":"))
-
-
-def _value(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _listed(values: Sequence[object]) -> str:
-    return ", ".join(map(_value, values))
-
-
-def _shown(form: object) -> str:
-    """Return a type as it is written in Python, as far as that is short."""
-    inner, constraints = _split(form)
-    if isinstance(inner, str):
-        text = inner.rpartition(".")[2]
-    else:
-        one = cast("Data", inner)
-        if "literal" in one:
-            text = f"Literal[{_listed(one['literal'])}]"
-        elif "union" in one:
-            text = " | ".join(map(_shown, one["union"]))
-        elif "parameter" in one:
-            text = str(one["parameter"])
-        else:
-            arguments = ", ".join([*map(_shown, one.get("arguments", [])), *(["..."] if one.get("variadic") else [])])
-            text = str(one.get("ref", one.get("generic"))).rpartition(".")[2] + (f"[{arguments}]" if arguments else "")
-    marks = ", ".join(f"{key}={_value(value)}" for key, value in sorted(constraints.items()) if key not in _UNSHOWN)
-    return f"{text}({marks})" if marks else text
+    return f"{key}={value_shown(config[key])}" if key in config else f"no {key}"
 
 
 def _because(gaps: Iterator[Gap], path: str) -> str:

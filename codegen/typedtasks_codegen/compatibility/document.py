@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NotRequired, cast
 from pydantic import JsonValue, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from typedtasks_codegen.compatibility.coverage import Data
+from typedtasks_codegen.compatibility.types import Data
 from typedtasks_codegen.contract import FORMAT
 
 __all__ = ["ContractInvalid", "parse_contract"]
