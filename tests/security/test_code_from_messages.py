@@ -14,8 +14,10 @@ PACKAGE = Path(typedtasks.__file__).parent
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "copyreg", "jsonpickle", "yaml"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "import_module", "import_string", "locate", "run_path", "run_module"}
 ALLOWED = {
+    ("__init__.py", "import_module"),  # the package's own modules, by a table
     ("cli/loading.py", "import_module"),  # what the user of the command line names
     ("contract/binding.py", "exec"),  # a function made of the names of a signature's own parameters
+    ("mypy_plugin/possible.py", "import_module"),  # a class of Python's own library that code under mypy names
 }
 
 
@@ -35,7 +37,7 @@ def findings(source: str) -> Iterator[str]:
 
 
 def test_the_package_has_no_way_from_a_message_to_code() -> None:
-    """The two places that make code of names are named here, with their reasons."""
+    """The places that make code of names are named here, with their reasons."""
     found = {(str(path.relative_to(PACKAGE)), name) for path in PACKAGE.rglob("*.py") for name in findings(path.read_text())}
     assert found == ALLOWED
 

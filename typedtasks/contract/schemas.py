@@ -121,17 +121,24 @@ def _rewritten(core: Node, *, check_instances: bool) -> Node:
     """Return a copy of a schema with what is set here. Without recursion: models may be nested as deep as pydantic builds them."""
     copies: list[tuple[Node, Node]] = []
     waiting: list[Node | list[object]] = []
+    known: dict[int, object] = {}
+    """The copies of what stands in several places, such as a model that two members of a union have."""
 
     def copied(value: object) -> object:
+        if isinstance(value, dict | list) and id(cast("object", value)) in known:
+            return known[id(cast("object", value))]
         if isinstance(value, dict):
             node = cast("Node", value)
             made: Node = dict(node)
             copies.append((made, node))
             waiting.append(made)
+            known[id(node)] = made
             return made
         if isinstance(value, list):
-            items = list(cast("list[object]", value))
+            given = cast("list[object]", value)
+            items = list(given)
             waiting.append(items)
+            known[id(given)] = items
             return items
         return tuple(map(copied, cast("tuple[object, ...]", value))) if isinstance(value, tuple) else value
 
