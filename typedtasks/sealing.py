@@ -8,7 +8,7 @@ from typing import Final, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from typedtasks.codecs import Compress, PayloadCodec, Undecodable
-from typedtasks.errors import DefinitionError, ResultInvalid
+from typedtasks.errors import DefinitionError, PayloadTooLarge, ResultInvalid
 from typedtasks.ids import TaskId
 from typedtasks.outcome import read_line, sealed_prefix, write_outcome
 
@@ -52,8 +52,17 @@ class Sealing:
         self._max_result = max_result
 
     def seal_call(self, payload: bytes, id: TaskId, task: str) -> bytes:
-        """Return what is stored for the arguments of a call."""
-        return self._seal(payload, _bound_to("call", id, task))
+        """Return what is stored for the arguments of a call. `PayloadTooLarge` where codecs add more than there is room for."""
+        sealed = self._seal(payload, _bound_to("call", id, task))
+        limit = self._max_payload + SEAL_ROOM
+        if len(sealed) > limit:
+            raise PayloadTooLarge(
+                f"{task}: the arguments have {len(payload)} bytes as JSON, and {len(sealed)} when they are encoded with "
+                f"{', '.join(self.names)}; at most {limit} may be sent. Nothing was sent. Raise Broker(max_payload=...).",
+                size=len(sealed),
+                limit=limit,
+            )
+        return sealed
 
     def open_call(self, payload: bytes, names: Sequence[str], id: TaskId, task: str) -> bytes:
         """Return the arguments of a call as JSON; `names` are the codecs that its envelope names. Raises `Undecodable`."""

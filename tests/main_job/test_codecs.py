@@ -19,6 +19,7 @@ from typedtasks import (
     Expired,
     Failure,
     PayloadRejected,
+    PayloadTooLarge,
     Progress,
     ResultInvalid,
     Retry,
@@ -331,3 +332,22 @@ async def test_a_codec_that_raises_costs_one_task_and_not_the_worker(memory: Sta
         lost = await (await send.enqueue(Letter(to="x", text="encode"))).outcome(PATIENCE)
     assert isinstance(lost, Crashed)
     assert "could not be encoded" in lost.message
+
+
+class _Wordy(_Reversed):
+    """One that makes everything twice as long."""
+
+    def encode(self, data: bytes, bound_to: bytes) -> bytes:
+        return data + data
+
+
+async def test_what_codecs_make_larger_than_workers_read_is_refused_when_it_is_sent(memory: Stage) -> None:
+    """One by one and in bulk; nothing was sent."""
+    broker = memory.broker(codecs=[_Wordy()], max_payload=10_000)
+    send = define(broker)
+    call = send.call(Letter(to="x", text="y" * 9_000))
+    async with broker:
+        for sending in (send.enqueue(Letter(to="x", text="y" * 9_000)), broker.enqueue_many([call])):
+            with pytest.raises(PayloadTooLarge, match=r"18\d\d\d when they are encoded with reversed; at most 11024 may be sent"):
+                await sending
+        assert (await broker.counts()).ready == 0

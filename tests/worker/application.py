@@ -11,9 +11,10 @@ import threading
 import time
 from pathlib import Path
 
-from typedtasks import Broker, Context, Depends, Retry, TaskError
+from typedtasks import Broker, Context, Depends, Encrypt, Retry, TaskError
 
 broker = Broker()
+encrypted = Broker(codecs=[Encrypt({"test": bytes(32)})])
 not_a_broker = 7
 
 
@@ -141,3 +142,6 @@ def kill_process() -> None:
     """End the process whenever it is run, as a crash in C would, after a word on standard error."""
     print("these are my last words", file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+encrypted.task(name=kill_process.name, executor="process")(kill_process.function)

@@ -15,7 +15,7 @@ import pytest
 from tests.processes import eventually, is_alive
 from tests.worker.application import NotSquare, count_softly, double, employ, hold_process, kill_process, root, spin
 from tests.worker.test_processes import APPLICATION, Site
-from typedtasks import Broker, Cancelled, Crashed, DefinitionError, Failure, TaskTimedOut, Worker
+from typedtasks import Broker, Cancelled, Crashed, DefinitionError, Encrypt, Failure, TaskTimedOut, Worker
 from typedtasks.backend import Priority, Publication, new_task_id
 from typedtasks.envelope import Header, write_header
 from typedtasks.task import SyncTask
@@ -128,6 +128,19 @@ async def test_what_ends_two_fresh_children_is_a_dead_letter(broker: Broker) -> 
     (letter,) = await broker.dead_letters()
     assert letter.id == poison.id
     assert "these are my last words" in letter.reason
+
+
+async def test_what_a_dead_child_has_said_is_encrypted_with_its_outcome(site: Site) -> None:
+    """The reason of a dead letter stands in the store in clear text; it says how the child ended, and not what it wrote."""
+    broker = Broker(site.url, codecs=[Encrypt({"test": bytes(32)})])
+    task = broker.task(name=kill_process.name, executor="process")(kill_process.function)
+    async with broker, worker(broker, "tests.worker.application:encrypted"), asyncio.timeout(30):
+        outcome = await (await task.enqueue()).outcome()
+        (letter,) = await broker.dead_letters()
+    assert isinstance(outcome, Crashed)
+    assert "these are my last words" in outcome.traceback
+    assert "was killed by SIGKILL" in letter.reason
+    assert "these are my last words" not in letter.reason
 
 
 async def test_a_child_that_died_while_it_was_idle_is_replaced(broker: Broker) -> None:

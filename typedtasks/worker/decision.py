@@ -169,16 +169,24 @@ def unsealed() -> bytes:
     return write_outcome("crashed", error=TaskFailed("Its outcome could not be encoded; the worker's log says how."))
 
 
-def fatal(received: Received, how: str, stderr: str, *, was_lost: bool) -> Bury:
-    """It ran in a fresh child process twice, and each time the child died: it is never run again."""
+def fatal(received: Received, how: str, stderr: str, *, was_lost: bool, is_hidden: bool) -> Bury:
+    """It ran in a fresh child process twice, and each time the child died: it is never run again.
+
+    `is_hidden`: outcomes are encrypted, and reasons are not, so the end of its standard error stands in the outcome alone.
+    """
     story = "it was lost twice, and ran alone twice in a process" if was_lost else "it ran twice in a fresh process"
     reason = f"{received.task.name} ends its process: {story} that {how}."
     error = TaskFailed(
         f"{reason} It is kept as a dead letter.", type="ProcessDied", traceback=stderr, attempts=received.header.attempt
     )
     outcome = write_outcome("crashed", attempts=received.header.attempt, error=error)
-    proof = f"{reason} The end of its standard error:\n{stderr}" if stderr else f"{reason} Its standard error was empty."
-    return Bury(received.delivery, proof, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
+    if not stderr:
+        proof = "Its standard error was empty."
+    elif is_hidden:
+        proof = "The end of its standard error is in its outcome, which is encrypted, and in the worker's own."
+    else:
+        proof = f"The end of its standard error:\n{stderr}"
+    return Bury(received.delivery, f"{reason} {proof}", outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
 
 
 def parked(delivery: Delivery, header: Header, payload: bytes, awaits: str = "") -> Reschedule:

@@ -225,7 +225,8 @@ class Execution:
             report = functools.partial(self._injector.report, received)
             return await self._told(await pool.run(delivery, received.task.name, limit, report))
         except Died as died:
-            return decision.fatal(received, str(died), died.stderr, was_lost=is_suspect(delivery))
+            is_hidden = self._sealing.hides
+            return decision.fatal(received, str(died), died.stderr, was_lost=is_suspect(delivery), is_hidden=is_hidden)
         except OutOfTime as error:
             return self.failed(received, error, timed_out=True)
         except NoChild as error:
