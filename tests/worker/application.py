@@ -16,6 +16,7 @@ from typedtasks import Broker, Context, Depends, Encrypt, Retry, TaskError
 broker = Broker()
 encrypted = Broker(codecs=[Encrypt({"test": bytes(32)})])
 not_a_broker = 7
+HOLDING = "import fcntl, sys, time; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_SH); print('held', flush=True); time.sleep(600)"
 
 
 class NotSquare(TaskError):
@@ -118,8 +119,17 @@ def hold_process(n: int) -> int:
 @broker.task(name="app.employ", executor="process")
 def employ(lock: str) -> None:
     """Wait for a program of its own, which holds a lock and would go on for ever."""
-    program = "import fcntl, sys, time; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); time.sleep(600)"
-    subprocess.run([sys.executable, "-c", program, lock], check=True)
+    subprocess.run([sys.executable, "-c", HOLDING, lock], check=True)
+
+
+@broker.task(name="app.desert", executor="process")
+def desert(lock: str, away: bool = False) -> None:
+    """Die while such a program goes on; `away`: in a session of its own, which nobody ends."""
+    program = subprocess.Popen([sys.executable, "-c", HOLDING, lock], start_new_session=away, stdout=subprocess.PIPE)
+    assert program.stdout is not None
+    program.stdout.readline()
+    _log(f"program {program.pid}")
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @broker.task(name="app.spin", executor="process", timeout=0.3, retry=Retry(max_attempts=2, backoff=0.01))

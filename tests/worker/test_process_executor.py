@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import eventually, is_alive
-from tests.worker.application import NotSquare, count_softly, double, employ, hold_process, kill_process, root, spin
+from tests.worker.application import NotSquare, count_softly, desert, double, employ, hold_process, kill_process, root, spin
 from tests.worker.test_processes import APPLICATION, Site
 from typedtasks import Broker, Cancelled, Crashed, DefinitionError, Encrypt, Failure, TaskTimedOut, Worker
 from typedtasks.backend import Priority, Publication, new_task_id
@@ -185,6 +185,25 @@ async def test_a_cancellation_ends_the_programs_that_the_task_has_started(broker
         await handle.cancel()
         assert isinstance(await handle.outcome(), Cancelled)
         await asyncio.to_thread(eventually, lambda: not is_held())
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_a_child_that_dies_takes_its_programs_with_it(broker: Broker, site: Site, away: bool) -> None:
+    """Those in sessions of their own go on, but nobody waits for them, though they have the child's standard error."""
+    lock = site.folder / "lock"
+    lock.touch()
+    deserting = broker.task(name=desert.name, executor="process")(desert.function)
+    async with worker(broker), asyncio.timeout(30):
+        outcome = await (await deserting.enqueue(str(lock), away)).outcome()
+    assert isinstance(outcome, Crashed)
+    assert outcome.type == "ProcessDied"
+    programs = [int(line[1]) for line in site.lines("program")]
+    assert len(programs) == 2
+    if away:
+        for program in programs:
+            os.kill(program, signal.SIGKILL)
+    for program in programs:
+        await asyncio.to_thread(eventually, lambda program=program: not is_alive(program))
 
 
 async def test_a_worker_that_stops_gives_back_what_its_children_run(broker: Broker, site: Site) -> None:

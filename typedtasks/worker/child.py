@@ -20,6 +20,7 @@ _START_LIMIT: Final = 60.0
 _LAST_WORDS: Final = 0.3
 """Seconds that a task has to end after its cancellation, before its child is killed."""
 _STDERR_TAIL: Final = 4096
+_LOOK_AGAIN: Final = 0.05
 
 
 def signal_name(number: int) -> str:
@@ -122,9 +123,8 @@ class Child:
             pass
         finally:
             if self._process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(self._process.pid, signal.SIGKILL)
-            await self._process.wait()
+                self._kill()
+            await self._code()
             if self._transport is not None:
                 self._transport.close()
             if self._echo is not None:
@@ -154,11 +154,25 @@ class Child:
             raise Died("wrote over its answer", self._stderr.decode("utf-8", "replace")) from None
 
     async def _death(self) -> Died:
-        code = await self._process.wait()
+        self._kill()
+        code = await self._code()
         if self._echo is not None:  # what it wrote last may not have been read yet
             await asyncio.wait([self._echo], timeout=_LAST_WORDS)
         how = f"was killed by {signal_name(-code)}" if code < 0 else f"ended with code {code}"
         return Died(how, self._stderr.decode("utf-8", "replace"))
+
+    def _kill(self) -> None:
+        """End the process, and the programs that it has started: they are in its group, also when it has just died."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def _code(self) -> int:
+        """Return with what the process ended. Some versions of `Process.wait` go on until nobody else has its pipes, either."""
+        while (code := self._process.returncode) is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_AGAIN):
+                    await self._process.wait()
+        return code
 
     async def _echo_stderr(self) -> None:
         stderr = self._process.stderr
