@@ -159,6 +159,10 @@ class Broker(Operating):
                     f"broker.task(function, {given}) takes no options beside the function: write @broker.task({given}) above it, "
                     f"or broker.task({given})(function)."
                 )
+            if not callable(function):
+                raise DefinitionError(
+                    f"broker.task({function!r:.80}): this is no function. Options are passed by name: @broker.task(name=...)."
+                )
             return self._define(function, (), {}, None)
 
         def decorate(function: Callable[..., object], deps: type | None) -> AnyTask:

@@ -291,7 +291,9 @@ def _raises(name: str, raises: object) -> tuple[type[TaskError], ...]:
     failures: list[type[TaskError]] = []
     for failure in given:
         if not (isinstance(failure, type) and issubclass(failure, TaskError) and failure is not TaskError):
-            raise DefinitionError(f"{name}: raises={failure!r} has to be a subclass of TaskError, which gives it typed fields.")
+            raise DefinitionError(
+                f"{name}: raises={failure!r} has to be a subclass of TaskError, which gives it typed fields, or a tuple of such."
+            )
         check_failure(failure, name, at_definition=True)
         failures.append(failure)
     names = [failure.__name__ for failure in failures]

@@ -9,10 +9,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TypedDict, TypeVar, Unpack
+from typing import Annotated, Any, Generic, Literal, NoReturn, Protocol, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
 import pytest
+import typing_extensions
 from pydantic import (
     Base64Bytes,
     BaseModel,
@@ -28,7 +29,7 @@ from pydantic import (
 )
 from typing_extensions import TypeAliasType
 
-from typedtasks import Broker, DefinitionError, TaskError
+from typedtasks import Broker, DefinitionError, Injected, TaskError
 from typedtasks.contract import Boundary, default_task_name
 
 T = TypeVar("T")
@@ -219,6 +220,9 @@ class Options(TypedDict, total=False):
 def unpacks_a_dictionary(**options: Unpack[Options]) -> None: ...
 
 
+def unpacks_by_the_other_name(**options: typing_extensions.Unpack[Options]) -> None: ...
+
+
 def unpacks_a_tuple(*values: *tuple[int, str]) -> None: ...
 
 
@@ -230,6 +234,7 @@ def never_returns() -> NoReturn:
     ("function", "text"),
     [
         (unpacks_a_dictionary, "the parameter 'options' unpacks a type.*Write each of them as a parameter of its own"),
+        (unpacks_by_the_other_name, "the parameter 'options' unpacks a type"),
         (unpacks_a_tuple, "the parameter 'values' unpacks a type"),
         (never_returns, "a task that never returns has no result. Annotate it with -> None"),
     ],
@@ -400,3 +405,64 @@ def test_what_pydantic_cannot_build_is_refused_by_name() -> None:
 
     with pytest.raises(DefinitionError, match="t .* has no JSON form"):
         Boundary(takes, task="t")
+
+
+def test_pydantics_advice_to_its_own_users_is_left_out() -> None:
+    """`arbitrary_types_allowed` would not make it a value that can be sent."""
+
+    class Bare: ...
+
+    class Lost(TaskError):
+        bare: Bare
+
+    def takes(value: list[Bare]) -> None: ...
+
+    def fails() -> None: ...
+
+    for function, raises in ((takes, ()), (fails, Lost)):
+        with pytest.raises(DefinitionError, match="Bare") as refused:
+            Broker("memory://").task(name="t", raises=raises)(function)
+        assert "arbitrary" not in str(refused.value)
+        assert "handler" not in str(refused.value)
+
+
+def test_options_by_place_and_what_is_no_function_are_refused_with_the_way_out() -> None:
+    """A name by place is what users of other libraries write first."""
+    broker = Broker("memory://")
+    with pytest.raises(DefinitionError, match=r"'send'\): this is no function.*@broker\.task\(name=\.\.\.\)"):
+        broker.task("send")  # type: ignore[call-overload]  # the wrong argument is the point
+    with pytest.raises(DefinitionError, match=r"^functools\.partial: .*is not a function"):
+        broker.task(functools.partial(unpacks_a_tuple))
+
+
+@dataclasses.dataclass
+class Deps(Generic[T]):
+    broker: Injected[Broker]
+
+
+class MoreDeps(Deps[int]): ...
+
+
+class NeedsDeps(Protocol):
+    broker: Broker
+
+
+def takes_the_class(deps: Deps[int]) -> None: ...
+def takes_a_protocol(deps: NeedsDeps) -> None: ...
+def takes_perhaps(deps: Deps[int] | None) -> None: ...
+def takes_any(deps: Any) -> None: ...
+def takes_another(deps: Broker, x: int) -> None: ...
+
+
+def test_the_first_parameter_takes_what_with_deps_makes() -> None:
+    """Type checkers say the same."""
+    broker = Broker("memory://")
+    for number, function in enumerate((takes_the_class, takes_a_protocol, takes_perhaps, takes_any)):
+        broker.task(name=f"more {number}").with_deps(MoreDeps)(function)
+    with pytest.raises(DefinitionError, match="t: with_deps.MoreDeps. .* 'deps' has the type Broker. Write deps: MoreDeps"):
+        broker.task(name="t").with_deps(MoreDeps)(takes_another)  # type: ignore[arg-type]  # the wrong class is the point
+
+
+def test_only_what_makes_something_can_be_overridden() -> None:
+    with pytest.raises(DefinitionError, match=r"override\(7, .*pass what Depends names"), Broker("memory://").override(7, Deps):
+        raise AssertionError

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails, SchemaError
 from typing_extensions import TypedDict
 
 from typedtasks.contract.binding import Bind, explain_misfit, make_bind, make_spread, positional_names
-from typedtasks.contract.codec import Codec, Misfit, validator_raised
+from typedtasks.contract.codec import Codec, Misfit, validator_raised, why_no_schema
 from typedtasks.contract.schemas import CONFIG, Node
 from typedtasks.contract.signature import check_function, injected_parameters, resolve_types, signature_text
 from typedtasks.errors import DefinitionError, PayloadInvalid, PayloadTooLarge, describe
@@ -212,9 +212,9 @@ def _codec(task: str, hint: object) -> Codec:
     except NameError:
         raise
     except (PydanticUserError, SchemaError, TypeError, ValueError) as error:
-        text = str(error).partition("\n")[0]
         raise DefinitionError(
-            f"{task} ({_shown(hint)}) has no JSON form: {text} Use a pydantic model, a dataclass or a standard type."
+            f"{task} ({_shown(hint)}) has no JSON form: {why_no_schema(error)} "
+            "Use a pydantic model, a dataclass or a standard type."
         ) from None
 
 

@@ -9,7 +9,7 @@ from typedtasks.contract.roundtrip import has_validators, holds_secret, needs_la
 from typedtasks.contract.schemas import Node, Schemas
 from typedtasks.errors import describe, error_details, printable
 
-__all__ = ["Codec", "Misfit", "validator_raised"]
+__all__ = ["Codec", "Misfit", "validator_raised", "why_no_schema"]
 
 
 class Misfit(ValueError):
@@ -82,6 +82,11 @@ def validator_raised(error: BaseException) -> ErrorDetails:
     """Return what a validator of the user raised as an entry of an error list."""
     text = printable(f"A validator raised {type(error).__name__}: {error}")
     return ErrorDetails(type="validator_raised", loc=(), msg=text, input="")
+
+
+def why_no_schema(error: Exception) -> str:
+    """Return what pydantic says about a type that it knows nothing of, without its advice, which does not help here."""
+    return str(error).partition("\n")[0].partition(" Set `arbitrary_types_allowed")[0]
 
 
 def _unserializable(error: Exception) -> ErrorDetails:

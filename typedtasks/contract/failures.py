@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 from pydantic import BaseModel, PydanticUserError
 
-from typedtasks.contract.codec import Codec, Misfit, validator_raised
+from typedtasks.contract.codec import Codec, Misfit, validator_raised, why_no_schema
 from typedtasks.errors import DefinitionError, TaskError, field_values, fields_model
 
 __all__ = ["as_declared", "check_failure", "read_fields", "write_fields"]
@@ -24,7 +24,7 @@ def check_failure(failure: type[TaskError], task: str, *, at_definition: bool) -
             return  # a type that is defined further down in the module
         why = f"{error}; import it where the class is defined, and not under TYPE_CHECKING"
     except PydanticUserError as error:
-        why = error.message
+        why = why_no_schema(error).removesuffix(".")
     if why is not None:
         raise DefinitionError(f"{task}: the fields of {failure.__name__} cannot be sent: {why}.")
     _check_constructor(failure, task)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import inspect
 import sys
+import typing
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Never, NoReturn, Unpack, cast, get_args, get_origin, get_overloads, get_type_hints
+from typing import Annotated, Final, Never, NoReturn, cast, get_args, get_origin, get_overloads, get_type_hints
 
+import typing_extensions
 from pydantic.fields import FieldInfo
 
 from typedtasks.errors import DefinitionError
-from typedtasks.injection import Need, names_around, need_of
+from typedtasks.injection import Need, names_around, need_of, unwrapped
 
 __all__ = ["check_function", "default_task_name", "injected_parameters", "resolve_types", "signature_text"]
+
+
+_UNPACK: Final = (typing.Unpack, typing_extensions.Unpack)
+"""Before Python 3.12 they are two."""
 
 
 def default_task_name(function: Callable[..., object]) -> str:
@@ -24,7 +30,7 @@ def default_task_name(function: Callable[..., object]) -> str:
         spec = getattr(main, "__spec__", None)
         file = getattr(main, "__file__", None)
         module = spec.name.removesuffix(".__main__") if spec is not None else Path(file).stem if file else module
-    return f"{module}.{getattr(function, '__name__', '')}"
+    return f"{module}.{getattr(function, '__name__', type(function).__name__)}"
 
 
 def signature_text(signature: inspect.Signature) -> str:
@@ -89,7 +95,7 @@ def resolve_types(function: Callable[..., object], task: str) -> dict[str, objec
     """Return each parameter's type, and the result's under `return`. Raises `NameError` for names that are not there yet."""
     hints: dict[str, object] = get_type_hints(function, localns=names_around(function), include_extras=True)
     for name, hint in hints.items():
-        if get_origin(hint) is Unpack or getattr(hint, "__unpacked__", False):
+        if get_origin(hint) in _UNPACK or getattr(hint, "__unpacked__", False):
             raise DefinitionError(
                 f"{task}: the parameter {name!r} unpacks a type, and arguments are sent by the names of parameters. "
                 "Write each of them as a parameter of its own."
@@ -112,13 +118,38 @@ def resolve_types(function: Callable[..., object], task: str) -> dict[str, objec
     return hints
 
 
+def _filled_by(deps: type, name: str, hint: object, task: str) -> Need:
+    """Return what fills the first parameter of a task that `with_deps` makes: an object of that class."""
+    wanted, _ = unwrapped(hint)
+    taken, made = _class_of(wanted), _class_of(deps)
+    if taken is not None and made is not None and taken is not made and not issubclass(made, taken):
+        raise DefinitionError(
+            f"{task}: with_deps({deps.__name__}) fills the first parameter, and {name!r} has the type {taken.__name__}. "
+            f"Write {name}: {deps.__name__}."
+        )
+    return Need(name, deps, by_type=False)
+
+
+def _class_of(hint: object) -> type | None:
+    """Return the class that a type is made of; None for what only type checkers can compare, as `Any` and protocols."""
+    kind: object = get_origin(hint) or hint
+    if (
+        not isinstance(kind, type)
+        or kind.__module__ == "typing"
+        or typing_extensions.is_protocol(kind)
+        or typing_extensions.is_typeddict(kind)
+    ):
+        return None
+    return kind
+
+
 def injected_parameters(signature: inspect.Signature, hints: Mapping[str, object], task: str, deps: type | None) -> dict[str, Need]:
     """Return what the worker fills in, by parameter. `deps` is the class of the first one, for a task made by `with_deps`."""
     injected: dict[str, Need] = {}
     for place, (name, parameter) in enumerate(signature.parameters.items()):
         need = need_of(parameter, hints[name], task)
         if deps is not None and place == 0 and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-            need = Need(name, deps, by_type=False)
+            need = _filled_by(deps, name, hints[name], task)
         if need is not None:
             injected[name] = need
     if deps is not None and deps not in [need.key for need in injected.values()]:

@@ -1,6 +1,6 @@
 """Injected parameters: what the worker fills in, where it comes from, and how it is made for one execution."""
 
-from typedtasks.injection.hints import names_around
+from typedtasks.injection.hints import names_around, unwrapped
 from typedtasks.injection.marks import INJECT, Depends, Injected, Need, Provided, need_of
 from typedtasks.injection.providers import Providers
 from typedtasks.injection.recipes import Recipe, recipe_of, shown
@@ -20,4 +20,5 @@ __all__ = [
     "need_of",
     "recipe_of",
     "shown",
+    "unwrapped",
 ]

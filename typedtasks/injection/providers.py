@@ -66,6 +66,8 @@ class Providers:
     def override(self, dependency: object, replacement: Callable[..., object]) -> Generator[None]:
         """Let `replacement` make what `dependency` made, within the block."""
         where = f"override({shown(dependency)}, {shown(replacement)})"
+        if not callable(dependency):
+            raise DefinitionError(f"{where}: pass what Depends names, an injected type, or a lifespan.")
         before = self._overrides.get(dependency)
         self._overrides[dependency] = replacement
         try:
