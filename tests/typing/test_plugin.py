@@ -179,6 +179,18 @@ def test_what_a_task_depends_on_is_followed_through_the_cache(tmp_path: Path) ->
     assert mypy(tmp_path) == {}
 
 
+def test_a_package_makes_tasks_of_functions_of_its_modules(tmp_path: Path) -> None:
+    """Those come from the cache, without their source; the error is shown where the task is made."""
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "functions.py").write_text("class Db: ...\n\n\nasync def pay(a: int, db: Db) -> int:\n    return a\n")
+    text = "from package.functions import pay\nfrom typedtasks import Broker\nbroker = Broker()\ntask = broker.task(pay)\n"
+    for program in (text, f"{text}\n"):
+        (package / "__init__.py").write_text(program)
+        configure(tmp_path)
+        assert mypy(tmp_path) == {("package/__init__.py", 4): ["typedtasks-portable"]}
+
+
 def test_every_task_has_the_contract_that_the_generator_writes_of_it(tmp_path: Path) -> None:
     """For every type and shape of the generator's own tests: a program never drifts from itself."""
     contracts = [json.loads(read_contract(broker).text()) for broker in (every_type, odd_shapes, service, github)]
@@ -264,6 +276,12 @@ def test_the_daemon_follows_what_a_task_depends_on(tmp_path: Path, daemon: Daemo
     assert "Daemon started" in (out := daemon.run()), out
     assert "caller.py:5: error: Missing positional argument" in out
     (tmp_path / "dependencies.py").write_text(DEPENDENCIES)
+    (tmp_path / "aliases.py").write_text("from dependencies import Db, DbDep\nHanded = DbDep\n")
+    (tmp_path / "tasks.py").write_text("from aliases import Handed" + TASKS.replace("Db, DbDep,", "Db,").replace("DbDep", "Handed"))
+    assert "Success" in (out := daemon.run()), out
+    (tmp_path / "aliases.py").write_text("from dependencies import Db, DbDep\nHanded = Db\n")
+    assert "caller.py:5: error: Missing positional argument" in (out := daemon.run()), out
+    (tmp_path / "tasks.py").write_text(TASKS)
     (tmp_path / "contract.json").write_text(CONTRACT)
     configure(tmp_path, contract="contract.json")
     assert "Success" in (out := daemon.run()), out

@@ -29,7 +29,7 @@ INJECTED: Final = ErrorCode("typedtasks-injected", "A parameter of a task is inj
 RAISES: Final = ErrorCode(
     "typedtasks-raises", "A task raises a failure that raises= does not declare", _CATEGORY, default_enabled=False
 )
-METHOD: Final = ErrorCode("typedtasks-method", "A method cannot be a task", _CATEGORY)
+METHOD: Final = ErrorCode("typedtasks-method", "A method, or what is no function, cannot be a task", _CATEGORY)
 OVERLOAD: Final = ErrorCode("typedtasks-overload", "An overloaded function cannot be a task", _CATEGORY)
 AWAITABLE: Final = ErrorCode("typedtasks-awaitable", "A synchronous function that returns an awaitable cannot be a task", _CATEGORY)
 NAME: Final = ErrorCode("typedtasks-name", "A task's name is taken in its module, or cannot be one", _CATEGORY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mypy.nodes import (
+    ARG_STAR2,
     CallExpr,
     Context,
     Decorator,
@@ -19,7 +20,7 @@ from mypy.nodes import (
     TypeInfo,
     Var,
 )
-from mypy.types import AnyType, CallableType, Instance, ProperType, Type, UnionType, get_proper_type
+from mypy.types import AnyType, CallableType, Instance, ProperType, Type, UnionType, UnpackType, get_proper_type
 
 from typedtasks.mypy_plugin import codes
 from typedtasks.mypy_plugin.portable import Portability
@@ -46,8 +47,16 @@ def check_function(site: Site) -> bool:
         text = "An overloaded function cannot be a task: it has no one signature; make a task of each"
         report(site.checker, text, site.place, codes.OVERLOAD)
         return False
+    if (isinstance(function, CallableType) and function.is_type_obj()) or _is_other_object(function):
+        report(
+            site.checker,
+            "This is no function; a task is made of a function written with def or async def",
+            site.place,
+            codes.METHOD,
+        )
+        return False
     if definition is not None and definition.info and not definition.is_static:
-        takes = definition.arguments[0].variable.name if definition.arguments else "self"
+        takes = next(iter(definition.arg_names), None) or "self"  # what comes from mypy's cache has no arguments
         text = f'A method cannot be a task: its "{takes}" cannot be sent; use a function'
         report(site.checker, text, site.place, codes.METHOD)
         return False
@@ -60,6 +69,11 @@ def check_function(site: Site) -> bool:
     return True
 
 
+def _is_other_object(function: ProperType) -> bool:
+    """Return whether something that can be called is no function: an object with a `__call__`, a `functools.partial`."""
+    return isinstance(function, Instance) and not function.type.is_protocol
+
+
 def check_types(site: Site, injected: frozenset[int], sources: Sources) -> None:
     """Report parameters and results that cannot travel, and those of which nothing is known."""
     function = site.function
@@ -67,7 +81,12 @@ def check_types(site: Site, injected: frozenset[int], sources: Sources) -> None:
         return
     portability = Portability(site.checker, sources, site.own_definition.fullname if site.own_definition else site.module.fullname)
     for parameter in site.parameters:
-        if parameter.place not in injected:
+        if isinstance(get_proper_type(parameter.type), UnpackType) or (
+            function.unpack_kwargs and function.arg_kinds[parameter.place] is ARG_STAR2
+        ):
+            text = f'The parameter "{parameter.name}" unpacks a type; write each of its parts as a parameter of its own'
+            report(site.checker, text, parameter.argument or site.place, codes.PORTABLE)
+        elif parameter.place not in injected:
             _check_type(site, f'The parameter "{parameter.name}"', parameter.type, parameter, portability, sources)
     _check_type(site, "The result", site.returns, None, portability, sources)
 

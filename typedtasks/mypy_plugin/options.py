@@ -32,14 +32,22 @@ from mypy.nodes import (
     UnaryExpr,
     Var,
 )
-from mypy.types import TypedDictType, get_proper_type
+from mypy.types import Instance, TypedDictType, get_proper_type
 
 from typedtasks.mypy_plugin import codes
 from typedtasks.mypy_plugin.report import report
 from typedtasks.mypy_plugin.site import Site, option
 from typedtasks.mypy_plugin.statements import blocks_in
 
-__all__ = ["Names", "check_call_options", "check_durations", "check_given_twice", "check_retry", "check_task_options"]
+__all__ = [
+    "Names",
+    "check_call_options",
+    "check_durations",
+    "check_executor",
+    "check_given_twice",
+    "check_retry",
+    "check_task_options",
+]
 
 _UNKNOWN: Final = object()
 _TASK_DURATIONS: Final = {"timeout": True, "soft_timeout": True, "result_ttl": True}
@@ -68,6 +76,15 @@ def check_task_options(checker: TypeChecker, call: CallExpr) -> None:
 
         queues = {} if queue is None else {"queue": queue}
         _say(checker, call, codes.OPTION, possible.task_obstacle({**together, **queues}))
+
+
+def check_executor(site: Site) -> None:
+    """Report an asynchronous function that is to run in a child process."""
+    value, result = option(site.options, "executor"), site.result
+    is_async = isinstance(result, Instance) and result.type.name in ("AsyncTask", "AsyncDepsTask")
+    if is_async and isinstance(value, StrExpr) and value.value == "process":
+        text = "executor='process' is for synchronous functions; write def in place of async def, or leave it out"
+        report(site.checker, text, value, codes.OPTION)
 
 
 def check_call_options(checker: TypeChecker, call: CallExpr) -> None:

@@ -20,6 +20,7 @@ from typedtasks.mypy_plugin.options import (
     Names,
     check_call_options,
     check_durations,
+    check_executor,
     check_given_twice,
     check_retry,
     check_task_options,
@@ -98,7 +99,7 @@ class TypedTasksPlugin(Plugin):
 
     def changed_files(self) -> list[str]:
         """Return the files outside of mypy's sight whose content is no longer what was read."""
-        files = [path for path, lines in self._sources.used.items() if self._sources.injection_lines(path) != lines]
+        files = list(self._sources.changed_files())
         if self._settings.contract is not None and _digest(self._settings.contract) != self._contract:
             files.append(str(self._settings.contract))
         return files
@@ -128,6 +129,7 @@ class TypedTasksPlugin(Plugin):
         injected = injected_parameters(site, self._sources)
         check_types(site, injected, self._sources)
         check_failures(site)
+        check_executor(site)
         if self._drift is not None:
             self._drift.check(site, injected)
         return without_injected(site, injected)

@@ -85,8 +85,10 @@ class Site:
         definition = self.definition
         if definition is None or isinstance(self.context, Decorator):
             return definition
-        is_local = "." not in definition.fullname
-        return definition if is_local or definition.fullname.startswith(f"{self.module.fullname}.") else None
+        home = definition.fullname.rpartition(".")[0]
+        while home and home not in self.checker.modules:  # a class, or one inside another
+            home = home.rpartition(".")[0]
+        return definition if home in ("", self.module.fullname) else None  # what is local has its bare name
 
     @property
     def place(self) -> Context:

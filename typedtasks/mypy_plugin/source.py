@@ -70,6 +70,17 @@ class Sources:
     _files: dict[str, _Source] = field(default_factory=dict[str, _Source])
     used: dict[str, str] = field(default_factory=dict[str, str])
     """The files of other modules that an answer came from, and their `injection_lines` then."""
+    _followed: dict[tuple[str, str], ast.expr] = field(default_factory=dict[tuple[str, str], ast.expr])
+    """The aliases that were read, by module and name, and what each was then: one may say of injection what another one says."""
+
+    def changed_files(self) -> Iterator[str]:
+        """Yield the files that say something else about injection by now than when they were read."""
+        yield from (path for path, lines in self.used.items() if self.injection_lines(path) != lines)
+        for (module, name), before in self._followed.items():
+            home = self.modules.get(module)
+            value = self._value(home, name)
+            if home is not None and (value is None or ast.dump(value) != ast.dump(before)):
+                yield home.path
 
     def injection_lines(self, path: str) -> str:
         """Return a digest of what a file says about injection; nothing where it says nothing."""
@@ -226,9 +237,10 @@ class Sources:
             found.is_injected = True
             return
         seen.add(node.fullname)
-        home = self._module_of(node.fullname)
-        value = self._value(home, node.fullname.rpartition(".")[2]) if home is not None else None
+        home, name = self._module_of(node.fullname), node.fullname.rpartition(".")[2]
+        value = self._value(home, name) if home is not None else None
         if home is not None and value is not None:
+            self._followed.setdefault((home.fullname, name), value)
             self._read_annotation(value, home, found, seen)
 
     def _module_of(self, fullname: str) -> MypyFile | None:

@@ -25,3 +25,8 @@ ByMark = Annotated[Db, MARK]
 
 async def elsewhere(a: int, db: Db = Depends(get_db), *, same: Annotated[Db, Depends(get_db)]) -> int:
     return a
+
+
+class Elsewhere:
+    def method(self, a: int) -> int:
+        return a

@@ -1,8 +1,10 @@
 """What the function of a task has to be."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar, overload
+from functools import partial, wraps
+from typing import Any, ParamSpec, Protocol, TypedDict, TypeVar, overload
+
+from typing_extensions import Unpack
 
 from typedtasks import Broker, Retry, TaskError
 
@@ -44,6 +46,53 @@ class Holder:
 
 bound = broker.task(Holder().bound)  # E: typedtasks-method
 for_class = broker.task(name="for_class")(Holder.for_class)  # E: typedtasks-method
+
+
+class Called:
+    async def __call__(self, a: int) -> int:
+        return a
+
+
+class Function(Protocol):
+    async def __call__(self, a: int) -> int: ...
+
+
+def through_a_protocol(function: Function) -> None:
+    Broker("memory://").task(function)
+
+
+called = broker.task(name="called")(Called())  # E: typedtasks-method
+a_class = broker.task(name="class")(Called)  # E: typedtasks-method
+part = broker.task(name="part")(partial(logged, len))  # E: typedtasks-method
+
+
+class Holder2:
+    @broker.task
+    @classmethod
+    def for_class(cls, a: int) -> int:  # E: typedtasks-method
+        return a
+
+
+class Unpacked(TypedDict):
+    a: int
+
+
+@broker.task(name="unpacked")
+async def unpacked(**more: Unpack[Unpacked]) -> None: ...  # E: typedtasks-portable
+
+
+@broker.task(name="unpacked_too")
+async def unpacked_too(*more: Unpack[tuple[int, str]]) -> None: ...  # E: typedtasks-portable
+
+
+@broker.task(name="process", executor="process")
+def in_a_process(a: int) -> int:
+    return a
+
+
+@broker.task(executor="process", name="on_the_loop")  # E: typedtasks-option
+async def on_the_loop(a: int) -> int:
+    return a
 
 
 @overload

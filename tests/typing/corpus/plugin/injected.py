@@ -72,6 +72,7 @@ async def with_deps(deps: Deps, a: int, db: Db = Depends(get_db)) -> int:
 
 
 called = broker.task(elsewhere)
+of_another_module = broker.task(name="method")(dependencies.Elsewhere().method)  # E: typedtasks-method
 
 
 @broker.task
