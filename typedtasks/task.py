@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from types import CoroutineType
 from typing import Any, Generic, Never, ParamSpec, Protocol, TypeAlias, cast
 
 from typing_extensions import TypeVar, Unpack
 
 from typedtasks.contract import Boundary, Misfit, Node, fingerprint, read_fields
-from typedtasks.coroutine import Coro
+from typedtasks.coroutine import NativeCoro
 from typedtasks.envelope import Header
 from typedtasks.errors import ResultInvalid, TaskError, TaskFailed, describe, fields_model
 from typedtasks.handle import TaskHandle
@@ -147,13 +148,13 @@ class AsyncTask(Task[P, R_co, E_co]):
     """A task made from an asynchronous function."""
 
     @property
-    def function(self) -> Callable[P, Coro[R_co]]:
+    def function(self) -> Callable[P, NativeCoro[R_co]]:
         """The coroutine function that the task was made of."""
         # The broker makes an AsyncTask only of a function that returns a coroutine of R_co.
-        return cast("Callable[P, Coro[R_co]]", self._function)
+        return cast("Callable[P, NativeCoro[R_co]]", self._function)
 
-    # Any: as `Coro`, but under the name that editors should show.
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+    # Any: as `NativeCoro`, but under the name that editors should show.
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> CoroutineType[Any, Any, R_co]:
         """Call the function here and now, without a queue and without validation."""
         return self.function(*args, **kwargs)
 
@@ -176,13 +177,13 @@ class AsyncDepsTask(Task[P, R_co, E_co], Generic[C, P, R_co, E_co]):
     """A task made from an asynchronous function that takes `C`, of which a caller sends `P` and the worker fills in the rest."""
 
     @property
-    def function(self) -> Callable[C, Coro[R_co]]:
+    def function(self) -> Callable[C, NativeCoro[R_co]]:
         """The coroutine function that the task was made of."""
         # The broker makes an AsyncDepsTask only of a function that takes C and returns a coroutine of R_co.
-        return cast("Callable[C, Coro[R_co]]", self._function)
+        return cast("Callable[C, NativeCoro[R_co]]", self._function)
 
-    # Any: as `Coro`, but under the name that editors should show.
-    def __call__(self, /, *args: C.args, **kwargs: C.kwargs) -> Coroutine[Any, Any, R_co]:
+    # Any: as `NativeCoro`, but under the name that editors should show.
+    def __call__(self, /, *args: C.args, **kwargs: C.kwargs) -> CoroutineType[Any, Any, R_co]:
         """Call the function here and now, with dependencies of your own."""
         return self.function(*args, **kwargs)
 

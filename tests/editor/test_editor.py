@@ -75,7 +75,7 @@ def test_inside_options_come_the_options(editor: LanguageServer) -> None:
         ("parse_user.enqueue(", "CoroutineType[Any, Any, TaskHandle[GithubUser, RateLimited | UserNotFound]]"),
         ("parse_user.options(delay=1).enqueue(", "CoroutineType[Any, Any, TaskHandle[GithubUser, RateLimited | UserNotFound]]"),
         ("parse_user.call(", "Call[GithubUser, RateLimited | UserNotFound]"),
-        ("parse_user(", "Coroutine[Any, Any, GithubUser]"),
+        ("parse_user(", "CoroutineType[Any, Any, GithubUser]"),
     ],
 )
 def test_the_signature_of_a_call_is_that_of_the_function(editor: LanguageServer, call: str, result: str) -> None:

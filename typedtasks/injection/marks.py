@@ -31,14 +31,26 @@ class Dependency:
         return f"Depends({getattr(self.dependency, '__name__', self.dependency) if self.dependency else ''})"
 
 
+class NotWhatTheCallReturns:
+    """What a parameter would get that is annotated with a coroutine or an iterator, where the worker awaits or enters that."""
+
+
+# overload-overlap, reportOverlappingOverload: the first that fits is meant. The fifth is there for mypy, which passes over one that
+# does not fit the parameter's type; what a dependency yields or awaits would then be said to be its iterator or coroutine.
 @overload
-def Depends(dependency: type[T], *, use_cache: bool = True) -> T: ...
+def Depends(dependency: type[T], *, use_cache: bool = True) -> T: ...  # type: ignore[overload-overlap]
 @overload
-def Depends(dependency: Callable[..., Coro[T]], *, use_cache: bool = True) -> T: ...
+def Depends(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+    dependency: Callable[..., Coro[T]], *, use_cache: bool = True
+) -> T: ...
 @overload
-def Depends(dependency: Callable[..., AsyncIterator[T]], *, use_cache: bool = True) -> T: ...
+def Depends(dependency: Callable[..., AsyncIterator[T]], *, use_cache: bool = True) -> T: ...  # type: ignore[overload-overlap]
 @overload
-def Depends(dependency: Callable[..., Iterator[T]], *, use_cache: bool = True) -> T: ...
+def Depends(dependency: Callable[..., Iterator[T]], *, use_cache: bool = True) -> T: ...  # type: ignore[overload-overlap]
+@overload
+def Depends(
+    dependency: Callable[..., Coro[object] | AsyncIterator[object] | Iterator[object]], *, use_cache: bool = True
+) -> NotWhatTheCallReturns: ...
 @overload
 def Depends(dependency: Callable[..., T], *, use_cache: bool = True) -> T: ...
 # Any: without a dependency it stands for whatever the parameter's type says.

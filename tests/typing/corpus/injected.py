@@ -3,11 +3,11 @@
 # What is switched off says something about the form of a program, not about its types.
 # pyright: reportUnusedExpression=false, reportUnusedVariable=false
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from typing_extensions import Never, assert_type
 
@@ -74,8 +74,21 @@ async def wrong_default(a: int = Depends(plain)) -> None: ...
 # E: mypy assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
 async def wrong_coroutine(a: int = Depends(coroutine)) -> None: ...
 # E: mypy assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
+async def unawaited(a: Coroutine[Any, Any, Db] = Depends(coroutine)) -> None: ...
+# E: mypy assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
+async def unentered(a: Iterator[Db] = Depends(generator)) -> None: ...
+# E: mypy assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
+async def unentered_too(a: AsyncIterator[Db] = Depends(async_generator)) -> None: ...
+# E: mypy assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
 async def wrong_generator(a: int = Depends(async_generator)) -> None: ...
 async def right_default(a: Db = Depends(plain), b: Db = Depends(coroutine), c: Db = Depends(async_generator)) -> None: ...
+async def wider_default(a: Db | None = Depends(plain), b: object = Depends(async_generator), c: Any = Depends(Db)) -> None: ...
+
+
+# ## the type of `Depends(...)` in `Annotated`
+# why: what stands in `Annotated` is for readers at run time; nobody compares it with the type beside it.
+# E:
+async def wrong_annotated(a: Annotated[int, Depends(plain)]) -> None: ...
 
 
 # ## the context

@@ -5,7 +5,7 @@
 
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Annotated, Any, Concatenate, Literal, NoReturn, ParamSpec, TypedDict, TypeVar, overload
+from typing import Annotated, Any, Concatenate, Literal, NoReturn, ParamSpec, Protocol, TypedDict, TypeVar, overload
 
 from pydantic import BaseModel, Field
 from typing_extensions import Never, Unpack, assert_type
@@ -179,13 +179,24 @@ async def use_nothing() -> None:
     await nothing.enqueue(1)
 
 
-# ## static methods, bound methods and callable objects
-class Service:
+# ## static methods
+class Static:
     @staticmethod
     @broker.task
-    async def static(x: int) -> str:
+    async def method(x: int) -> str:
         return ""
 
+
+async def use_static() -> None:
+    assert_type(await Static.method.enqueue(1), TaskHandle[str, Never])
+    assert_type(await Static().method(1), str)
+    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    await Static.method.enqueue("a")
+
+
+# ## bound methods and callable objects
+# why: no checker sees that a task is a function. They keep the signature; at run time they are refused, and by the plugin of mypy.
+class Service:
     async def method(self, x: int) -> str:
         return ""
 
@@ -193,20 +204,29 @@ class Service:
         return ""
 
 
+# E:
 bound = broker.task(Service().method)
+# E:
 instance = broker.task(name="instance")(Service())
 
 
 async def use_service() -> None:
-    assert_type(await Service.static.enqueue(1), TaskHandle[str, Never])
     assert_type(await bound.enqueue(1), TaskHandle[str, Never])
     assert_type(await instance.enqueue(1), TaskHandle[str, Never])
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
-    await Service.static.enqueue("a")
     # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await bound.enqueue("a")
     # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await instance.enqueue("a")
+
+
+# ## class methods
+# why: no checker sees that `cls` cannot be sent. At run time they are refused, and by the plugin of mypy.
+class Owner:
+    # E:
+    @broker.task
+    @classmethod
+    async def method(cls, x: int) -> str:
+        return ""
 
 
 # ## `functools.partial`
@@ -315,17 +335,27 @@ def take_callable(function: Callable[[int], str]) -> None: ...
 def take_async_callable(function: Callable[[str], Awaitable[User]]) -> None: ...
 
 
+class Finder(Protocol):
+    async def __call__(self, login: str, depth: int = 0) -> User: ...
+
+
+def take_protocol(function: Finder) -> None: ...
+
+
 def use_values() -> None:
     take_any(asynchronous)
     take_any(synchronous)
     take_callable(synchronous)
     take_async_callable(asynchronous)
+    take_protocol(asynchronous)
     # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     take_by_signature(kinds)
     # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     take_async(synchronous)
     # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     take_callable(asynchronous)
+    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    take_protocol(synchronous)
 
 
 # ## a task as a value of `Task[[int], str]`
