@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-__all__ = ["CHECKERS", "Findings", "run_all"]
+__all__ = ["CHECKERS", "PLUGIN", "Findings", "run_all"]
 
 Findings: TypeAlias = Mapping[tuple[str, int], frozenset[str]]
 """The codes of the errors that a checker reports, by file (relative to the folder) and line."""
@@ -19,6 +19,8 @@ Findings: TypeAlias = Mapping[tuple[str, int], frozenset[str]]
 # Any: the checkers' own JSON.
 _Report: TypeAlias = tuple[str, int, str]
 _TIME_LIMIT = 120.0
+PLUGIN = "plugin.toml"
+"""The configuration in which mypy has the plugin."""
 _TOOLS = Path(sys.executable).parent
 
 
@@ -57,6 +59,11 @@ def _pyrefly(output: str) -> Iterator[_Report]:
 
 CHECKERS: Sequence[Checker] = (
     Checker("mypy", (sys.executable, "-m", "mypy", "--output", "json", "--cache-dir", ".cache", "."), _mypy),
+    Checker(
+        "plugin",
+        (sys.executable, "-m", "mypy", "--config-file", PLUGIN, "--output", "json", "--cache-dir", ".cache-plugin", "."),
+        _mypy,
+    ),
     Checker("pyright", (str(_TOOLS / "basedpyright"), "--outputjson", "--pythonpath", sys.executable), _pyright),
     Checker("ty", (str(_TOOLS / "ty"), "check", "--python", sys.prefix, "--output-format", "gitlab"), _ty),
     Checker(

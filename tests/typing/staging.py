@@ -15,7 +15,7 @@ from tests.codegen.odd_shapes import broker as odd_shapes
 from tests.codegen.service import broker as service
 from tests.pages import files_of
 from tests.processes import ROOT
-from tests.typing.checkers import Findings
+from tests.typing.checkers import PLUGIN, Findings
 from tests.typing.marks import Codes
 from typedtasks_codegen import package_files, write_folder
 
@@ -48,6 +48,8 @@ def stage(folder: Path) -> None:
     (folder / "examples" / "__init__.py").touch()
     files_of("docs/typing.md", folder)
     files_of("docs/editors.md", folder)
+    configuration = (folder / "pyproject.toml").read_text()
+    (folder / PLUGIN).write_text(configuration.replace("[tool.mypy]\n", '[tool.mypy]\nplugins = ["typedtasks.mypy_plugin"]\n'))
 
 
 def by_line(found: Mapping[str, Findings], program: str) -> dict[int, Codes]:

@@ -16,7 +16,13 @@ from typedtasks import Broker, Context, Depends, Encrypt, Retry, TaskError
 broker = Broker()
 encrypted = Broker(codecs=[Encrypt({"test": bytes(32)})])
 not_a_broker = 7
-HOLDING = "import fcntl, sys, time; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_SH); print('held', flush=True); time.sleep(600)"
+HOLDING = """
+import fcntl, sys, time
+file = open(sys.argv[1])
+fcntl.flock(file, fcntl.LOCK_SH)
+print("held", flush=True)
+time.sleep(600)
+"""
 
 
 class NotSquare(TaskError):

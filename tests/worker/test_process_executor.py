@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -203,7 +204,11 @@ async def test_a_child_that_dies_takes_its_programs_with_it(broker: Broker, site
         for program in programs:
             os.kill(program, signal.SIGKILL)
     for program in programs:
-        await asyncio.to_thread(eventually, lambda program=program: not is_alive(program))
+        await asyncio.to_thread(eventually, partial(_is_gone, program))
+
+
+def _is_gone(program: int) -> bool:
+    return not is_alive(program)
 
 
 async def test_a_worker_that_stops_gives_back_what_its_children_run(broker: Broker, site: Site) -> None:

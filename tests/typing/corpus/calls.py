@@ -60,27 +60,27 @@ def every_option(x: int) -> str:
     return ""
 
 
-# E: mypy call-overload, pyright reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
 broker.task(timout=3)
-# E: mypy call-overload, pyright reportArgumentType, ty invalid-argument-type, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportArgumentType, ty invalid-argument-type, pyrefly no-matching-overload
 broker.task(timeout="3")
-# E: mypy call-overload, pyright reportArgumentType, ty invalid-argument-type, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportArgumentType, ty invalid-argument-type, pyrefly no-matching-overload
 broker.task(priority="urgent")
-# E: mypy call-overload, pyright reportArgumentType, ty invalid-argument-type, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportArgumentType, ty invalid-argument-type, pyrefly no-matching-overload
 broker.task(executor="fibre")
-# E: mypy call-overload, pyright reportArgumentType, ty invalid-argument-type, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportArgumentType, ty invalid-argument-type, pyrefly no-matching-overload
 broker.task(retry=5)
-# E: mypy call-overload, pyright reportArgumentType, ty invalid-argument-type, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportArgumentType, ty invalid-argument-type, pyrefly no-matching-overload
 broker.task(name=b"x")
-# E: mypy call-overload, pyright reportArgumentType, ty invalid-argument-type, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportArgumentType, ty invalid-argument-type, pyrefly no-matching-overload
 broker.task(queue=None)
-# E: mypy call-overload, pyright reportArgumentType, ty invalid-argument-type, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportArgumentType, ty invalid-argument-type, pyrefly no-matching-overload
 broker.task(result_ttl="1h")
-# E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+# E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
 Retry(max_attempts="5")
-# E: mypy call-arg, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
+# E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
 Retry(attempts=5)
-# E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+# E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
 Broker("memory://", max_payload="1")
 
 
@@ -91,25 +91,25 @@ async def use_options(due: datetime) -> None:
     assert_type(find.options(labels={"a": "b"}).call("a", depth=1), Call[User, NotFound])
     once = await find.options(dedup_key="order-17", dedup_window=60).enqueue("a")
     assert_type(once.deduplicated, bool)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await find.options(delay=60).enqueue(1)
-    # E: mypy call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
     await find.options(delay=60).enqueue("a", 1)
-    # E: mypy call-arg, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
+    # E: mypy call-arg, plugin call-arg+typedtasks-option, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
     find.options(dela=1)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     find.options(delay="1")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type+typedtasks-option, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     find.options(priority="hi")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type+typedtasks-option, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     find.options(eta=60)
-    # E: mypy dict-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
+    # E: mypy dict-item, plugin dict-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
     find.options(labels={"a": 1})
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     find.options(labels=["a"])
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type+typedtasks-option, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     find.options(dedup_key=17)
-    # E: mypy call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
     find.options(60)
 
 
@@ -120,15 +120,15 @@ async def use_many() -> None:
     assert_type(handles, list[TaskHandle[User, NotFound]])
     assert_type(await broker.enqueue_many(count.call(x) for x in range(3)), list[TaskHandle[int, Never]])
     assert_type(await handles[0].result(), User)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     find.call(1)
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
     count.call()
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await broker.enqueue_many(["a"])
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await broker.enqueue_many(find.call("a"))
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await broker.enqueue_many([find])
 
 
@@ -142,19 +142,19 @@ async def use_handle() -> None:
     assert_type(await handle.peek(), Outcome[User, NotFound] | None)
     assert_type(await handle.cancel(), None)
     assert_type((await handle.result()).login, str)
-    # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+    # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
     (await handle.result()).name
-    # E: mypy index, pyright reportIndexIssue, ty not-subscriptable, pyrefly bad-index
+    # E: mypy index, plugin index, pyright reportIndexIssue, ty not-subscriptable, pyrefly bad-index
     (await handle.result())["login"]
-    # E: mypy call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
     await handle.result(10, 20)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await handle.result(timeout="10")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     broker.handle(find, 7)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     broker.handle("find", "default.x")
-    # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+    # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
     handle.result().login
 
 
@@ -173,12 +173,12 @@ async def use_outcome(handle: TaskHandle[User]) -> None:
         case Cancelled() | Expired():
             pass
     found = await handle.outcome()
-    # E: mypy union-attr, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-union-attribute, pyrefly missing-attribute
+    # E: mypy union-attr, plugin union-attr, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-union-attribute, pyrefly missing-attribute
     found.value
     if isinstance(found, Success):
         assert_type(found.value, User)
         assert_type(found.attempts, int)
-        # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+        # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
         found.error
 
 
@@ -201,11 +201,11 @@ async def use_unfailing(handle: TaskHandle[User]) -> User:
 async def use_variance(handle: TaskHandle[bool, NotFound], task: Task[[int], bool, NotFound]) -> None:
     wider: TaskHandle[int, TaskError] = handle
     plain: Task[[int], object, TaskError] = task
-    # E: mypy assignment, pyright reportAssignmentType, ty invalid-assignment, pyrefly bad-assignment
+    # E: mypy assignment, plugin assignment, pyright reportAssignmentType, ty invalid-assignment, pyrefly bad-assignment
     narrow: TaskHandle[str, NotFound] = handle
-    # E: mypy assignment, pyright reportAssignmentType, ty invalid-assignment, pyrefly bad-assignment
+    # E: mypy assignment, plugin assignment, pyright reportAssignmentType, ty invalid-assignment, pyrefly bad-assignment
     unfailing: TaskHandle[bool] = handle
-    # E: mypy assignment, pyright reportAssignmentType, ty invalid-assignment, pyrefly bad-assignment
+    # E: mypy assignment, plugin assignment, pyright reportAssignmentType, ty invalid-assignment, pyrefly bad-assignment
     other: Task[[str], bool, NotFound] = task
 
 
@@ -213,7 +213,7 @@ async def use_variance(handle: TaskHandle[bool, NotFound], task: Task[[int], boo
 async def use_worker() -> None:
     async with broker, Worker(broker, concurrency=10, queues=["default"]):
         pass
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     Worker(broker, concurrency="10")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     Worker(find)

@@ -86,15 +86,15 @@ async def use_raises() -> None:
 
 
 # ## `raises=` takes subclasses of `TaskError` only
-# E: mypy type-var, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
+# E: mypy type-var, plugin type-var, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
 broker.task(raises=ValueError)
-# E: mypy arg-type, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
+# E: mypy arg-type, plugin arg-type, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
 broker.task(raises=(RateLimited, Foreign))
-# E: mypy call-overload, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
 broker.task(raises="RateLimited")
-# E: mypy call-overload, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
 broker.task(raises=[RateLimited])
-# E: mypy call-overload, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
 broker.task(raises=Gone())
 
 
@@ -104,17 +104,17 @@ def use_fields(error: NotFound) -> None:
     assert_type(error.attempts, int)
     NotFound(login="a")
     NotFound(login="a", tried=1)
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
     NotFound()
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     NotFound(login=1)
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument+too-many-positional-arguments, pyrefly unexpected-positional-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument+too-many-positional-arguments, pyrefly unexpected-positional-argument
     NotFound("a")
-    # E: mypy call-arg, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
     NotFound(login="a", name="b")
-    # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+    # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
     error.name
-    # E: mypy assignment, pyright reportAttributeAccessIssue, ty invalid-assignment, pyrefly bad-assignment
+    # E: mypy assignment, plugin assignment, pyright reportAttributeAccessIssue, ty invalid-assignment, pyrefly bad-assignment
     error.login = 1
 
 
@@ -147,7 +147,7 @@ async def narrow_by_isinstance(handle: TaskHandle[str, RateLimited | NotFound]) 
             assert_type(error.retry_at, datetime)
         else:
             assert_type(error.login, str)
-            # E: mypy arg-type, pyright reportArgumentType, ty type-assertion-failure, pyrefly bad-argument-type
+            # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty type-assertion-failure, pyrefly bad-argument-type
             assert_never(error)
 
 
@@ -173,18 +173,18 @@ async def miss_match(handle: TaskHandle[str, RateLimited | NotFound]) -> None:
                 case RateLimited():
                     pass
                 case other:
-                    # E: mypy arg-type, pyright reportArgumentType, ty type-assertion-failure, pyrefly bad-argument-type
+                    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty type-assertion-failure, pyrefly bad-argument-type
                     assert_never(other)
         case _:
             pass
 
 
 # ## a case that is left out leaves a way without a `return`
-# E: mypy return, pyright reportReturnType, ty invalid-implicit-return, pyrefly bad-return
+# E: mypy return, plugin return, pyright reportReturnType, ty invalid-implicit-return, pyrefly bad-return
 async def leave_out_a_failure(handle: TaskHandle[str, RateLimited | NotFound]) -> str:
     match await handle.outcome():
         case Failure(error):
-            # also: mypy exhaustive-match, pyright reportMatchNotExhaustive
+            # also: mypy exhaustive-match, plugin exhaustive-match, pyright reportMatchNotExhaustive
             match error:
                 case RateLimited():
                     return "later"
@@ -192,9 +192,9 @@ async def leave_out_a_failure(handle: TaskHandle[str, RateLimited | NotFound]) -
             return ""
 
 
-# E: mypy return, pyright reportReturnType, ty invalid-implicit-return, pyrefly bad-return
+# E: mypy return, plugin return, pyright reportReturnType, ty invalid-implicit-return, pyrefly bad-return
 async def leave_out_crashes(handle: TaskHandle[str, RateLimited]) -> str:
-    # also: mypy exhaustive-match, pyright reportMatchNotExhaustive
+    # also: mypy exhaustive-match, plugin exhaustive-match, pyright reportMatchNotExhaustive
     match await handle.outcome():
         case Success() | Failure() | Cancelled() | Expired():
             return ""
@@ -206,7 +206,7 @@ async def miss_outcome(handle: TaskHandle[str, RateLimited]) -> None:
         case Success() | Failure() | Cancelled() | Expired():
             pass
         case rest:
-            # E: mypy arg-type, pyright reportArgumentType, ty type-assertion-failure, pyrefly bad-argument-type
+            # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty type-assertion-failure, pyrefly bad-argument-type
             assert_never(rest)
 
 
@@ -217,7 +217,7 @@ async def match_classes(handle: TaskHandle[str, RateLimited | NotFound]) -> None
             assert_type(limited.retry_at, datetime)
         case Failure(NotFound() as missing):
             assert_type(missing.login, str)
-            # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+            # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
             missing.retry_at
         case _:
             pass
@@ -225,9 +225,9 @@ async def match_classes(handle: TaskHandle[str, RateLimited | NotFound]) -> None
 
 # ## `Failure(RateLimited())` and so on is a complete match
 # why: no checker concludes from the patterns inside that all failures are matched. Match the error in a `match` of its own.
-# gap: mypy return, pyright reportReturnType, ty invalid-implicit-return, pyrefly bad-return
+# gap: mypy return, plugin return, pyright reportReturnType, ty invalid-implicit-return, pyrefly bad-return
 async def match_classes_completely(handle: TaskHandle[str, RateLimited | NotFound]) -> int:
-    # also: mypy exhaustive-match, pyright reportMatchNotExhaustive
+    # also: mypy exhaustive-match, plugin exhaustive-match, pyright reportMatchNotExhaustive
     match await handle.outcome():
         case Failure(RateLimited()):
             return 1
@@ -246,5 +246,5 @@ async def use_result(task: Task[[int], str, RateLimited]) -> None:
     Retry(when=lambda error: error.retry_at if isinstance(error, RateLimited) else None)
     Retry(when=lambda error: error.retry_at)
     Retry(on=RateLimited)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     Retry(on="RateLimited")

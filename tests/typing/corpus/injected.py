@@ -51,10 +51,10 @@ async def managed() -> AsyncGenerator[Db]:
     yield Db()
 
 
-# E: mypy type-var, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-specialization
+# E: mypy type-var, plugin type-var, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-specialization
 broker.lifespan(plain)
 broker.override(plain, Db)
-# E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+# E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
 broker.override(plain, 7)
 
 # ## the type of `Depends(...)`
@@ -63,23 +63,23 @@ assert_type(Depends(coroutine), Db)
 assert_type(Depends(generator, use_cache=False), Db)
 assert_type(Depends(async_generator), Db)
 assert_type(Depends(Db), Db)
-# E: mypy call-overload, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
 Depends(7)
-# E: mypy call-overload, pyright reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
 Depends(plain, cache=False)
 
 
-# E: mypy assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
+# E: mypy assignment, plugin assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
 async def wrong_default(a: int = Depends(plain)) -> None: ...
-# E: mypy assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
+# E: mypy assignment, plugin assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
 async def wrong_coroutine(a: int = Depends(coroutine)) -> None: ...
-# E: mypy assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
+# E: mypy assignment, plugin assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
 async def unawaited(a: Coroutine[Any, Any, Db] = Depends(coroutine)) -> None: ...
-# E: mypy assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
+# E: mypy assignment, plugin assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
 async def unentered(a: Iterator[Db] = Depends(generator)) -> None: ...
-# E: mypy assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
+# E: mypy assignment, plugin assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
 async def unentered_too(a: AsyncIterator[Db] = Depends(async_generator)) -> None: ...
-# E: mypy assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
+# E: mypy assignment, plugin assignment, pyright reportArgumentType, ty invalid-parameter-default, pyrefly bad-function-definition
 async def wrong_generator(a: int = Depends(async_generator)) -> None: ...
 async def right_default(a: Db = Depends(plain), b: Db = Depends(coroutine), c: Db = Depends(async_generator)) -> None: ...
 async def wider_default(a: Db | None = Depends(plain), b: object = Depends(async_generator), c: Any = Depends(Db)) -> None: ...
@@ -99,11 +99,11 @@ async def use_context(context: Context) -> None:
     assert_type(context.cancelled, bool)
     assert_type(context.broker, Broker)
     Context(broker=broker, name="x")
-    # E: mypy misc, pyright reportAttributeAccessIssue, ty invalid-assignment, pyrefly read-only
+    # E: mypy misc, plugin misc, pyright reportAttributeAccessIssue, ty invalid-assignment, pyrefly read-only
     context.cancelled = True
-    # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+    # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
     context.tries
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument+too-many-positional-arguments, pyrefly missing-argument+unexpected-positional-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument+too-many-positional-arguments, pyrefly missing-argument+unexpected-positional-argument
     Context(broker)
 
 
@@ -121,11 +121,11 @@ async def by_default(
 async def use_default() -> None:
     assert_type(await by_default.enqueue(1), TaskHandle[int, Never])
     assert_type(await by_default(1, Db()), int)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await by_default.enqueue("a")
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
     await by_default.enqueue()
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await by_default(1, db=7)
 
 
@@ -159,23 +159,23 @@ async def use_deps(deps: Deps) -> None:
     assert_type(await in_thread.enqueue(1), TaskHandle[bytes, Never])
     assert_type(broker.handle(explicit, "default.x"), TaskHandle[bytes, Gone])
     await broker.enqueue_many([explicit.call(1), explicit.call(2, b="y")])
-    # E: mypy arg-type+call-arg, pyright reportCallIssue, ty invalid-argument-type+too-many-positional-arguments, pyrefly bad-argument-count+bad-argument-type
+    # E: mypy arg-type+call-arg, plugin arg-type+call-arg, pyright reportCallIssue, ty invalid-argument-type+too-many-positional-arguments, pyrefly bad-argument-count+bad-argument-type
     await explicit.enqueue(deps, 1)
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
     await explicit.enqueue()
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await explicit.enqueue("a")
-    # E: mypy call-arg, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
     await explicit.enqueue(1, c=1)
-    # E: mypy arg-type+call-arg, pyright reportCallIssue, ty invalid-argument-type+missing-argument, pyrefly bad-argument-type+missing-argument
+    # E: mypy arg-type+call-arg, plugin arg-type+call-arg, pyright reportCallIssue, ty invalid-argument-type+missing-argument, pyrefly bad-argument-type+missing-argument
     await explicit(1)
-    # E: mypy arg-type+call-arg, pyright reportCallIssue, ty invalid-argument-type+missing-argument, pyrefly bad-argument-type+missing-argument
+    # E: mypy arg-type+call-arg, plugin arg-type+call-arg, pyright reportCallIssue, ty invalid-argument-type+missing-argument, pyrefly bad-argument-type+missing-argument
     in_thread(1)
-    # E: mypy arg-type+call-arg, pyright reportCallIssue, ty invalid-argument-type+too-many-positional-arguments, pyrefly bad-argument-count+bad-argument-type
+    # E: mypy arg-type+call-arg, plugin arg-type+call-arg, pyright reportCallIssue, ty invalid-argument-type+too-many-positional-arguments, pyrefly bad-argument-count+bad-argument-type
     in_thread.call(deps, 1)
-    # E: mypy arg-type, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
     broker.task(name="other").with_deps(Deps)(other)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     broker.task(name="seven").with_deps(7)
 
 
@@ -189,5 +189,5 @@ async def in_annotated(a: int, db: Annotated[Db, Depends(plain)], context: Conte
 async def use_annotated() -> None:
     # gap: mypy call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
     await in_annotated.enqueue(1)
-    # E: mypy arg-type+call-arg, pyright reportCallIssue, ty invalid-argument-type+missing-argument, pyrefly bad-argument-type+missing-argument
+    # E: mypy arg-type+call-arg, plugin arg-type, pyright reportCallIssue, ty invalid-argument-type+missing-argument, pyrefly bad-argument-type+missing-argument
     await in_annotated.enqueue("a")

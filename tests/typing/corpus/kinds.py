@@ -65,7 +65,7 @@ def use_fields(order: Order, product: Product, catalogue: Catalogue, error: Unkn
     assert_type(order.customer.born_on, date | None)
     assert_type(order.lines[0].quantity, int)
     assert_type(order.payment, Card | Invoice)
-    # E: mypy assert-type+name-defined, pyright reportAssertTypeFailure+reportUndefinedVariable, ty type-assertion-failure+unresolved-reference, pyrefly unknown-name
+    # E: mypy assert-type+name-defined, plugin assert-type+name-defined, pyright reportAssertTypeFailure+reportUndefinedVariable, ty type-assertion-failure+unresolved-reference, pyrefly unknown-name
     assert_type(order.address["country"], "Literal['DE', 'GB', 'FR']")
     assert_type(order.total, tuple[Decimal, Currency])
     assert_type(order.placed_at, datetime)
@@ -84,25 +84,25 @@ def use_fields(order: Order, product: Product, catalogue: Catalogue, error: Unkn
     assert_type(error.suggestion, Category | None)
     assert_type(Span(1, 2).last, int)
     assert_type(sale.at, datetime)
-    # E: mypy union-attr, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-union-attribute, pyrefly missing-attribute
+    # E: mypy union-attr, plugin union-attr, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-union-attribute, pyrefly missing-attribute
     order.payment.token
-    # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+    # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
     order.custome
-    # E: mypy typeddict-item, pyright reportGeneralTypeIssues, ty invalid-typed-dict-key, pyrefly bad-typed-dict-key
+    # E: mypy typeddict-item, plugin typeddict-item, pyright reportGeneralTypeIssues, ty invalid-typed-dict-key, pyrefly bad-typed-dict-key
     order.address["countri"]
-    # E: mypy union-attr, pyright reportOptionalMemberAccess, ty missing-union-attribute, pyrefly missing-attribute
+    # E: mypy union-attr, plugin union-attr, pyright reportOptionalMemberAccess, ty missing-union-attribute, pyrefly missing-attribute
     product.size.width
-    # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+    # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
     product.category.parts.name
-    # E: mypy misc, pyright reportAttributeAccessIssue, ty invalid-assignment, pyrefly read-only
+    # E: mypy misc, plugin misc, pyright reportAttributeAccessIssue, ty invalid-assignment, pyrefly read-only
     order.warehouse.code = "south"
-    # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+    # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
     error.left
 
 
 # ## kinds of types: arguments
 async def use_arguments(client: Client, sku: Sku, customer: Customer, address: Address) -> None:
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.catalogue.enqueue(Limits[Decimal](high=Decimal(1)), without=Handling.COLD | Handling.HEAVY, tags={"a"})
     await client.orders_place.enqueue(
         customer,
@@ -112,45 +112,45 @@ async def use_arguments(client: Client, sku: Sku, customer: Customer, address: A
         urgency=Urgency.NOW,
         deliver_within=Span(date(2026, 1, 1), date(2026, 1, 2)),
     )
-    # E: mypy dict-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
+    # E: mypy dict-item, plugin dict-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
     await client.quote.enqueue({"KN-001": 1})
-    # E: mypy dict-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
+    # E: mypy dict-item, plugin dict-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
     await client.quote.enqueue({sku: "1"})
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.quote.enqueue({sku: 1}, "EUR")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.quote.enqueue({sku: 1}, Urgency.NOW)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.catalogue.enqueue(Limits[int](high=1))
-    # E: mypy call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
     await client.catalogue.enqueue(None, Handling.COLD)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.catalogue.enqueue(without=1)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.catalogue.enqueue(tags="abc")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.orders_place.enqueue(customer, payment=address, address=address)
-    # E: mypy typeddict-item, pyright reportArgumentType, ty invalid-argument-type+missing-typed-dict-key, pyrefly bad-typed-dict-key
+    # E: mypy typeddict-item, plugin typeddict-item, pyright reportArgumentType, ty invalid-argument-type+missing-typed-dict-key, pyrefly bad-typed-dict-key
     await client.orders_place.enqueue(customer, payment=Card(token="tok_x"), address={"street": "a", "city": "b"})
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
     await client.orders_place.enqueue(customer, address=address)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.orders_place.enqueue(customer, sku, payment=Card(token="tok_x"), address=address)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.orders_place.enqueue(customer, payment=Card(token="tok_x"), address=address, deliver_within=Span(1, 2))
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.orders_place.enqueue(customer, payment=Card(token="tok_x"), address=address, urgency=20)
-    # E: mypy call-arg, pyright reportCallIssue, ty positional-only-parameter-as-kwarg, pyrefly unexpected-keyword
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty positional-only-parameter-as-kwarg, pyrefly unexpected-keyword
     await client.report.enqueue(sales={})
-    # E: mypy dict-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
+    # E: mypy dict-item, plugin dict-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
     await client.report.enqueue({"2026-01-01": []})
-    # E: mypy list-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
+    # E: mypy list-item, plugin list-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
     await client.report.enqueue({date(2026, 1, 1): [1]})
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.stock_place.enqueue(sku, Warehouse("north"), 1, (1, 2))
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.stock_place.enqueue(sku, "north", 1)
-    # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+    # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
     await client.place.enqueue(sku, Warehouse("north"), 1)
 
 
@@ -161,33 +161,33 @@ def make_values(sku: Sku) -> None:
     Warehouse("north", shelves=(1, 2), notes={1: "a"})
     Size(1, 2)
     Limits[int](low=1)
-    # E: mypy arg-type, pyright reportArgumentType
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType
     Customer(customerId="1", fullName="Ada")
-    # E: mypy call-arg, pyright reportCallIssue
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue
     Customer(customerId=UUID(int=1))
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     Warehouse("west")
-    # E: mypy dict-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
+    # E: mypy dict-item, plugin dict-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
     Warehouse("north", notes={"1": "a"})
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     Size("1", 2)
-    # E: mypy type-var, pyright reportInvalidTypeArguments, ty invalid-type-arguments, pyrefly bad-specialization
+    # E: mypy type-var, plugin type-var, pyright reportInvalidTypeArguments, ty invalid-type-arguments, pyrefly bad-specialization
     Limits[str](low="a")
-    # E: mypy list-item, pyright reportArgumentType, ty invalid-argument-type
+    # E: mypy list-item, plugin list-item, pyright reportArgumentType, ty invalid-argument-type
     Category(name="a", parts=["b"])
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     Card(method="invoice", token="tok_x")
-    # E: mypy arg-type, pyright reportArgumentType
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType
     Line(sku="KN-001", price=Decimal(1))
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
     Line(sku=sku)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     OutOfStock(sku=sku, left="2")
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument+too-many-positional-arguments, pyrefly unexpected-positional-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument+too-many-positional-arguments, pyrefly unexpected-positional-argument
     OutOfStock(sku, 2)
-    # E: mypy misc, pyright reportAttributeAccessIssue, ty invalid-assignment, pyrefly read-only
+    # E: mypy misc, plugin misc, pyright reportAttributeAccessIssue, ty invalid-assignment, pyrefly read-only
     Currency("EUR").name = "x"
-    # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+    # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
     order_tasks.Currency.DOLLAR
-    # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+    # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
     order_tasks.models.Nothing

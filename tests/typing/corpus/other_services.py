@@ -24,27 +24,27 @@ async def use_client(client: Client) -> None:
     assert_type((await handle.result()).created_at, datetime)
     many = await client.enqueue_many([client.fetch_user.call("a"), client.fetch_user.call("b")])
     assert_type(await many[0].outcome(), Outcome[GithubUser, UserNotFound | RateLimited])
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
     await client.fetch_user.enqueue()
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.fetch_user.enqueue(7)
-    # E: mypy call-arg, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
     await client.fetch_user.enqueue("a", depth=1)
-    # E: mypy operator, pyright reportCallIssue, ty not-callable, pyrefly not-callable
+    # E: mypy operator, plugin operator, pyright reportCallIssue, ty not-callable, pyrefly not-callable
     client.fetch_user("a")
-    # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+    # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
     client.fetch_users
-    # E: mypy call-arg, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
+    # E: mypy call-arg, plugin call-arg+typedtasks-option, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
     client.fetch_user.options(dely=1)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     client.fetch_user.call(7)
-    # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+    # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
     (await handle.result()).nam
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.enqueue_many([7])
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     UserNotFound(login=7)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     RateLimited(retry_at="soon")
 
 
@@ -55,11 +55,11 @@ def use_blocking(client: BlockingClient) -> None:
     assert_type(handle.result(timeout=10), GithubUser)
     assert_type(handle.outcome(), Outcome[GithubUser, UserNotFound | RateLimited])
     assert_type(client.fetch_user.options(priority="low").enqueue("a"), BlockingHandle[GithubUser, UserNotFound | RateLimited])
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     client.fetch_user.enqueue(7)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     client.fetch_user.options(priority="lower")
-    # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+    # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
     handle.result().nam
 
 
@@ -86,7 +86,7 @@ async def miss_failure(client: Client) -> None:
         if isinstance(found.error, UserNotFound):
             pass
         else:
-            # E: mypy arg-type, pyright reportArgumentType, ty type-assertion-failure, pyrefly bad-argument-type
+            # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty type-assertion-failure, pyrefly bad-argument-type
             assert_never(found.error)
 
 
@@ -97,23 +97,23 @@ async def use_library(client: library.Client, blocking: library.BlockingClient) 
     assert_type(blocking.lend.enqueue(Reader(name="ada"), "Emma").result().books, list[str])
     task: Task[..., int] = client.count
     waiting: BlockingTask[..., int] = blocking.count
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.lend.enqueue("ada")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.lend.enqueue(Reader(name="ada"), days="2")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.lend.enqueue(Reader(name="ada"), 7)
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
     await client.lend.enqueue()
-    # E: mypy call-arg, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
     await client.lend.enqueue(Reader(name="ada"), nothing=1)
-    # E: mypy dict-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
+    # E: mypy dict-item, plugin dict-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
     await client.count.enqueue({"2026-01-01": ["a"]})
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     blocking.lend.enqueue("ada")
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
     Reader(nam="ada")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     Overdue(days="x")
-    # E: mypy assignment, pyright reportAssignmentType, ty invalid-assignment, pyrefly bad-assignment
+    # E: mypy assignment, plugin assignment, pyright reportAssignmentType, ty invalid-assignment, pyrefly bad-assignment
     wrong: Task[..., str] = client.count

@@ -38,25 +38,25 @@ async def use_asynchronous() -> None:
     assert_type(await asynchronous.enqueue("a", 1), TaskHandle[User, Never])
     assert_type(await asynchronous.enqueue(login="a", depth=1), TaskHandle[User, Never])
     assert_type(await with_options.enqueue("a", depth=1), TaskHandle[User, Never])
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await asynchronous.enqueue(1)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await asynchronous.enqueue("a", "b")
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
     await asynchronous.enqueue()
-    # E: mypy call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
     await asynchronous.enqueue("a", 1, 2)
-    # E: mypy call-arg, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty unknown-argument, pyrefly unexpected-keyword
     await asynchronous.enqueue("a", deep=1)
-    # E: mypy misc, pyright reportCallIssue, ty parameter-already-assigned, pyrefly bad-keyword-argument
+    # E: mypy misc, plugin misc, pyright reportCallIssue, ty parameter-already-assigned, pyrefly bad-keyword-argument
     await asynchronous.enqueue("a", login="b")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await with_options.enqueue(1)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await asynchronous(1)
-    # E: mypy attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
+    # E: mypy attr-defined, plugin attr-defined, pyright reportAttributeAccessIssue+reportUnknownMemberType, ty missing-attribute, pyrefly missing-attribute
     asynchronous.enqeue("a")
-    # E: mypy assignment, pyright reportAssignmentType, ty invalid-assignment, pyrefly bad-assignment
+    # E: mypy assignment, plugin assignment, pyright reportAssignmentType, ty invalid-assignment, pyrefly bad-assignment
     login: str = await asynchronous.enqueue("a")
 
 
@@ -76,13 +76,13 @@ async def use_synchronous() -> None:
     assert_type(synchronous.function(1), str)
     assert_type(await synchronous.enqueue(1), TaskHandle[str, Never])
     assert_type(await in_a_process.enqueue(x=1), TaskHandle[str, Never])
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await synchronous.enqueue("a")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     synchronous("a")
-    # E: mypy misc, pyright reportGeneralTypeIssues, ty invalid-await, pyrefly not-async
+    # E: mypy misc, plugin misc, pyright reportGeneralTypeIssues, ty invalid-await, pyrefly not-async
     await synchronous(1)
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument+unknown-argument, pyrefly missing-argument+unexpected-keyword
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument+unknown-argument, pyrefly missing-argument+unexpected-keyword
     await in_a_process.enqueue(y=1)
 
 
@@ -95,15 +95,15 @@ async def use_kinds() -> None:
     await kinds.enqueue(1, "a", fourth=1.0)
     await kinds.enqueue(1, second="a", third=b"", fourth=1.0, fifth=True)
     assert_type(await (await kinds.enqueue(1, "a", fourth=1.0)).result(), None)
-    # E: mypy call-arg, pyright reportCallIssue, ty positional-only-parameter-as-kwarg, pyrefly unexpected-keyword
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty positional-only-parameter-as-kwarg, pyrefly unexpected-keyword
     await kinds.enqueue(first=1, second="a", fourth=1.0)
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument+too-many-positional-arguments, pyrefly unexpected-positional-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument+too-many-positional-arguments, pyrefly unexpected-positional-argument
     await kinds.enqueue(1, "a", b"", 1.0)
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
     await kinds.enqueue(1, "a")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await kinds.enqueue(1, "a", fourth="x")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await kinds.enqueue(1, "a", fourth=1.0, fifth=1)
 
 
@@ -117,9 +117,9 @@ async def use_variadic() -> None:
     await variadic.enqueue()
     await variadic.enqueue(1, 2, 3, a="x", b="y")
     await variadic.enqueue(*[1, 2], **{"a": "x"})
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await variadic.enqueue(1, "a")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await variadic.enqueue(a=1)
 
 
@@ -131,16 +131,17 @@ class Options(TypedDict, total=False):
 
 
 @broker.task
+# gap: plugin typedtasks-portable
 async def unpacked(login: str, **options: Unpack[Options]) -> None: ...
 
 
 async def use_unpacked() -> None:
     await unpacked.enqueue("a", depth=1, lang="de")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await unpacked.enqueue("a", depth="1")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await unpacked.enqueue("a", lang="fr")
-    # E: mypy call-arg, pyright reportCallIssue, pyrefly unexpected-keyword
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, pyrefly unexpected-keyword
     await unpacked.enqueue("a", deep=1)
 
 
@@ -154,11 +155,11 @@ async def annotated(
 async def use_annotated() -> None:
     assert_type(await annotated.enqueue(1, "de", User(login="a")), TaskHandle[dict[str, list[User]] | None, Never])
     await annotated.enqueue(1, extra=["a"])
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await annotated.enqueue(1, "fr")
-    # E: mypy list-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy list-item, plugin list-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await annotated.enqueue(1, extra=[1])
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await annotated.enqueue(1, extra={"login": "a"})
 
 
@@ -175,7 +176,7 @@ async def never() -> NoReturn:
 async def use_nothing() -> None:
     assert_type(await nothing.enqueue(), TaskHandle[None, Never])
     assert_type(await never.enqueue(), TaskHandle[Never, Never])
-    # E: mypy call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
     await nothing.enqueue(1)
 
 
@@ -190,7 +191,7 @@ class Static:
 async def use_static() -> None:
     assert_type(await Static.method.enqueue(1), TaskHandle[str, Never])
     assert_type(await Static().method(1), str)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await Static.method.enqueue("a")
 
 
@@ -204,18 +205,18 @@ class Service:
         return ""
 
 
-# E:
+# E: plugin typedtasks-method
 bound = broker.task(Service().method)
-# E:
+# E: plugin typedtasks-method
 instance = broker.task(name="instance")(Service())
 
 
 async def use_service() -> None:
     assert_type(await bound.enqueue(1), TaskHandle[str, Never])
     assert_type(await instance.enqueue(1), TaskHandle[str, Never])
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await bound.enqueue("a")
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await instance.enqueue("a")
 
 
@@ -225,6 +226,7 @@ class Owner:
     # E:
     @broker.task
     @classmethod
+    # gap: plugin typedtasks-method
     async def method(cls, x: int) -> str:
         return ""
 
@@ -235,6 +237,7 @@ def plain(x: int, y: str) -> bytes:
     return b""
 
 
+# gap: plugin typedtasks-method
 part = broker.task(functools.partial(plain, 1))
 
 
@@ -275,17 +278,18 @@ def prefixed(prefix: str, x: int) -> bytes:
 async def use_decorated() -> None:
     assert_type(await decorated.enqueue(1, y="a"), TaskHandle[bytes, Never])
     assert_type(await prefixed.enqueue(1), TaskHandle[bytes, Never])
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await decorated.enqueue("a")
-    # E: mypy call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
     await decorated.enqueue(1, "a")
-    # E: mypy arg-type+call-arg, pyright reportCallIssue, ty invalid-argument-type+too-many-positional-arguments, pyrefly bad-argument-count+bad-argument-type
+    # E: mypy arg-type+call-arg, plugin arg-type+call-arg, pyright reportCallIssue, ty invalid-argument-type+too-many-positional-arguments, pyrefly bad-argument-count+bad-argument-type
     await prefixed.enqueue("a", 1)
 
 
 # ## generic functions
 # why: pyrefly does not solve the function's own type variables through a `ParamSpec`. At run time a `TypeVar` is refused: name the type.
 @broker.task
+# gap: plugin typedtasks-portable
 async def generic(x: T) -> list[T]:
     return [x]
 
@@ -293,7 +297,7 @@ async def generic(x: T) -> list[T]:
 async def use_generic() -> None:
     # gap: pyrefly assert-type
     assert_type(await generic.enqueue(1), TaskHandle[list[int], Never])
-    # E: mypy call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
+    # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty missing-argument, pyrefly missing-argument
     await generic.enqueue()
 
 
@@ -307,23 +311,24 @@ def overloaded(x: int | str) -> int | str:
     return x
 
 
+# gap: plugin typedtasks-overload
 over = broker.task(overloaded)
 
 
 async def use_overloaded() -> None:
     await over.enqueue(1)
-    # gap: mypy arg-type, pyright reportArgumentType
+    # gap: mypy arg-type, plugin arg-type, pyright reportArgumentType
     await over.enqueue("a")
-    # E: mypy arg-type, pyright reportArgumentType, ty no-matching-overload, pyrefly no-matching-overload
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty no-matching-overload, pyrefly no-matching-overload
     await over.enqueue(b"")
 
 
 # ## what is no function
-# E: mypy call-overload, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
 broker.task(7)
-# E: mypy call-overload, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
 broker.task(name="seven")(7)
-# E: mypy call-overload, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
+# E: mypy call-overload, plugin call-overload, pyright reportArgumentType+reportCallIssue, ty no-matching-overload, pyrefly no-matching-overload
 broker.task()(None)
 
 
@@ -348,13 +353,13 @@ def use_values() -> None:
     take_callable(synchronous)
     take_async_callable(asynchronous)
     take_protocol(asynchronous)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     take_by_signature(kinds)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     take_async(synchronous)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     take_callable(asynchronous)
-    # E: mypy arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
+    # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     take_protocol(synchronous)
 
 
