@@ -124,14 +124,14 @@ async def use_variadic() -> None:
 
 
 # ## `**kwargs: Unpack[TypedDict]`
-# why: ty takes a `TypedDict` for open to other keys; with `closed=True` (PEP 728) it refuses them, too. At run time it is refused.
+# why: ty takes a `TypedDict` for open to other keys; with `closed=True` (PEP 728) it refuses them, too. At run time, and by the plugin of mypy, the definition is refused.
 class Options(TypedDict, total=False):
     depth: int
     lang: Literal["en", "de"]
 
 
 @broker.task
-# gap: plugin typedtasks-portable
+# E: plugin typedtasks-portable
 async def unpacked(login: str, **options: Unpack[Options]) -> None: ...
 
 
@@ -223,21 +223,20 @@ async def use_service() -> None:
 # ## class methods
 # why: no checker sees that `cls` cannot be sent. At run time they are refused, and by the plugin of mypy.
 class Owner:
-    # E:
     @broker.task
     @classmethod
-    # gap: plugin typedtasks-method
+    # E: plugin typedtasks-method
     async def method(cls, x: int) -> str:
         return ""
 
 
 # ## `functools.partial`
-# why: mypy gives a partial no signature to infer one from. At run time a partial is refused: a task is a function.
+# why: mypy gives a partial no signature to infer one from. At run time, and by the plugin, a partial is refused: a task is a function.
 def plain(x: int, y: str) -> bytes:
     return b""
 
 
-# gap: plugin typedtasks-method
+# E: plugin typedtasks-method
 part = broker.task(functools.partial(plain, 1))
 
 
@@ -287,9 +286,9 @@ async def use_decorated() -> None:
 
 
 # ## generic functions
-# why: pyrefly does not solve the function's own type variables through a `ParamSpec`. At run time a `TypeVar` is refused: name the type.
+# why: pyrefly does not solve the function's own type variables through a `ParamSpec`. At run time, and by the plugin, a `TypeVar` is refused: name the type.
 @broker.task
-# gap: plugin typedtasks-portable
+# E: plugin typedtasks-portable
 async def generic(x: T) -> list[T]:
     return [x]
 
@@ -302,7 +301,7 @@ async def use_generic() -> None:
 
 
 # ## overloaded functions
-# why: mypy and pyright take the first overload only. At run time an overloaded function is refused: make a task of each.
+# why: mypy and pyright take the first overload only. At run time, and by the plugin, an overloaded function is refused: make a task of each.
 @overload
 def overloaded(x: int) -> int: ...
 @overload
@@ -311,7 +310,7 @@ def overloaded(x: int | str) -> int | str:
     return x
 
 
-# gap: plugin typedtasks-overload
+# E: plugin typedtasks-overload
 over = broker.task(overloaded)
 
 
