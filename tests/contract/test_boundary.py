@@ -250,6 +250,19 @@ def test_every_kind_of_parameter_finds_its_way() -> None:
     assert (args, kwargs) == ((1, 5, 6, 7), {"x": "y", "c": 3})
 
 
+def test_further_arguments_do_not_become_those_of_a_parameter() -> None:
+    """Else a message would give a parameter a value that is not of its type. A positional-only one may share its name."""
+
+    def f(a: int, /, b: int = 2, *, c: int = 3, **more: str) -> None: ...
+
+    boundary = boundary_of(f)
+
+    for name in ("b", "c"):
+        with pytest.raises(Misfit, match=f"{name}: This is a parameter of its own"):
+            boundary.decode_arguments(b'{"a":1,"more":{"%s":"x"}}' % name.encode())
+    assert boundary.decode_arguments(b'{"a":1,"more":{"a":"x"}}') == ((1,), {"a": "x"})
+
+
 def test_defaults_that_are_left_out_are_not_sent() -> None:
     """So the worker's own default holds."""
 

@@ -8,6 +8,7 @@ from typing import Final, cast
 
 from pydantic_core import ErrorDetails
 
+from typedtasks.contract.codec import Misfit
 from typedtasks.errors import representation
 
 __all__ = ["Bind", "Spread", "explain_misfit", "make_bind", "make_spread", "positional_names"]
@@ -46,7 +47,10 @@ def make_bind(signature: inspect.Signature) -> Bind:
 
 
 def make_spread(signature: inspect.Signature) -> Spread:
-    """Return what turns a dictionary of arguments into the positional and keyword arguments of a call."""
+    """Return what turns a dictionary of arguments into the positional and keyword arguments of a call.
+
+    It raises `Misfit` where one of `**kwargs` would become the argument of a parameter, past the parameter's type.
+    """
     parameters = list(signature.parameters.values())
     var_positional = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
     var_keyword = next((p.name for p in parameters if p.kind is p.VAR_KEYWORD), None)
@@ -54,13 +58,19 @@ def make_spread(signature: inspect.Signature) -> Spread:
     positional = [p for p in parameters if p.name in names]
     if not positional and var_positional is None and var_keyword is None:
         return _as_keywords
+    own = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
 
     def spread(arguments: dict[str, object]) -> tuple[tuple[object, ...], dict[str, object]]:
         args: list[object] = [arguments.pop(p.name, p.default) for p in positional]
         if var_positional is not None:
             args += cast("list[object]", arguments.pop(var_positional, []))
-        extra = cast("dict[str, object]", arguments.pop(var_keyword, {})) if var_keyword is not None else {}
-        return tuple(args), {**extra, **arguments}
+        if var_keyword is None or var_keyword not in arguments:
+            return tuple(args), arguments
+        further = cast("dict[str, object]", arguments.pop(var_keyword))
+        if not own.isdisjoint(further):
+            text = "This is a parameter of its own and cannot be one of the further arguments"
+            raise Misfit([_error("multiple_argument_values", name, text, further[name]) for name in further if name in own])
+        return tuple(args), {**further, **arguments}
 
     return spread
 
