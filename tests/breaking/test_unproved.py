@@ -155,3 +155,46 @@ def test_what_cannot_be_looked_into_is_a_finding(case: str, tmp_path: Path) -> N
     assert found
     assert all(len(change.breaks_in(Order.WORKERS_FIRST)) == 3 for change in found)
     assert re.search("workers: ", found[0].text)
+
+
+TASKS = {
+    "a validator of the result": (
+        "def t() -> str:",
+        "def t() -> Annotated[str, AfterValidator(check)]:",
+        ["result-validator-added"],
+    ),
+    "no validator of the result": (
+        "def t() -> Annotated[str, AfterValidator(check)]:",
+        "def t() -> str:",
+        ["result-validator-removed"],
+    ),
+    "no validator of a parameter": (
+        "def t(a: Annotated[str, AfterValidator(check)]) -> None:",
+        "def t(a: str) -> None:",
+        ["argument-validator-removed"],
+    ),
+    "a validator of a new parameter": (
+        "def t(a: int) -> None:",
+        'def t(a: int, b: Annotated[str, AfterValidator(check)] = "b") -> None:',
+        ["parameter-added-optional"],
+    ),
+    "a parameter that was one of further arguments": (
+        "def t(a: int, **more: str) -> None:",
+        "def t(a: int, b: int = 2, **more: str) -> None:",
+        ["argument-not-comparable", "parameter-added-optional"],
+    ),
+    "a parameter that may be one of further arguments": (
+        "def t(a: int, b: int = 2, **more: str) -> None:",
+        "def t(a: int, **more: str) -> None:",
+        ["argument-perhaps-widened", "parameter-removed-optional"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TASKS)
+def test_what_decides_over_the_values_of_a_signature_is_a_finding_where_it_is_met(case: str, tmp_path: Path) -> None:
+    """In the order of deployment, and on the side, that has to read the values."""
+    old, new, rules = TASKS[case]
+    for name, line in (("old", old), ("new", new)):
+        (tmp_path / f"{name}.py").write_text(f'{HEAD}@broker.task(name="t")\n{line}\n    raise NotImplementedError\n')
+    assert sorted(change.rule.id for change in changes_of(tmp_path)) == rules

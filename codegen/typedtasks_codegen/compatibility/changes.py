@@ -20,8 +20,8 @@ _ARGUMENT: Final[Mapping[Kind, tuple[str, str]]] = {
     Kind.UNION: ("argument-union-narrowed", "argument-union-widened"),
     Kind.FIELD_MISSING: ("argument-field-required", "argument-field-optional"),
     Kind.FIELD_UNKNOWN: ("argument-field-removed", "argument-field-added"),
-    Kind.VALIDATOR: ("argument-validator-added", ""),
-    Kind.UNPROVED: ("argument-not-comparable", "argument-not-comparable"),
+    Kind.VALIDATOR: ("argument-validator-added", "argument-validator-removed"),
+    Kind.UNPROVED: ("argument-not-comparable", "argument-perhaps-widened"),
 }
 _RESULT: Final[Mapping[Kind, tuple[str, str]]] = {
     Kind.TYPE: ("result-type-widened", "result-type-narrowed"),
@@ -31,7 +31,7 @@ _RESULT: Final[Mapping[Kind, tuple[str, str]]] = {
     Kind.FIELD_MISSING: ("result-field-removed", "result-field-required"),
     Kind.FIELD_UNKNOWN: ("result-field-added", "result-field-dropped"),
     Kind.VALIDATOR: ("result-validator-removed", "result-validator-added"),
-    Kind.UNPROVED: ("result-not-comparable", "result-not-comparable"),
+    Kind.UNPROVED: ("result-not-comparable", "result-perhaps-narrowed"),
 }
 """By what a gap is about: the rule where the version that reads first meets it, and the rule where the other one does.
 
@@ -48,6 +48,7 @@ _IN_CODE: Final[Mapping[tuple[Role, Kind], tuple[str, str]]] = {
 }
 _OPTIONS: Final = ("priority", "retry", "timeout", "soft_timeout", "result_ttl_ms", "max_result")
 _BY_POSITION: Final = ("positional_only", "positional_or_keyword")
+_OF_THE_RESULT: Final = " of the result"
 _NOT_REQUIRED: Final = ("var_positional", "var_keyword")
 
 
@@ -97,6 +98,7 @@ def compare_tasks(old: Data, new: Data, name: str) -> list[Change]:
     after: Data = new["tasks"][name]
     found = [
         *_options(name, before, after),
+        *_validators(name, before, after),
         *_parameters(name, before, after, old, new),
         *_result(name, before, after, old, new),
         *_failures(name, before, after, old, new),
@@ -117,9 +119,25 @@ def _options(task: str, before: Data, after: Data) -> Iterator[Change]:
         if before.get(option) != after.get(option):
             shown = [_option(one.get(option), other.get(option)) for one, other in ((after, before), (before, after))]
             yield _change("task-option-changed", task, "", f"{option} is {shown[0]} instead of {shown[1]}")
-    for name in refusing(after):
-        if name not in refusing(before):
-            yield _change("argument-validator-added", task, "", f"new workers: the {name} may refuse what was taken")
+
+
+def _validators(task: str, before: Data, after: Data) -> Iterator[Change]:
+    """Compare the code that looks at arguments and results themselves, outside the types that the service defines."""
+    for place, (one, other) in enumerate(((after, before), (before, after))):
+        known = {parameter["name"] for parameter in other["parameters"]}
+        for name in refusing(one):
+            if name in refusing(other):
+                continue
+            if name.endswith(_OF_THE_RESULT):
+                # Results are read by old clients, arguments by new workers: what the new version has is met the other way round.
+                yield _validator(task, Role.RESULT, "result", name, 1 - place)
+            elif name.rpartition(" of ")[2] in known:
+                yield _validator(task, Role.ARGUMENT, name.rpartition(" of ")[2], name, place)
+
+
+def _validator(task: str, role: Role, path: str, name: str, place: int) -> Change:
+    gap = Gap(Kind.VALIDATOR, path, f"the {name} may refuse what it has not seen")
+    return _change(_rule(role, gap, place), task, path, _said(role, gap, place))
 
 
 def _parameters(task: str, before: Data, after: Data, old: Data, new: Data) -> Iterator[Change]:
@@ -136,6 +154,25 @@ def _parameters(task: str, before: Data, after: Data, old: Data, new: Data) -> I
             kind = "optional" if _is_optional(parameter) else "required"
             yield _change(f"parameter-added-{kind}", task, name, f"is new and {kind}")
     yield from _moved(task, before, after)
+    yield from _further(task, before, after)
+
+
+def _further(task: str, before: Data, after: Data) -> Iterator[Change]:
+    """Notice the parameters of one version that the other one's callers may give among its `**kwargs`."""
+    for place, (reader, writer) in enumerate(((after, before), (before, after))):
+        for name in sorted(_by_name(reader) - _by_name(writer)):
+            if _collector(writer) is None or _collector(reader) != _collector(writer):
+                continue
+            gap = Gap(Kind.UNPROVED, name, f"may have been sent among **{_collector(writer)}")
+            yield _change(_rule(Role.ARGUMENT, gap, place), task, name, _said(Role.ARGUMENT, gap, place))
+
+
+def _by_name(task: Data) -> set[str]:
+    return {one["name"] for one in task["parameters"] if one["kind"] in ("positional_or_keyword", "keyword_only")}
+
+
+def _collector(task: Data) -> str | None:
+    return next((one["name"] for one in task["parameters"] if one["kind"] == "var_keyword"), None)
 
 
 def _parameter(task: str, name: str, before: Data, after: Data, old: Data, new: Data) -> Iterator[Change]:

@@ -125,7 +125,7 @@ _ALL: Final = (
         _IN,
         (_WIRE_ALWAYS, _WAITING),
         "Workers of one version do not read the queue that the other version sends to.",
-        "Let workers read both queues (`typedtasks worker --queue old --queue new`) until the old one is empty.",
+        "Let workers read both queues (`typedtasks worker app.tasks:broker --queues old,new`) until the old one is empty.",
     ),
     Rule(
         "task-limit-lowered",
@@ -251,11 +251,25 @@ _ALL: Final = (
         "Check it in the task, or ignore this rule where the validator refuses nothing that was taken.",
     ),
     Rule(
+        "argument-validator-removed",
+        _IN,
+        _WIDENED,
+        "Old workers still refuse what the validator refused.",
+        _WORKERS_FIRST,
+    ),
+    Rule(
         "argument-not-comparable",
         _IN,
         _NARROWED,
         "It cannot be proved that all values that fit are still taken.",
         "Make the change smaller, or ignore this rule where you know that they are.",
+    ),
+    Rule(
+        "argument-perhaps-widened",
+        _IN,
+        _WIDENED,
+        "It cannot be proved that old workers take all that new clients send.",
+        _WORKERS_FIRST,
     ),
     Rule(
         "argument-changed-in-code",
@@ -350,9 +364,16 @@ _ALL: Final = (
     Rule(
         "result-not-comparable",
         _OUT,
-        _CHANGED,
-        "It cannot be proved that clients understand all results.",
+        _RESULT_WIDENED,
+        "It cannot be proved that old clients understand all results.",
         "Make the change smaller, or ignore this rule where you know that they do.",
+    ),
+    Rule(
+        "result-perhaps-narrowed",
+        _OUT,
+        _RESULT_NARROWED,
+        "It cannot be proved that new clients understand all results of old workers.",
+        _CLIENTS_FIRST,
     ),
     Rule(
         "result-changed-in-code",
