@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +34,7 @@ def test_what_is_no_module_name_is_bad_usage(target: str, capsys: pytest.Capture
         ("import not_there_at_all", "cannot be imported: ModuleNotFoundError: No module named 'not_there_at_all'"),
         ("def broken(:", "cannot be imported: SyntaxError"),
         ("raise ValueError('no settings')", "cannot be imported: ValueError: no settings"),
+        ("raise SystemExit(3)", "cannot be imported: SystemExit: 3"),
     ],
 )
 def test_an_error_inside_the_module_is_one_line_that_says_where(
@@ -50,3 +53,19 @@ def test_a_definition_error_of_the_module_is_one_line(folder: Path, capsys: pyte
     (folder / "loaded.py").write_text("from typedtasks import Broker\nbroker = Broker('memory://', max_payload=0)\n")
     assert main(["queues", "loaded:broker"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_who_reads_no_further_gets_no_traceback(tmp_path: Path) -> None:
+    """As `typedtasks schema app.tasks:broker | head -1` may do."""
+    (tmp_path / "quiet_tasks.py").write_text("from typedtasks import Broker\nbroker = Broker('memory://')\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [sys.executable, "-m", "typedtasks", "schema", "quiet_tasks:broker"],
+        cwd=tmp_path,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")

@@ -47,7 +47,7 @@ def _imported(target: str, module_name: str, here: str) -> ModuleType:
         return importlib.import_module(module_name)
     except TypedTasksError:
         raise  # it says itself what is wrong
-    except Exception as error:  # noqa: BLE001 - whatever the module raises, the user is told which module and how
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the module raises, the user is told which module and how
         if isinstance(error, ModuleNotFoundError) and (module_name + ".").startswith(f"{error.name}."):
             hint = f" There is a file {module_name}: leave out its ending." if module_name.endswith(".py") else ""
             raise UsageError(
@@ -59,12 +59,12 @@ def _imported(target: str, module_name: str, here: str) -> ModuleType:
         ) from None
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text.removesuffix('.')}" if text else type(error).__name__
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """Return where it went wrong: the last line that is the user's, as far as one is."""
     if isinstance(error, SyntaxError):
         return "."  # it says its place itself
