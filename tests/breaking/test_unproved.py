@@ -198,3 +198,62 @@ def test_what_decides_over_the_values_of_a_signature_is_a_finding_where_it_is_me
     for name, line in (("old", old), ("new", new)):
         (tmp_path / f"{name}.py").write_text(f'{HEAD}@broker.task(name="t")\n{line}\n    raise NotImplementedError\n')
     assert sorted(change.rule.id for change in changes_of(tmp_path)) == rules
+
+
+BOUNDS = {
+    "decimals": ('Annotated[Decimal, Field(ge=Decimal("0.5"))]', 'Annotated[Decimal, Field(ge=Decimal("0.10"))]'),
+    "dates": ("Annotated[date, Field(ge=date(2026, 1, 1))]", "Annotated[date, Field(ge=date(2025, 12, 31))]"),
+    "times": (
+        "Annotated[datetime, Field(lt=datetime(2026, 1, 1, tzinfo=UTC))]",
+        "Annotated[datetime, Field(le=datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))))]",
+    ),
+    "durations": ("Annotated[timedelta, Field(le=timedelta(hours=25))]", "Annotated[timedelta, Field(le=timedelta(days=2))]"),
+}
+
+
+@pytest.mark.parametrize("case", BOUNDS)
+def test_bounds_that_are_no_numbers_are_compared(case: str, tmp_path: Path) -> None:
+    """Looser ones break old workers alone, and tighter ones what is deployed and what waits."""
+    imports = "from datetime import UTC, date, datetime, timedelta, timezone\nfrom decimal import Decimal\n"
+    for (old, new), rule in (
+        (BOUNDS[case], "argument-constraint-loosened"),
+        (BOUNDS[case][::-1], "argument-constraint-tightened"),
+    ):
+        for name, x in (("old", old), ("new", new)):
+            (tmp_path / f"{name}.py").write_text(f"{imports}{HEAD}x = {x}\n{TASK}")
+        assert [change.rule.id for change in changes_of(tmp_path)] == [rule]
+
+
+@pytest.mark.parametrize(("wide", "narrow"), [("datetime", "AwareDatetime"), ("date", "PastDate"), ("UUID", "UUID4")])
+def test_types_of_pydantic_that_take_less_are_narrower(wide: str, narrow: str, tmp_path: Path) -> None:
+    """They are written in the same way."""
+    imports = "from datetime import date, datetime\nfrom uuid import UUID\nfrom pydantic import AwareDatetime, PastDate, UUID4\n"
+    for old, new, rule in ((narrow, wide, "argument-type-widened"), (wide, narrow, "argument-type-narrowed")):
+        for name, x in (("old", old), ("new", new)):
+            (tmp_path / f"{name}.py").write_text(f"{imports}{HEAD}x = {x}\n{TASK}")
+        assert [change.rule.id for change in changes_of(tmp_path)] == [rule]
+
+
+def test_bounds_are_shown_as_they_are_meant(tmp_path: Path) -> None:
+    for name, bound in (("old", "0.1"), ("new", "0.5")):
+        (tmp_path / f"{name}.py").write_text(
+            f'from decimal import Decimal\n{HEAD}x = Annotated[Decimal, Field(ge=Decimal("{bound}"))]\n{TASK}'
+        )
+    assert [change.text for change in changes_of(tmp_path)] == ["new workers: ge=0.5 is asked for, and values have ge=0.1"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fits"),
+    [
+        ("max_digits=6", "max_digits=8", True),
+        ("decimal_places=1", "decimal_places=2", True),
+        ("max_digits=8, decimal_places=2", "max_digits=10, decimal_places=4", True),
+        ("max_digits=8, decimal_places=2", "max_digits=8, decimal_places=4", False),  # 123456 has too many digits before the point
+        ("max_digits=8", "max_digits=8, decimal_places=4", False),
+    ],
+)
+def test_digits_before_and_after_the_point_are_compared_together(old: str, new: str, fits: bool, tmp_path: Path) -> None:
+    for name, limits in (("old", old), ("new", new)):
+        x = f"Annotated[Decimal, Field({limits})]"
+        (tmp_path / f"{name}.py").write_text(f"from decimal import Decimal\n{HEAD}x = {x}\n{TASK}")
+    assert fits == all(not change.breaks_in(Order.WORKERS_FIRST) for change in changes_of(tmp_path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias, cast
 
-from typedtasks_codegen.compatibility.bounds import AT_LEAST, AT_MOST, implied
+from typedtasks_codegen.compatibility.bounds import AT_LEAST, AT_MOST, DIGITS, digits_fit, implied
 from typedtasks_codegen.compatibility.gaps import Gap, Kind, Role
 from typedtasks_codegen.compatibility.types import (
     CODE,
@@ -285,7 +285,7 @@ class Coverage:
 
     def _constraints(self, target: Data, source: Data, path: str) -> Iterator[Gap]:
         for key, value in sorted(target.items()):
-            if key in WITHOUT_EFFECT or implied(key, value, source):
+            if key in WITHOUT_EFFECT or implied(key, value, source) or (key in DIGITS and digits_fit(target, source)):
                 continue
             if key == CODE:
                 known = source.get(CODE, [])
@@ -321,8 +321,16 @@ class Coverage:
         return Gap(Kind.VALIDATOR, path, f"the {name} may refuse what it has not seen")
 
 
+_WIDER: Final = {
+    **dict.fromkeys(("pydantic.PastDate", "pydantic.FutureDate"), "datetime.date"),
+    **{f"pydantic.{sort}Datetime": "datetime.datetime" for sort in ("Aware", "Naive", "Past", "Future")},
+    **{f"pydantic.UUID{version}": "uuid.UUID" for version in (1, 3, 4, 5, 6, 7, 8)},
+}
+"""Types whose values are all values of a wider one, written in the same way."""
+
+
 def _atoms(target: object, source: object, path: str) -> Iterator[Gap]:
-    if (target, source) == ("float", "int"):
+    if (target, source) == ("float", "int") or (isinstance(source, str) and _WIDER.get(source) == target):
         return
     if source == "None" and is_data(target) and None in target.get("literal", ()):
         return

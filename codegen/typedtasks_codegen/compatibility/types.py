@@ -161,7 +161,10 @@ def key_of(data: object) -> str:
 
 
 def value_shown(value: object) -> str:
-    """Return a value for people."""
+    """Return a value for people: one that is made by a call, such as a `Decimal` or a date, as what it is made of."""
+    if is_data(value) and value.get("$") == "call":
+        arguments = [str(one) for one in value.get("arguments", [])]
+        return arguments[0] if len(arguments) == 1 else f"{str(value.get('name')).rpartition('.')[2]}({', '.join(arguments)})"
     return json.dumps(value, ensure_ascii=False)
 
 
