@@ -337,6 +337,14 @@ async def test_a_server_that_is_in_no_cluster_is_refused(redis_url: str) -> None
         await Broker(url).open()
 
 
+async def test_a_node_that_is_named_as_a_server_says_what_to_write_for_a_queue_of_another_node(site: Site) -> None:
+    """It cannot be refused when it is opened: a cluster may be one node, and then every queue is there."""
+    async with Broker(site.nodes[0].url) as broker:
+        await broker.counts(site.queue_on(0))
+        with pytest.raises(BackendUnavailable, match=r"is one node of a cluster .*\(MOVED .*\): write redis\+cluster://"):
+            await broker.counts(site.queue_on(1))
+
+
 async def test_nodes_that_are_not_there_are_named_without_a_password() -> None:
     """Each with what is wrong."""
     port = free_port()

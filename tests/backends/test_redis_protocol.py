@@ -165,6 +165,7 @@ async def test_passwords_are_sent_and_wrong_ones_are_named_without_being_shown()
             with pytest.raises(BackendUnavailable, match="refused the user or password") as caught:
                 await Broker(url).open()
             assert "wr0ng" not in str(caught.value)
+            assert ".." not in str(caught.value)
 
 
 async def test_a_database_that_is_not_there_is_named() -> None:

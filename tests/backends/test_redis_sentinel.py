@@ -14,7 +14,7 @@ import pytest
 from redis import Redis
 
 from tests.redis_server import DOWN_AFTER, Sentinel, SentinelSite, free_port, redis_server, sentinel_site, until
-from typedtasks import BackendUnavailable, Broker, Worker
+from typedtasks import BackendUnavailable, BackendUnsupported, Broker, Worker
 from typedtasks.backends.redis import RedisBackend
 from typedtasks.testing import BackendHarness
 from typedtasks.testing.harness import finish, publication
@@ -148,6 +148,13 @@ async def test_a_service_that_no_sentinel_knows_is_named() -> None:
     """It may be misspelt."""
     async with sentinels_that_name(0, 0) as url:
         assert "its Sentinels know no service 'orders'" in await refusal_of(url)
+
+
+async def test_a_sentinel_that_is_named_as_a_server_is_refused(sentinels: SentinelSite) -> None:
+    """With what to write instead: it takes connections and answers INFO, but holds no tasks."""
+    port = sentinels.sentinels[0].port
+    with pytest.raises(BackendUnsupported, match=rf"is a Sentinel: write redis\+sentinel://127\.0\.0\.1:{port}/<service>"):
+        await Broker(f"redis://127.0.0.1:{port}/0").open()
 
 
 async def test_a_service_without_a_primary_says_what_is_wrong_with_those_that_are_named(sentinels: SentinelSite) -> None:

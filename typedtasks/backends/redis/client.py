@@ -375,6 +375,9 @@ def _check_server(shown: str, facts: Mapping[str, str]) -> tuple[bool, str]:
     numbers = re.match(r"(\d{1,9})\.(\d{1,9})", version)
     if numbers is None or (int(numbers[1]), int(numbers[2])) < _OLDEST:
         raise BackendUnsupported(f"Redis at {shown} is version {version}; typedtasks needs 7.0 or later. Upgrade the server.")
+    if facts.get("redis_mode") == "sentinel":
+        host = shown.partition("://")[2].rpartition("@")[2].partition("/")[0]
+        raise BackendUnsupported(f"Redis at {shown} is a Sentinel: write redis+sentinel://{host}/<service>.")
     policy = facts.get("maxmemory_policy", "noeviction")
     if policy != "noeviction" and facts.get("maxmemory", "0") != "0":
         raise BackendUnsupported(

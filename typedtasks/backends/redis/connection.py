@@ -62,7 +62,7 @@ def translated(shown: str, what: str, error: Exception) -> Exception:
         )
     code, text = error.code, str(error)
     if code in _REFUSALS or (code == "ERR" and "AUTH" in text):
-        return BackendUnavailable(f"{what}: Redis at {shown} refused the user or password: {text}.")
+        return BackendUnavailable(f"{what}: Redis at {shown} refused the user or password: {text.rstrip('.')}.")
     if code == "NOPERM":
         return BackendUnavailable(
             f"{what}: the Redis user of {shown} may not do this: {text}. `typedtasks redis acl` says what it needs."
@@ -234,6 +234,11 @@ class Commands:
     def _failure(self, what: str, error: Exception) -> Exception:
         if isinstance(error, ReplyError) and error.code in _NO_PRIMARY and self._connection is not None:
             self._connection.close(ConnectionError(f"the server has given up its part: {error}"))
+        if isinstance(error, ReplyError) and error.code == "MOVED":
+            return BackendUnavailable(
+                f"{what}: Redis at {self._server.shown} is one node of a cluster and has not this queue ({error}): "
+                "write redis+cluster:// in place of redis://, without a database."
+            )
         return translated(self._server.shown, what, error)
 
 
