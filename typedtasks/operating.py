@@ -14,7 +14,7 @@ from typedtasks.codecs import Undecodable
 from typedtasks.contract import Misfit
 from typedtasks.envelope import EnvelopeInvalid, EnvelopeReader, Header
 from typedtasks.errors import DefinitionError, describe, printable
-from typedtasks.ids import TaskId, is_task_id, queue_of
+from typedtasks.ids import TaskId, is_queue_name, is_task_id, queue_name, queue_of
 from typedtasks.sealing import SEAL_ROOM, Sealing
 from typedtasks.task import AnyTask
 from typedtasks.waiting import Outcomes
@@ -73,6 +73,8 @@ class LetterFilter:
     @classmethod
     def of(cls, now: float, task: str | None, reason: str | None, since: Moment | None, until: Moment | None) -> LetterFilter:
         """Return the filter of times that are counted from `now`, in seconds since 1970. Raises `DefinitionError` for no times."""
+        if not isinstance(cast("object", task), str | None):
+            raise DefinitionError(f"task={task!r} is not the name of a task; pass a string, such as task.name.")
         since_ms = None if since is None else moment_ms(since, now, "since")
         return cls(task, reason, since_ms, None if until is None else moment_ms(until, now, "until"))
 
@@ -131,17 +133,18 @@ class Operating(ABC):
     async def counts(self, queue: str = "default") -> Counts:
         """Return how many tasks of a queue are ready, running, delayed, parked and dead."""
         self.check_open("counts")
-        return await self.backend.counts(queue)
+        return await self.backend.counts(_queue(queue))
 
     async def peek(self, queue: str = "default", limit: int = 100) -> list[Waiting]:
         """Return tasks of a queue that have not ended: ready, running, delayed, and parked for want of a worker."""
         self.check_open("peek")
-        return await self.backend.peek(queue, limit)
+        return await self.backend.peek(_queue(queue), _limit(limit))
 
     async def parked(self, queue: str = "default", limit: int = 100) -> list[Waiting]:
-        """Return tasks of a queue that no worker knew yet; `awaits` is the task's name. The first is tried again first."""
+        """Return tasks of a queue that no worker knew yet; `awaits` is the task's name, or the codec, key
+        or contract that is missing. The first is tried again first."""
         self.check_open("parked")
-        return await self.backend.parked(queue, limit)
+        return await self.backend.parked(_queue(queue), _limit(limit))
 
     async def walk(self, queue: str = "default") -> AsyncIterator[Stored]:
         """Yield all tasks of a queue, in whatever state, dead letters included; no more than 250 are in memory at a time.
@@ -151,7 +154,7 @@ class Operating(ABC):
         cursor, begun = "", False
         while cursor or not begun:
             self.check_open("walk")
-            page = await self.backend.scan(queue, cursor)
+            page = await self.backend.scan(_queue(queue), cursor)
             cursor, begun = page.cursor, True
             for stored in page.tasks:
                 yield stored
@@ -159,7 +162,7 @@ class Operating(ABC):
     async def workers(self, queue: str = "default") -> list[SessionState]:
         """Return the sessions of the workers that read a queue, and of dead ones whose tasks nobody has taken over yet."""
         self.check_open("workers")
-        return await self.backend.sessions(queue)
+        return await self.backend.sessions(_queue(queue))
 
     async def dead_letters(
         self,
@@ -177,6 +180,8 @@ class Operating(ABC):
         ago) cover, at most `limit`.
         """
         self.check_open("dead_letters")
+        _queue(queue)
+        _limit(limit)
         wanted = LetterFilter.of(self.clock.now(), task, reason, since, until)
         found: list[DeadLetter] = []
         offset = 0
@@ -188,7 +193,7 @@ class Operating(ABC):
     async def find_dead_letters(self, ids: Sequence[str], queue: str = "default") -> list[DeadLetter]:
         """Return those dead letters of a queue that are named, in the order of `ids`."""
         self.check_open("find_dead_letters")
-        return [DeadLetter.of(buried) for buried in await self.backend.find_dead_letters(queue, _sendable(ids))]
+        return [DeadLetter.of(buried) for buried in await self.backend.find_dead_letters(_queue(queue), _sendable(ids))]
 
     async def replay(self, ids: Sequence[str], queue: str = "default", *, check: bool = True, dry_run: bool = False) -> Replay:
         """Put dead letters back into their queue, under their old ids: waiters wait on.
@@ -209,7 +214,7 @@ class Operating(ABC):
                         fitting.append(letter.id)
                     else:
                         would_fail[letter.id] = obstacle
-        found = set(fitting) if dry_run else await self.backend.replay(queue, fitting)
+        found = set(fitting) if dry_run else await self.backend.replay(_queue(queue), fitting)
         put_back = tuple(id for id in fitting if id in found)
         missing = tuple(TaskId(id) for id in _distinct(ids) if id not in found and id not in would_fail)
         return Replay(put_back, would_fail, missing)
@@ -256,13 +261,13 @@ class Operating(ABC):
         """Delete dead letters of a queue for good, and return the ids of those that were there."""
         self.check_open("drop")
         wanted = _sendable(ids)
-        found = await self.backend.drop(queue, wanted)
+        found = await self.backend.drop(_queue(queue), wanted)
         return tuple(id for id in wanted if id in found)
 
     async def purge(self, queue: str = "default", *, dead: bool = False) -> int:
         """Delete a queue's waiting tasks (or its dead letters) for good, and return how many there were."""
         self.check_open("purge")
-        deleted = await self.backend.purge(queue, dead=dead)
+        deleted = await self.backend.purge(_queue(queue), dead=dead)
         self._outcomes.interrupted()  # who waits here for a deleted task is told so
         return deleted
 
@@ -310,7 +315,23 @@ def _distinct(ids: Sequence[str]) -> list[str]:
     """Return each id once. Raises `DefinitionError` for a lone string, which would be taken for many ids of one character."""
     if isinstance(ids, str):
         raise DefinitionError(f"ids={ids!r} is one string; pass a list of ids: [{ids!r}].")
+    for id in ids:
+        if not isinstance(cast("object", id), str):
+            raise DefinitionError(f"ids: {id!r} is not the id of a task; pass strings, such as letter.id.")
     return list(dict.fromkeys(ids))
+
+
+def _queue(queue: str) -> str:
+    """Return the name of a queue, or of one of its shards. What is none would look like a queue in which nothing is."""
+    if not isinstance(cast("object", queue), str) or not is_queue_name(queue_name(queue)):
+        raise DefinitionError(f"queue={queue!r} is not a queue name: 1 to 64 letters, digits, '_' or '-'.")
+    return queue
+
+
+def _limit(limit: int) -> int:
+    if not isinstance(cast("object", limit), int) or limit < 1:
+        raise DefinitionError(f"limit={limit!r} is not a whole number above zero.")
+    return limit
 
 
 def _sendable(ids: Sequence[str]) -> list[TaskId]:

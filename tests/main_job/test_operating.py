@@ -169,6 +169,25 @@ async def test_a_lone_string_is_no_list_of_ids(stage: Stage) -> None:
                 await call("default.x")
 
 
+async def test_what_names_nothing_is_an_error_and_not_an_empty_answer(stage: Stage) -> None:
+    """An alarm that asks for the wrong thing would be silent for ever."""
+    async with stage.broker() as broker:
+        for call in (broker.counts, broker.peek, broker.parked, broker.workers, broker.dead_letters, broker.purge):
+            for queue in ("pay ments", ["payments"]):
+                with pytest.raises(DefinitionError, match=r"queue=.*pay ?ments.* is not a queue name"):
+                    await call(queue)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        for find in (broker.find_dead_letters, broker.replay, broker.drop):
+            with pytest.raises(DefinitionError, match="queue='pay ments' is not a queue name"):
+                await find(["default.x"], "pay ments")
+            with pytest.raises(DefinitionError, match="ids: 7 is not the id of a task; pass strings, such as letter.id"):
+                await find([7])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+        for look in (broker.peek, broker.parked, broker.dead_letters):
+            with pytest.raises(DefinitionError, match="limit=0 is not a whole number above zero"):
+                await look("default", 0)
+        with pytest.raises(DefinitionError, match="task=<function .*> is not the name of a task; pass a string, such as task.name"):
+            await broker.dead_letters(task=bury)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 async def test_dropped_letters_are_gone(stage: Stage) -> None:
     """Their waiters have been told already."""
     broker = stage.broker()
