@@ -246,6 +246,11 @@ class TaskError(TaskFailed):
         for name, value in values:
             setattr(self, name, value)
 
+    def __repr__(self) -> str:
+        values = vars(self)
+        shown = ", ".join(f"{name}={values[name]!r}" for name in fields_model(self.__class__).model_fields if name in values)
+        return f"{self.__class__.__qualname__}({shown})"
+
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (self.__class__, field_values(self)), self.__dict__.copy()
 

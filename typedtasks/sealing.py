@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -31,10 +31,17 @@ class Sealing:
     """
 
     def __init__(self, codecs: Sequence[PayloadCodec], *, max_payload: int, max_result: int) -> None:
+        if not isinstance(cast("object", codecs), Sequence) or isinstance(codecs, str):
+            raise DefinitionError(f"codecs={codecs!r} is no list; pass one such as [Compress(), Encrypt(keys)].")
         given = tuple(codecs)
         for codec in given:
             name: object = getattr(codec, "name", None)
-            if not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():
+            if (
+                isinstance(codec, type)
+                or not isinstance(name, str)
+                or not 1 <= len(name) <= _LONGEST_NAME
+                or not name.isprintable()
+            ):
                 raise DefinitionError(f"codecs: {codec!r} is no codec; pass such as Compress() and Encrypt(keys).")
         self.names = tuple(codec.name for codec in given)
         """What is sent along, so that others know how to open it."""

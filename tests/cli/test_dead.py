@@ -286,7 +286,7 @@ def test_parked_tasks_are_listed_with_what_they_wait_for(target: str, capsys: py
     assert main(["parked", "list", target]) == 1
     first, second, payload, _, total = capsys.readouterr().out.splitlines()
     assert first.endswith("  nobody_knows")
-    assert second.startswith("  no worker knows it; tried again ")
+    assert second.startswith("  no worker knows it; next try ")
     assert (payload, total) == ("  {}", "1 parked task in default.")
     assert main(["parked", "list", target, "--json"]) == 1
     document = json.loads(capsys.readouterr().out)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from typedtasks import Broker, DefinitionError, PayloadInvalid, PayloadTooLarge, TaskError, Worker
+from typedtasks import Broker, DefinitionError, Failure, PayloadInvalid, PayloadTooLarge, TaskError, Worker
 from typedtasks.contract import Misfit, as_declared, read_fields, write_fields
 
 
@@ -25,6 +25,11 @@ class Part(BaseModel):
 
 class Broken(TaskError):
     part: Part
+    names: set[str]
+
+
+class BrokenSimply(TaskError):
+    count: int
     names: set[str]
 
 
@@ -195,6 +200,12 @@ async def test_a_failure_whose_types_cannot_be_found_keeps_its_worker_from_start
     async with broker:
         with pytest.raises(DefinitionError, match="t: the fields of Lost cannot be sent: name 'Nowhere' is not defined"):
             await Worker(broker).run(burst=True)
+
+
+def test_a_failure_shows_as_it_is_made() -> None:
+    """In logs, and in the outcome of whoever prints it."""
+    assert repr(Said(message="hello")) == "Said(message='hello')"
+    assert repr(Failure(BrokenSimply(count=2, names={"a"}))) == "Failure(error=BrokenSimply(count=2, names={'a'}))"
 
 
 @pytest.mark.parametrize("again", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy])  # noqa: S301 - its own

@@ -15,6 +15,7 @@ from typedtasks import (
     Cancelled,
     Context,
     Crashed,
+    DefinitionError,
     Depends,
     Expired,
     Failure,
@@ -30,6 +31,7 @@ from typedtasks import (
 )
 from typedtasks.backend import Priority, Publication, TaskId, new_task_id
 from typedtasks.backends.memory import MemoryBackend
+from typedtasks.cli.showing import needed
 from typedtasks.codecs import Compress, Encrypt, PayloadCodec
 from typedtasks.envelope import Header, write_header
 from typedtasks.outcome import success_prefix
@@ -127,6 +129,7 @@ async def test_keys_are_changed_without_losing_a_task(stage: Stage) -> None:
                 while not (parked := await behind.parked()):
                     await asyncio.sleep(0.005)
         assert [(task.id, task.awaits) for task in parked] == [(new.id, "the key 2026")]
+        assert needed(parked[0]) == "has the key 2026"
         async with Worker(ahead):
             assert await new.result(PATIENCE) == ADA.text.upper()
             assert await ahead.handle(send, old.id).result(PATIENCE) == ADA.text.upper()
@@ -156,6 +159,13 @@ async def test_a_worker_without_the_codecs_leaves_the_task_to_one_that_has_them(
         unread = await plain.handle(send_plain, handle.id).outcome(PATIENCE)
     assert isinstance(unread, Crashed)
     assert "was encoded with zlib, aes-256-gcm-siv, and this side has no such codecs" in unread.message
+
+
+@pytest.mark.parametrize("codecs", [None, Compress(), "zlib", [Compress]])
+def test_what_is_no_list_of_codecs_is_refused_where_it_is_written(codecs: object) -> None:
+    """With what to pass."""
+    with pytest.raises(DefinitionError, match=r"codecs.* pass .*such as \[?Compress\(\)"):
+        Broker("memory://", codecs=codecs)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 async def test_what_is_not_encrypted_is_refused_unless_it_is_accepted(memory: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -32,6 +33,20 @@ async def test_a_task_may_catch_its_soft_timeout_and_return_what_it_has(stage: S
     async with broker, Worker(broker):
         outcome = await (await crawl.enqueue()).outcome(timeout=PATIENCE)
     assert outcome == Success(["so far", "crawl has run for 0.02 s, its soft timeout: end it, and return what there is."])
+
+
+async def test_an_ending_without_a_traceback_is_one_line_of_the_log(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    """And no line is empty."""
+
+    @broker.task(name="stuck", soft_timeout=SOON, timeout=PATIENCE)
+    async def stuck() -> None:
+        await asyncio.Event().wait()
+
+    with caplog.at_level(logging.WARNING, "typedtasks.worker"):
+        async with broker, Worker(broker):
+            await (await stuck.enqueue()).outcome(timeout=PATIENCE)
+    (text,) = caplog.messages
+    assert text.endswith("stuck ran longer than its soft timeout of 0.02 s, and did not catch it.")
 
 
 @pytest.fixture

@@ -62,7 +62,9 @@ def _add_worker(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--concurrency", type=positive, default=100, metavar="N", help="tasks at a time in each process (default: 100)"
     )
-    parser.add_argument("--queues", type=names, metavar="A,B", help="queues to read (default: those that the broker's tasks name)")
+    parser.add_argument(
+        "--queues", type=names, metavar="A,B", help="queues to read (default: the broker's own, and those that its tasks name)"
+    )
     parser.add_argument("--burst", action="store_true", help="run what is ready, then exit; 1 if a task failed")
     parser.add_argument("--reload", action="store_true", help="start again when a Python file below the working directory changes")
     parser.add_argument(

@@ -53,14 +53,14 @@ def moment(text: str) -> datetime | timedelta:
 
 def add_queue(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
     """Add `--queue`, which may be given again, and may hold several names."""
-    default = "" if required else " (default: those that the broker's tasks name)"
+    default = "" if required else " (default: the broker's own, and those that its tasks name)"
     parser.add_argument(
         "--queue",
         type=names,
         action="extend",
         required=required,
         metavar="A,B",
-        help=f"queues to look at{default}; may be repeated",
+        help=f"the queues that are meant{default}; may be repeated",
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typedtasks.backend import Counts, SessionState, Waiting
 from typedtasks.broker import Broker
 from typedtasks.cli.loading import UsageError, load_broker
-from typedtasks.cli.showing import counted, to_json
+from typedtasks.cli.showing import counted, needed, to_json
 from typedtasks.errors import one_line
 
 __all__ = ["cancel_tasks", "purge_queues", "show_queues", "show_workers"]
@@ -66,7 +66,7 @@ def _print_counts(counts: Mapping[str, Counts], parked: Sequence[Waiting]) -> No
     for name, count in counts.items():
         print(name.ljust(width), *(str(asdict(count)[state]).rjust(9) for state in _STATES))
     for task in parked:
-        print(f"parked: {one_line(task.id)} waits for a worker that knows {task.awaits!r}")
+        print(f"parked: {one_line(task.id)} waits for a worker that {needed(task)}")
 
 
 async def _show_workers(broker: Broker, queues: Sequence[str] | None, *, as_json: bool) -> int:

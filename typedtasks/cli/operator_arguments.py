@@ -117,7 +117,7 @@ def _add_reason(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_reveal(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--reveal", action="store_true", help="show also payloads that hold a Secret")
+    parser.add_argument("--reveal", action="store_true", help="show also payloads that hold a Secret or are encrypted")
 
 
 def _selection(options: argparse.Namespace) -> Selection:

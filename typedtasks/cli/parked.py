@@ -10,10 +10,10 @@ from typedtasks.backend import Waiting
 from typedtasks.broker import Broker
 from typedtasks.cli.dead import Selection, queues_of
 from typedtasks.cli.loading import load_broker
-from typedtasks.cli.showing import Curtain, print_lists, priority_name, shown_time, to_json
+from typedtasks.cli.showing import Curtain, name_of, print_lists, priority_name, shown_time, to_json
 from typedtasks.errors import one_line
 from typedtasks.ids import created_ms
-from typedtasks.operating import header_of, moment_ms
+from typedtasks.operating import moment_ms
 
 __all__ = ["list_parked"]
 
@@ -55,7 +55,7 @@ def _covered(broker: Broker, selection: Selection, tasks: Sequence[Waiting]) -> 
         task
         for task in tasks
         if (selection.ids is None or task.id in selection.ids)
-        and (selection.task is None or _name_of(task) == selection.task)
+        and (selection.task is None or name_of(task) == selection.task)
         and since <= created_ms(task.id) < until
     ]
 
@@ -64,7 +64,7 @@ def _as_object(task: Waiting, curtain: Curtain) -> dict[str, object]:
     return {
         "id": task.id,
         "queue": task.queue,
-        "task": _name_of(task),
+        "task": name_of(task),
         "awaits": task.awaits,
         "sent": shown_time(created_ms(task.id)),
         "tried_again": shown_time(task.due_ms),
@@ -74,12 +74,7 @@ def _as_object(task: Waiting, curtain: Curtain) -> dict[str, object]:
 
 
 def _line(task: Waiting, curtain: Curtain) -> str:
-    sent, again, name = shown_time(created_ms(task.id)), shown_time(task.due_ms), _name_of(task)
+    sent, again, name = shown_time(created_ms(task.id)), shown_time(task.due_ms), name_of(task)
     why = "no worker knows it" if task.awaits == name else f"no worker has {one_line(task.awaits)}"
     payload = curtain.shown(task).replace("\n", "\n  ")
-    return f"{one_line(task.id)}  sent {sent}  {one_line(name)}\n  {why}; tried again {again}\n  {payload}\n"
-
-
-def _name_of(task: Waiting) -> str:
-    header = header_of(task.body)
-    return task.awaits if header is None else header.task
+    return f"{one_line(task.id)}  sent {sent}  {one_line(name)}\n  {why}; next try {again}\n  {payload}\n"

@@ -15,7 +15,18 @@ from typedtasks.codecs import Undecodable
 from typedtasks.errors import DefinitionError, one_line
 from typedtasks.operating import DeadLetter, header_of
 
-__all__ = ["Curtain", "counted", "print_lists", "priority_name", "shown_bytes", "shown_text", "shown_time", "to_json"]
+__all__ = [
+    "Curtain",
+    "counted",
+    "name_of",
+    "needed",
+    "print_lists",
+    "priority_name",
+    "shown_bytes",
+    "shown_text",
+    "shown_time",
+    "to_json",
+]
 
 T = TypeVar("T")
 
@@ -89,6 +100,17 @@ def print_lists(lists: Mapping[str, Sequence[T]], totals: Mapping[str, int], nou
             print(line(item))
         total = counted(totals[queue], noun)
         print(f"{total} in {queue}." if len(items) == totals[queue] else f"{len(items)} of {total} in {queue}.")
+
+
+def name_of(task: Waiting) -> str:
+    """Return the name of a parked task."""
+    header = header_of(task.body)
+    return task.awaits if header is None else header.task
+
+
+def needed(task: Waiting) -> str:
+    """Return what a worker has to know or have to run a parked task: its name, a codec, a key, a version of its types."""
+    return f"knows {task.awaits!r}" if task.awaits == name_of(task) else f"has {one_line(task.awaits)}"
 
 
 def shown_time(ms: float) -> str:

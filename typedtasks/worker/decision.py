@@ -180,12 +180,12 @@ def fatal(received: Received, how: str, stderr: str, *, was_lost: bool, is_hidde
         f"{reason} It is kept as a dead letter.", type="ProcessDied", traceback=stderr, attempts=received.header.attempt
     )
     outcome = write_outcome("crashed", attempts=received.header.attempt, error=error)
-    if not stderr:
+    if not stderr.strip():
         proof = "Its standard error was empty."
     elif is_hidden:
         proof = "The end of its standard error is in its outcome, which is encrypted, and in the worker's own."
     else:
-        proof = f"The end of its standard error:\n{stderr}"
+        proof = f"The end of its standard error:\n{stderr.rstrip()}"
     return Bury(received.delivery, f"{reason} {proof}", outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
 
 

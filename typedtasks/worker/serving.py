@@ -310,7 +310,8 @@ class Serving:
         if ending == "failure":
             _log.info("%s: ended%s with a failure that it declares, %s", who, times, text, extra=extra)
         else:
-            _log.warning("%s: %s%s. %s\n%s", who, ending.replace("_", " "), times, text, line.get("traceback", ""), extra=extra)
+            trace = line.get("traceback", "").strip()
+            _log.warning("%s: %s%s. %s%s", who, ending.replace("_", " "), times, text, f"\n{trace}" if trace else "", extra=extra)
 
 
 async def _until(event: asyncio.Event) -> None:
