@@ -231,8 +231,8 @@ async def test_a_worker_whose_loop_is_blocked_keeps_its_lease_and_names_the_task
     [
         ("nonsense", "'nonsense' does not name a broker: write module:name"),
         ("no_such_module:broker", "There is no module 'no_such_module' (looked for 'no_such_module:broker' in"),
-        ("tests.worker.application:nothing", "has no 'nothing'. Brokers there: broker."),
-        ("tests.worker.application:not_a_broker", "is a int, not a typedtasks.Broker. Brokers there: broker."),
+        ("tests.worker.application:nothing", "has no 'nothing'. Brokers there: broker, encrypted."),
+        ("tests.worker.application:not_a_broker", "is a int, not a typedtasks.Broker. Brokers there: broker, encrypted."),
         ("tests.worker.application.py:broker", "leave out its ending"),
     ],
 )
