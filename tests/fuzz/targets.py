@@ -149,7 +149,7 @@ def _codecs(chance: random.Random) -> Case:
     whole = hostile_json(chance) if chance.random() < 0.5 else b" " * chance.choice([0, 10, 1000, 2000, 30_000])
     names = chance.choice([("zlib",), ("zlib", "aes-256-gcm-siv"), ("aes-256-gcm-siv",), ("reversed",), ()])
     id = TaskId("default.x")
-    sealed = Sealing([codec for codec in _SEALING_CODECS if codec.name in names], max_payload=100_000, max_result=100_000)
+    sealed = Sealing([codec for codec in _SEALING_CODECS if codec.name in names], max_payload=2**23, max_result=2**23)
     payload = mutated(chance, sealed.seal_call(whole, id, "add"))
     outcome = mutated(chance, sealed.seal_outcome(success_prefix(1) + whole, id))
 
