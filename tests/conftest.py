@@ -8,6 +8,8 @@ import pytest
 
 from tests.redis_server import RedisServer, SentinelSite, make_user, redis_cluster, redis_server, sentinel_site
 
+pytest.register_assert_rewrite("typedtasks.testing")  # where the conformance suite fails, both sides are shown
+
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:

@@ -7,12 +7,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.client import PubSub
 from redis.exceptions import AuthenticationError, RedisError
 from redis.retry import Retry
 
@@ -27,6 +28,7 @@ __all__ = [
     "SentinelSite",
     "ask",
     "cluster_url",
+    "empty_servers",
     "free_port",
     "make_user",
     "redis_cluster",
@@ -262,3 +264,21 @@ def make_user(server: RedisServer) -> None:
 def cluster_url(nodes: list[RedisServer], credentials: str = USER) -> str:
     """Return the broker's URL of a cluster."""
     return f"redis+cluster://{credentials}{','.join(f'127.0.0.1:{node.port}' for node in nodes)}"
+
+
+def empty_servers(nodes: Sequence[Redis]) -> None:
+    """Delete everything, and return when no node has any more to say to another.
+
+    Nodes pass messages on after the one who sent them was answered, so one test might hear what was published in the last.
+    """
+    for node in nodes:
+        node.flushall()
+    with ExitStack() as closing:
+        ears = [closing.enter_context(PubSub(node.connection_pool)) for node in nodes]
+        for ear in ears:
+            ear.subscribe("tests")
+            assert ear.get_message(timeout=20), "a node confirms a subscription"
+        for node in nodes:
+            node.publish("tests", "the last word")
+        for ear in ears:
+            assert all(ear.get_message(timeout=20) for _ in nodes), "each node hears the last word of every node"

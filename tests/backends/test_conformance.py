@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from tests.backends.leftovers import memory_leftovers, redis_leftovers, sqlite_leftovers
-from tests.redis_server import USER, RedisServer, SentinelSite, cluster_url
+from tests.redis_server import USER, RedisServer, SentinelSite, cluster_url, empty_servers
 from typedtasks.backend import Once
 from typedtasks.backends.memory import MemoryBackend
 from typedtasks.backends.redis import RedisBackend
@@ -135,8 +135,7 @@ async def on_redis(
         return list(redis_leftovers(servers))
 
     with ExitStack() as closing:
-        for redis in servers:
-            closing.enter_context(redis).flushall()
+        empty_servers([closing.enter_context(redis) for redis in servers])
         harness = BackendHarness(lambda: RedisBackend(url), asyncio.sleep, leftovers, place)
         yield harness
         await harness.close()

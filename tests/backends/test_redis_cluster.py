@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 from redis import Redis
 
-from tests.redis_server import RedisServer, ask, cluster_url, free_port, redis_cluster, until
+from tests.redis_server import RedisServer, ask, cluster_url, empty_servers, free_port, redis_cluster, until
 from typedtasks import BackendUnavailable, BackendUnsupported, Broker, Worker
 from typedtasks.backends.redis import RedisBackend
 from typedtasks.backends.redis.slots import slot_of
@@ -52,8 +52,7 @@ class Site:
 def site(cluster: list[RedisServer]) -> Iterator[Site]:
     """The shared cluster, emptied."""
     clients = [node.client() for node in cluster]
-    for redis in clients:
-        redis.flushall()
+    empty_servers(clients)
     yield Site(cluster, clients)
     for redis in clients:
         redis.close()

@@ -6,11 +6,12 @@ import asyncio
 import os
 import signal
 from collections import Counter
+from contextlib import ExitStack
 
 import pytest
 from redis import Redis
 
-from tests.redis_server import RedisServer, cluster_url, redis_cluster, until
+from tests.redis_server import RedisServer, cluster_url, empty_servers, redis_cluster, until
 from typedtasks import BackendUnavailable, BackendUnsupported, Broker, Context, Depends, Success, Worker
 from typedtasks.backend import Once, Priority, Publication, new_task_id, queue_of
 from typedtasks.backends.redis import RedisBackend
@@ -24,9 +25,8 @@ PATIENCE = 20.0
 @pytest.fixture
 def url(cluster: list[RedisServer]) -> str:
     """The shared cluster, emptied, as a user with the least rights."""
-    for node in cluster:
-        with node.client() as redis:
-            redis.flushall()
+    with ExitStack() as closing:
+        empty_servers([closing.enter_context(node.client()) for node in cluster])
     return cluster_url(cluster)
 
 
