@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,12 +44,21 @@ USER = "typedtasks:s3cret@"
 DOWN_AFTER = 1.0
 """Seconds without an answer until a Sentinel takes a primary for dead."""
 
+_PORTS = random.sample(range(10240, 32768), 22528)
+"""What is left to give."""
+
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of 127.0.0.1 that nobody listens on, and that no connection will be given as its own end.
+
+    Systems take such ends from 32768 on (Linux) or 49152 on, so a higher port may be gone by the time that a server wants it.
+    """
+    while True:
+        port = _PORTS.pop()
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -250,8 +260,10 @@ def redis_cluster(primaries: int = 3, options: Sequence[str] = (), replicas: int
 
 def _is_whole(redis: Redis, nodes: int) -> bool:
     info: bytes = ask(redis, "CLUSTER", "INFO")
-    facts = dict(line.split(":") for line in info.decode().split())
-    return facts["cluster_state"] == "ok" and int(facts["cluster_known_nodes"]) == nodes
+    table: bytes = ask(redis, "CLUSTER", "NODES")
+    known = [line.split() for line in table.decode().splitlines()]  # id, address, flags, ..., the eighth the state of the link
+    are_linked = all("handshake" not in node[2] and node[7] == "connected" for node in known)
+    return "cluster_state:ok" in info.decode().split() and len(known) == nodes and are_linked
 
 
 def make_user(server: RedisServer) -> None:
@@ -273,12 +285,15 @@ def empty_servers(nodes: Sequence[Redis]) -> None:
     """
     for node in nodes:
         node.flushall()
-    with ExitStack() as closing:
-        ears = [closing.enter_context(PubSub(node.connection_pool)) for node in nodes]
-        for ear in ears:
+    for node in nodes:
+        with PubSub(node.connection_pool) as ear:
             ear.subscribe("tests")
             assert ear.get_message(timeout=20), "a node confirms a subscription"
-        for node in nodes:
-            node.publish("tests", "the last word")
-        for ear in ears:
-            assert all(ear.get_message(timeout=20) for _ in nodes), "each node hears the last word of every node"
+            until(lambda: _hears_all(ear, nodes))
+
+
+def _hears_all(ear: PubSub, nodes: Sequence[Redis]) -> bool:
+    for number, node in enumerate(nodes):
+        node.publish("tests", number)
+    messages = [ear.get_message(timeout=1.0) for _ in nodes]
+    return len({message["data"] for message in messages if message}) == len(nodes)
