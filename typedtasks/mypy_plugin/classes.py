@@ -30,6 +30,7 @@ def fields_of(info: TypeInfo) -> Iterator[tuple[str, Type, TypeInfo]]:
     """
     own = fill_typevars(info)
     instance = own if isinstance(own, Instance) else own.partial_fallback
+    private = "_" if is_model(info) else "__"
     seen: set[str] = set()
     for base in info.mro:
         if base.fullname == _ROOT and "root" not in seen:
@@ -38,12 +39,16 @@ def fields_of(info: TypeInfo) -> Iterator[tuple[str, Type, TypeInfo]]:
             continue
         for name, symbol in reversed(list(base.names.items())):
             node = symbol.node
-            is_private = name.startswith("__" if not is_model(info) else "_")
-            if name in seen or is_private or not isinstance(node, Var) or node.type is None:
+            if name in seen or name.startswith(private) or not isinstance(node, Var) or node.type is None:
                 continue
             seen.add(name)
             if not (node.is_classvar or node.is_inferred or name == "model_config"):
-                yield name, expand_type_by_instance(node.type, map_instance_to_supertype(instance, base)), base
+                yield name, _in_terms_of(instance, node.type, base), base
+
+
+def _in_terms_of(instance: Instance, type: Type, base: TypeInfo) -> Type:
+    """Return the type of a field of a base class, where the base's type variables are those of the instance."""
+    return expand_type_by_instance(type, map_instance_to_supertype(instance, base)) if base.type_vars else type
 
 
 def has_default(info: TypeInfo, name: str) -> bool | None:

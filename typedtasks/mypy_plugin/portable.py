@@ -81,7 +81,7 @@ class Portability:
         self._sources = sources
         self._target = target
         """What is checked again when a class changes that an answer depends on."""
-        self._known: set[str] = set()
+        self._known: set[Instance] = set()
 
     def obstacle(self, type: Type) -> str | None:
         """Return why values of a type cannot make the round trip, or None where nothing is known against it."""
@@ -136,12 +136,12 @@ class Portability:
         known = is_model(info)
         if not known and not any("dataclass" in key for base in info.mro for key in base.metadata) and not info.is_named_tuple:
             return _NO_FORM
-        if str(instance) in self._known:
+        if instance in self._known:
             return None
-        self._known.add(str(instance))
+        self._known.add(instance)
         depend_on(self._checker, info, self._target)
         for name, type, home in fields_of(info):
-            reason = self.obstacle(expand_type_by_instance(type, instance))
+            reason = self.obstacle(expand_type_by_instance(type, instance) if instance.args else type)
             if reason is not None and not self._is_changed(home, name):
                 return f"in {info.name}.{name}, {reason}"
         return None

@@ -246,8 +246,8 @@ class Sources:
     def _module_of(self, fullname: str) -> MypyFile | None:
         """Return the module that something is defined at the top of, and remember that its source was asked."""
         module = self.modules.get(fullname.rpartition(".")[0])
-        if module is not None and module.path:
-            self.used.setdefault(module.path, self.injection_lines(module.path))
+        if module is not None and module.path and module.path not in self.used:
+            self.used[module.path] = self.injection_lines(module.path)
         return module
 
     def _value(self, module: MypyFile | None, name: str) -> ast.expr | None:
