@@ -40,7 +40,7 @@ _DECORATORS: Final = frozenset(f"typedtasks.decorator.{name}.__call__" for name 
 _TASKS: Final = "typedtasks.task."
 _WITHOUT_TASKS: Final = frozenset({"typedtasks", "pydantic", "pydantic_core", "redis"})
 """Packages of many files that nobody injects anything of: to read them takes longer than to check a hundred tasks."""
-_HANDLE: Final = "typedtasks.handle.TaskHandle."
+_WAITS: Final = frozenset(f"typedtasks.handle.TaskHandle.{name}" for name in ("result", "outcome"))
 
 _started: list[TypedTasksPlugin] = []
 """The plugins of this process, for `snapshot`: mypy asks the module, not the object, whether something has changed."""
@@ -87,7 +87,7 @@ class TypedTasksPlugin(Plugin):
             return self._task if self._is_broker(fullname.removesuffix(".task")) else None
         if fullname.startswith(_TASKS) and fullname.endswith(".options"):
             return _options
-        return _wait if fullname in (f"{_HANDLE}result", f"{_HANDLE}outcome") else None
+        return _wait if fullname in _WAITS else None
 
     def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
         """Return what is done before mypy looks at the arguments. Not for `Broker.task`: it would be done for each overload."""
@@ -95,7 +95,7 @@ class TypedTasksPlugin(Plugin):
 
     def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
         """Return what is done with a call of a class."""
-        return {"typedtasks.retry.Retry": _retry, _BROKER: _broker}.get(fullname)
+        return _OF_CLASSES.get(fullname)
 
     def changed_files(self) -> list[str]:
         """Return the files outside of mypy's sight whose content is no longer what was read."""
@@ -163,6 +163,10 @@ def _broker(ctx: FunctionContext) -> Type:
     if isinstance(ctx.context, CallExpr):
         check_durations(checker_of(ctx.api), ctx.context, ["result_ttl"], positive=True)
     return ctx.default_return_type
+
+
+_OF_CLASSES: Final[Mapping[str, Callable[[FunctionContext], Type]]] = {"typedtasks.retry.Retry": _retry, _BROKER: _broker}
+"""What is done with a call of a class. mypy asks about each call of a program, so the answers are made once."""
 
 
 def _drift(contract: Path | None) -> Drift | None:
