@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from mypy.nodes import ARG_STAR, ARG_STAR2, Argument, CallExpr, Context, Expression, MypyFile, RefExpr, TypeAlias, TypeInfo
+from mypy.nodes import ARG_STAR, ARG_STAR2, CallExpr, Expression, MypyFile, RefExpr, TypeAlias, TypeInfo
 from mypy.types import (
     AnyType,
     CallableType,
@@ -30,6 +29,7 @@ __all__ = ["TASK_CLASSES", "injected_parameters", "is_injected_type", "without_i
 PROVIDED: Final = "typedtasks.injection.marks.Provided"
 TASK_CLASSES: Final = {"typedtasks.task.AsyncTask": "AsyncDepsTask", "typedtasks.task.SyncTask": "SyncDepsTask"}
 """The classes of tasks without dependencies, and which one of the same module has the same task with some."""
+_NOTHING: Final = Annotation()
 _DEPS_CLASSES: Final = frozenset(f"typedtasks.task.{name}" for name in TASK_CLASSES.values())
 
 
@@ -83,77 +83,59 @@ def _reduced(parameters: Type, places: frozenset[int] | set[int]) -> Type:
 
 
 def _is_injected(site: Site, parameter: Parameter, sources: Sources) -> bool:
-    default = parameter.argument.initializer if parameter.argument else None
-    said = _annotation(site, parameter, sources)
-    marked = is_injected_type(parameter.type) or said.is_injected or _is_mark(default)
-    by_class = _is_provided(parameter.type)
-    problem = _problem(site, parameter, said, default, sources, marked=marked, by_class=by_class)
+    default = parameter.argument.initializer if parameter.argument is not None else None
+    marked = is_injected_type(parameter.type) or _is_mark(default)
+    untyped = marked and _says_nothing(get_proper_type(parameter.type))
+    said = _annotation(site, parameter, sources) if untyped or not marked else _NOTHING  # to read the source takes longest
+    marked = marked or said.is_injected
+    injected = marked or _is_provided(parameter.type)
+    problem = ""
+    if injected and _collects(site.function, parameter):
+        problem = "collects arguments and cannot be injected; give what is injected a parameter of its own"
+    elif untyped and not said.is_injected and not _has_maker(default):
+        problem = "is injected by its type, and has none that says what; write Depends(function)"
+    elif not marked:
+        problem = _hidden_mark(parameter.type, said)
+        if not problem and not injected and isinstance(default, RefExpr) and sources.is_mark(default.node):
+            problem = "has a default that was made by Depends(...) elsewhere; write = Depends(...) at the parameter itself"
     if problem:
-        report(site.checker, f'The parameter "{parameter.name}" {problem}', _place(site, parameter), codes.INJECTED)
-    return marked or by_class
+        place = parameter.argument if parameter.argument is not None else site.place
+        report(site.checker, f'The parameter "{parameter.name}" {problem}', place, codes.INJECTED)
+    return injected
 
 
-def _problem(
-    site: Site,
-    parameter: Parameter,
-    said: Annotation,
-    default: Expression | None,
-    sources: Sources,
-    *,
-    marked: bool,
-    by_class: bool,
-) -> str:
-    """Return what is wrong with the way in which a parameter is injected; nothing where all is well."""
-    function = site.function
-    collects = isinstance(function, CallableType) and function.arg_kinds[parameter.place] in (ARG_STAR, ARG_STAR2)
-    if collects and (marked or by_class):
-        return "collects arguments and cannot be injected; give what is injected a parameter of its own"
-    if marked:
-        by_type = not _has_maker(default) and not said.is_injected
-        return "is injected by its type, and has none that says what; write Depends(function)" * (
-            by_type and _says_nothing(get_proper_type(parameter.type))
-        )
-    if said.nests_injection or _nests(parameter.type):
+def _collects(function: ProperType, parameter: Parameter) -> bool:
+    return isinstance(function, CallableType) and function.arg_kinds[parameter.place] in (ARG_STAR, ARG_STAR2)
+
+
+def _hidden_mark(type: Type, said: Annotation) -> str:
+    """Return why nobody can see the injection that a type or an annotation speaks of; nothing where it speaks of none."""
+    if said.nests_injection or _nests(type):
         return "has an injected type inside another type; only a whole parameter can be injected, so give it one of its own"
     if said.unknown_mark:
         return (
             f'is injected by "{said.unknown_mark}", whose name cannot be found at the top of the module; '
             "import it there, or write = Depends(...) as the default"
         )
-    if not by_class and isinstance(default, RefExpr) and sources.is_mark(default.node):
-        return "has a default that was made by Depends(...) elsewhere; write = Depends(...) at the parameter itself"
     return ""
 
 
 def _annotation(site: Site, parameter: Parameter, sources: Sources) -> Annotation:
     """Return what the source says besides the type. It is read only where it may say something."""
     if site.definition is None:
-        return Annotation()
-    written = None
-    if site.own_definition is not None:
-        written = _written_type(site, parameter.argument) if parameter.argument is not None else None
-        if written is None or not _may_say_more(written, site.module):
-            return Annotation()
-    return sources.parameter(site.definition, parameter.name, written)
-
-
-def _written_type(site: Site, argument: Argument) -> Type | None:
-    definition = site.own_definition
-    written = definition.unanalyzed_type if definition else None
-    if definition is None or not isinstance(written, CallableType):
-        return None
-    return written.arg_types[definition.arguments.index(argument)]
+        return _NOTHING
+    if site.own_definition is not None and (parameter.written is None or not _may_say_more(parameter.written, site.module)):
+        return _NOTHING
+    return sources.parameter(site.definition, parameter.name, parameter.written)
 
 
 def _may_say_more(written: Type, module: MypyFile) -> bool:
     """Return whether there is `Annotated` in a type as it is written, or an alias: mypy keeps some of these only."""
-    if isinstance(written, UnionType):
-        return any(_may_say_more(item, module) for item in written.items)
-    if not isinstance(written, UnboundType):
-        return False
-    if written.name.rpartition(".")[2] == "Annotated" or isinstance(find(written.name, module), TypeAlias):
-        return True
-    return any(_may_say_more(argument, module) for argument in written.args)
+    if isinstance(written, UnboundType):
+        if written.name.endswith("Annotated") or isinstance(find(written.name, module), TypeAlias):
+            return True
+        return any(_may_say_more(argument, module) for argument in written.args) if written.args else False
+    return isinstance(written, UnionType) and any(_may_say_more(item, module) for item in written.items)
 
 
 def _nests(type: Type) -> bool:
@@ -161,11 +143,9 @@ def _nests(type: Type) -> bool:
     if isinstance(type, TypeAliasType) and type.is_recursive:
         return False
     proper = get_proper_type(type)
-    inner: Sequence[Type] = ()
-    if isinstance(proper, UnionType):
-        inner = proper.items
-    elif isinstance(proper, Instance):
-        inner = proper.args
+    inner = proper.args if isinstance(proper, Instance) else proper.items if isinstance(proper, UnionType) else None
+    if not inner:
+        return False
     return any(is_injected_type(one) or (_is_provided(one) and not _is_provided(type)) or _nests(one) for one in inner)
 
 
@@ -195,7 +175,3 @@ def _has_maker(default: Expression | None) -> bool:
 
 def _says_nothing(type: ProperType) -> bool:
     return isinstance(type, AnyType | TypeVarType) or (isinstance(type, Instance) and type.type.fullname == "builtins.object")
-
-
-def _place(site: Site, parameter: Parameter) -> Argument | Context:
-    return parameter.argument if parameter.argument is not None and site.own_definition is not None else site.place

@@ -28,7 +28,7 @@ from typedtasks.mypy_plugin.options import (
 from typedtasks.mypy_plugin.report import checker_of, is_attempt_refused
 from typedtasks.mypy_plugin.settings import Settings, SettingsError
 from typedtasks.mypy_plugin.site import Site
-from typedtasks.mypy_plugin.source import Sources, read_bytes
+from typedtasks.mypy_plugin.source import Sources
 
 if TYPE_CHECKING:
     from typedtasks.mypy_plugin.drift import Drift
@@ -36,11 +36,13 @@ if TYPE_CHECKING:
 __all__ = ["TypedTasksPlugin", "snapshot"]
 
 _BROKER: Final = "typedtasks.broker.Broker"
-_DECORATORS: Final = frozenset(f"typedtasks.decorator.{name}.__call__" for name in ("TaskDecorator", "DepsDecorator"))
-_TASKS: Final = "typedtasks.task."
-_WITHOUT_TASKS: Final = frozenset({"typedtasks", "pydantic", "pydantic_core", "redis"})
-"""Packages of many files that nobody injects anything of: to read them takes longer than to check a hundred tasks."""
-_WAITS: Final = frozenset(f"typedtasks.handle.TaskHandle.{name}" for name in ("result", "outcome"))
+_WITHOUT_TASKS: Final = frozenset({"typedtasks", "pydantic", "pydantic_core", "redis", "rich", "markdown_it", "pygments"})
+"""Packages of many files that nobody injects anything of: to read them takes longer than to check a hundred tasks.
+
+They are what every program with tasks may import: this project, what it needs, and what those import.
+"""
+
+_OPTIONS: Final = [f"typedtasks.task.{name}.options" for name in ("Task", "AsyncTask", "SyncTask", "AsyncDepsTask", "SyncDepsTask")]
 
 _started: list[TypedTasksPlugin] = []
 """The plugins of this process, for `snapshot`: mypy asks the module, not the object, whether something has changed."""
@@ -64,10 +66,17 @@ class TypedTasksPlugin(Plugin):
             sys.stderr.write(f"{error}\n")
             sys.exit(2)
         options.enabled_error_codes |= self._settings.enabled
-        self._sources = Sources(shadows=dict(options.shadow_file or ()))
+        self._sources = Sources(dict(options.shadow_file or ()))
         self._names = Names()
         self._enabled = ",".join(sorted(code.code for code in self._settings.enabled))
         self._contract = _digest(self._settings.contract)
+        self._of_methods: Mapping[str, Callable[[MethodContext], Type]] = {
+            **dict.fromkeys(_OPTIONS, _options),
+            "typedtasks.handle.TaskHandle.result": _wait,
+            "typedtasks.handle.TaskHandle.outcome": _wait,
+            "typedtasks.decorator.TaskDecorator.__call__": self._make_task,
+            "typedtasks.decorator.DepsDecorator.__call__": self._make_task,
+        }
         _started.append(self)
 
     def report_config_data(self, ctx: ReportConfigContext) -> Mapping[str, str]:
@@ -81,17 +90,13 @@ class TypedTasksPlugin(Plugin):
 
     def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
         """Return what is done with a call of a method."""
-        if fullname in _DECORATORS:
-            return self._make_task
         if fullname.endswith(".task"):
             return self._task if self._is_broker(fullname.removesuffix(".task")) else None
-        if fullname.startswith(_TASKS) and fullname.endswith(".options"):
-            return _options
-        return _wait if fullname in _WAITS else None
+        return self._of_methods.get(fullname)
 
     def get_method_signature_hook(self, fullname: str) -> Callable[[MethodSigContext], FunctionLike] | None:
         """Return what is done before mypy looks at the arguments. Not for `Broker.task`: it would be done for each overload."""
-        return _look_for_repetition if fullname.startswith(_TASKS) and fullname.endswith(".options") else None
+        return _OF_SIGNATURES.get(fullname)
 
     def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
         """Return what is done with a call of a class."""
@@ -165,8 +170,9 @@ def _broker(ctx: FunctionContext) -> Type:
     return ctx.default_return_type
 
 
+_OF_SIGNATURES: Final[Mapping[str, Callable[[MethodSigContext], FunctionLike]]] = dict.fromkeys(_OPTIONS, _look_for_repetition)
 _OF_CLASSES: Final[Mapping[str, Callable[[FunctionContext], Type]]] = {"typedtasks.retry.Retry": _retry, _BROKER: _broker}
-"""What is done with a call of a class. mypy asks about each call of a program, so the answers are made once."""
+"""What is done with some calls. mypy asks about each call of a program, so these answers are made once."""
 
 
 def _drift(contract: Path | None) -> Drift | None:
@@ -186,5 +192,8 @@ def _own_digest() -> str:
 
 
 def _digest(path: Path | None) -> str:
-    content = read_bytes(str(path)) if path is not None else None
-    return hashlib.sha256(content).hexdigest() if content is not None else ""
+    """Return a digest of a file; nothing for one that cannot be read, or none."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path is not None else ""
+    except OSError:
+        return ""

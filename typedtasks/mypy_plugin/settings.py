@@ -5,9 +5,8 @@ from __future__ import annotations
 import configparser
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from mypy.errorcodes import ErrorCode
 
@@ -25,8 +24,7 @@ class SettingsError(Exception):
     """The configuration says what is not possible."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What stands in `[typedtasks-mypy]`, or in `[tool.typedtasks-mypy]` of pyproject.toml."""
 
     contract: Path | None = None

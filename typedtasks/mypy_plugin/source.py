@@ -12,13 +12,12 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from mypy.nodes import FuncDef, MypyFile, SymbolNode, TypeAlias, Var
 from mypy.types import Type, UnboundType
 
-__all__ = ["DEPENDS", "INJECTED", "Annotation", "Sources", "find", "read_bytes"]
+__all__ = ["DEPENDS", "INJECTED", "Annotation", "Sources", "find"]
 
 INJECTED: Final = "typedtasks.injection.marks.Injected"
 DEPENDS: Final = frozenset(
@@ -34,48 +33,70 @@ _SILENT: Final = ("pydantic.fields.Field", "annotated_types.")
 _RENAMED: Final = re.compile(rb"\b(?:Depends|Security)\s+as\s+(\w+)")
 
 
-@dataclass(slots=True)
 class Annotation:
     """What stands in the annotation of a parameter or field, besides its type."""
 
-    is_injected: bool = False
-    """`Depends(...)` or `Injected` says that the whole parameter is injected."""
-    nests_injection: bool = False
-    """They stand inside another type, such as `list[Injected[Db]]`."""
-    unknown_mark: str = ""
-    """A `Depends(...)` whose name cannot be found at the top of the module."""
-    is_changed: bool = False
-    """Something (a validator, a serializer) may give the type another form on the wire."""
+    __slots__ = ("is_changed", "is_injected", "nests_injection", "unknown_mark")
+
+    def __init__(self) -> None:
+        self.is_injected = False
+        """`Depends(...)` or `Injected` says that the whole parameter is injected."""
+        self.nests_injection = False
+        """They stand inside another type, such as `list[Injected[Db]]`."""
+        self.unknown_mark = ""
+        """A `Depends(...)` whose name cannot be found at the top of the module."""
+        self.is_changed = False
+        """Something (a validator, a serializer) may give the type another form on the wire."""
 
 
-@dataclass(slots=True)
 class _Source:
-    stamp: tuple[int, int]
-    text: bytes
-    tree: ast.Module | None = None
-    values: dict[str, ast.expr] | None = None
-    functions: list[ast.FunctionDef | ast.AsyncFunctionDef] | None = None
-    rows: list[bytes] | None = None
-    lines: str | None = None
+    def __init__(self, stamp: tuple[int, int], text: bytes) -> None:
+        self.stamp = stamp
+        self.text = text
+
+    @functools.cached_property
+    def lines(self) -> str:
+        """A digest of what the file says about injection."""
+        return _injection_lines(self.text)
+
+    @functools.cached_property
+    def rows(self) -> list[bytes]:
+        return self.text.splitlines()
+
+    @functools.cached_property
+    def tree(self) -> ast.Module:
+        try:
+            return ast.parse(self.text)
+        except (SyntaxError, ValueError):
+            return ast.Module([], [])
+
+    @functools.cached_property
+    def values(self) -> dict[str, ast.expr]:
+        """What the names at the top of the file are assigned."""
+        return dict(_assignments(self.tree))
+
+    @functools.cached_property
+    def functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+        return [node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
-@dataclass(slots=True)
 class Sources:
     """The source files of a program. Each is read again only when it was changed."""
 
-    modules: Mapping[str, MypyFile] = field(default_factory=dict[str, MypyFile])
-    """The modules of the program, by name."""
-    shadows: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What is read in place of some files (`mypy --shadow-file`)."""
-    _files: dict[str, _Source] = field(default_factory=dict[str, _Source])
-    used: dict[str, str] = field(default_factory=dict[str, str])
-    """The files of other modules that an answer came from, and their `injection_lines` then."""
-    _followed: dict[tuple[str, str], ast.expr] = field(default_factory=dict[tuple[str, str], ast.expr])
-    """The aliases that were read, by module and name, and what each was then: one may say of injection what another one says."""
+    def __init__(self, shadows: Mapping[str, str]) -> None:
+        """Take what is read in place of some files (`mypy --shadow-file`)."""
+        self.modules: Mapping[str, MypyFile] = {}
+        """The modules of the program, by name."""
+        self._shadows = shadows
+        self._files: dict[str, _Source] = {}
+        self._used: dict[str, str] = {}
+        """The files of other modules that an answer came from, and their `injection_lines` then."""
+        self._followed: dict[tuple[str, str], ast.expr] = {}
+        """The aliases that were read, by module and name, and what each was then: one may say what another one says."""
 
     def changed_files(self) -> Iterator[str]:
         """Yield the files that say something else about injection by now than when they were read."""
-        yield from (path for path, lines in self.used.items() if self.injection_lines(path) != lines)
+        yield from (path for path, lines in self._used.items() if self.injection_lines(path) != lines)
         for (module, name), before in self._followed.items():
             home = self.modules.get(module)
             value = self._value(home, name)
@@ -85,11 +106,7 @@ class Sources:
     def injection_lines(self, path: str) -> str:
         """Return a digest of what a file says about injection; nothing where it says nothing."""
         source = None if path.endswith(".pyi") else self._read(path)
-        if source is None:
-            return ""
-        if source.lines is None:
-            source.lines = _injection_lines(source.text)
-        return source.lines
+        return source.lines if source is not None else ""
 
     def mentions(self, path: str, word: bytes) -> bool:
         """Return whether a source file contains some text."""
@@ -140,8 +157,6 @@ class Sources:
         source = self._read(module.path)
         if source is None or written.end_line is None or written.end_column is None or written.end_line < written.line:
             return None
-        if source.rows is None:
-            source.rows = source.text.splitlines()
         lines = source.rows[written.line - 1 : written.end_line]
         if not lines:
             return None
@@ -153,12 +168,9 @@ class Sources:
 
     def _function(self, definition: FuncDef, module: MypyFile) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
         """Return a function as it is written. What comes from mypy's cache has no line."""
-        tree = self._tree(module)
-        if tree is None:
+        source = self._read(module.path)
+        if source is None:
             return None
-        source = self._files[self.shadows.get(module.path, module.path)]
-        if source.functions is None:
-            source.functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
         named = (node for node in source.functions if node.name == definition.name)
         return next((node for node in named if definition.line in (node.lineno, -1)), None)
 
@@ -170,7 +182,8 @@ class Sources:
 
     def field_annotation(self, module: MypyFile, class_name: str, name: str) -> Annotation | None:
         """Return what the annotation of a class's field says besides its type; None where the source cannot be read."""
-        for node in ast.walk(self._tree(module) or ast.Module([], [])):
+        source = self._read(module.path)
+        for node in ast.walk(source.tree) if source is not None else ():
             if isinstance(node, ast.ClassDef) and node.name == class_name:
                 for statement in node.body:
                     if (
@@ -246,54 +259,31 @@ class Sources:
     def _module_of(self, fullname: str) -> MypyFile | None:
         """Return the module that something is defined at the top of, and remember that its source was asked."""
         module = self.modules.get(fullname.rpartition(".")[0])
-        if module is not None and module.path and module.path not in self.used:
-            self.used[module.path] = self.injection_lines(module.path)
+        if module is not None and module.path and module.path not in self._used:
+            self._used[module.path] = self.injection_lines(module.path)
         return module
 
     def _value(self, module: MypyFile | None, name: str) -> ast.expr | None:
         """Return what a name at the top of a module is assigned."""
-        if module is None or (tree := self._tree(module)) is None:
-            return None
-        source = self._files[self.shadows.get(module.path, module.path)]
-        if source.values is None:
-            source.values = dict(_assignments(tree))
-        return source.values.get(name)
-
-    def _tree(self, module: MypyFile) -> ast.Module | None:
-        source = self._read(module.path)
-        if source is None:
-            return None
-        if source.tree is None:
-            try:
-                source.tree = ast.parse(source.text)
-            except (SyntaxError, ValueError):
-                source.tree = ast.Module([], [])
-        return source.tree
+        source = self._read(module.path) if module is not None else None
+        return source.values.get(name) if source is not None else None
 
     def _read(self, path: str) -> _Source | None:
         """Return a file, read again where it was changed."""
-        path = self.shadows.get(path, path)
+        path = self._shadows.get(path, path)
+        source = self._files.get(path)
         try:
-            state = os.stat(path)
+            if source is not None and source.stamp == _stamp(os.stat(path)):
+                return source
+            with open(path, "rb", buffering=0) as file:
+                source = self._files[path] = _Source(_stamp(os.fstat(file.fileno())), file.read())
         except OSError:
             return None
-        stamp = (state.st_mtime_ns, state.st_size)
-        source = self._files.get(path)
-        if source is None or source.stamp != stamp:
-            text = read_bytes(path)
-            if text is None:
-                return None
-            source = self._files[path] = _Source(stamp, text)
         return source
 
 
-def read_bytes(path: str) -> bytes | None:
-    """Return a file's content, or None where it cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return None
+def _stamp(state: os.stat_result) -> tuple[int, int]:
+    return state.st_mtime_ns, state.st_size
 
 
 def _arguments(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr | None]]:
