@@ -16,6 +16,8 @@ from mypy.typevars import fill_typevars
 __all__ = ["depend_on", "fields_of", "has_default", "is_model"]
 
 _ROOT: Final = "pydantic.root_model.RootModel"
+_WITHOUT_FIELDS: Final = ("pydantic.", "builtins.", "typing.", "typedtasks.errors.")
+"""Modules whose classes have no fields of their own that travel, but for the one of `_ROOT`."""
 
 
 def is_model(info: TypeInfo) -> bool:
@@ -33,22 +35,23 @@ def fields_of(info: TypeInfo) -> Iterator[tuple[str, Type, TypeInfo]]:
     private = "_" if is_model(info) else "__"
     seen: set[str] = set()
     for base in info.mro:
-        if base.fullname == _ROOT and "root" not in seen:
-            yield "root", map_instance_to_supertype(instance, base).args[0], info
-        if base.fullname.startswith(("pydantic.", "builtins.", "typing.", "typedtasks.errors.")):
+        home = base.fullname
+        if home.startswith(_WITHOUT_FIELDS):
+            if home == _ROOT and "root" not in seen:
+                yield "root", map_instance_to_supertype(instance, base).args[0], info
             continue
-        for name, symbol in reversed(list(base.names.items())):
+        for name, symbol in reversed(base.names.items()):
             node = symbol.node
-            if name in seen or name.startswith(private) or not isinstance(node, Var) or node.type is None:
+            if not isinstance(node, Var) or name in seen or name.startswith(private) or (type := node.type) is None:
                 continue
             seen.add(name)
             if not (node.is_classvar or node.is_inferred or name == "model_config"):
-                yield name, _in_terms_of(instance, node.type, base), base
+                yield name, _in_terms_of(instance, type, base) if base.type_vars else type, base
 
 
 def _in_terms_of(instance: Instance, type: Type, base: TypeInfo) -> Type:
     """Return the type of a field of a base class, where the base's type variables are those of the instance."""
-    return expand_type_by_instance(type, map_instance_to_supertype(instance, base)) if base.type_vars else type
+    return expand_type_by_instance(type, map_instance_to_supertype(instance, base))
 
 
 def has_default(info: TypeInfo, name: str) -> bool | None:
@@ -70,5 +73,5 @@ def _is_assigned(info: TypeInfo, name: str) -> bool:
 def depend_on(checker: TypeChecker, info: TypeInfo, target: str) -> None:
     """See to it that a task is checked again, from the cache and in the daemon, when a class behind its types changes."""
     checker.module_refs.add(info.module_name)
-    for one in (target, checker.tree.fullname):
-        checker.tree.plugin_deps.setdefault(make_wildcard_trigger(info.fullname), set()).add(one)
+    tree = checker.tree
+    tree.plugin_deps.setdefault(make_wildcard_trigger(info.fullname), set()).update((target, tree.fullname))

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from mypy.checker import TypeChecker
 from mypy.constant_fold import constant_fold_expr
@@ -49,6 +49,8 @@ __all__ = [
     "check_task_options",
 ]
 
+_Named: TypeAlias = tuple[str, str, Expression | None]
+"""The broker, the name, and where it stands."""
 _UNKNOWN: Final = object()
 _TASK_DURATIONS: Final = {"timeout": True, "soft_timeout": True, "result_ttl": True}
 """The durations among the options, and whether they have to be above zero."""
@@ -57,6 +59,7 @@ _RETRY_DURATIONS: Final = {"backoff": False, "max_delay": False}
 _CERTAIN: Final = 365 * 24 * 3600
 """A duration up to this is possible wherever one is."""
 _CERTAIN_NAME: Final = re.compile(r"[\w.:/-]{1,64}")
+_MADE: Final[Mapping[str, Callable[..., object]]] = {"datetime.timedelta": timedelta, "builtins.float": float}
 _ASSUMED: Final[Mapping[str, object]] = {"eta": datetime.max.replace(tzinfo=UTC), "dedup_key": "key"}
 """What stands for options whose value is not known: that they are given may be all that matters."""
 
@@ -118,7 +121,7 @@ def check_durations(checker: TypeChecker, call: CallExpr, names: Sequence[str], 
         if value is None and len(call.args) == 1 and call.arg_names == [None] and len(names) == 1:
             value = call.args[0]
         if value is not None:
-            _check_duration(checker, name, value, positive=positive)
+            _is_possible(checker, name, value, _value(checker, value), positive=positive)
 
 
 def check_given_twice(checker: TypeChecker, call: CallExpr) -> None:
@@ -134,6 +137,7 @@ class Names:
 
     def __init__(self) -> None:
         self._statements: list[Statement] = []
+        self._named: dict[Decorator, list[_Named]] = {}
         self._first: dict[tuple[str, str], Decorator] = {}
 
     def check(self, site: Site) -> None:
@@ -142,18 +146,24 @@ class Names:
         if not isinstance(context, Decorator) or not site.broker:
             return
         if self._statements is not site.module.defs:
-            self._statements, self._first = site.module.defs, {}
-            for decorator in _decorated(site.module.defs):
-                for broker, name, _ in _named(decorator, site.module):
-                    self._first.setdefault((broker, name), decorator)
-        for broker, name, place in _named(context, site.module):
+            self._read(site.module)
+        named = self._named.get(context)
+        for broker, name, place in _named(context, site.module) if named is None else named:
             first = self._first.get((broker, name), context)
             if broker == site.broker and first is not context:
                 text = f'The name "{name}" is that of the task "{first.func.name}" already; give each task a name of its own'
                 report(site.checker, text, place or site.place, codes.NAME)
 
+    def _read(self, module: MypyFile) -> None:
+        self._statements = module.defs
+        self._named = {decorator: [*_named(decorator, module)] for decorator in _decorated(module.defs)}
+        self._first = {}
+        for decorator, named in self._named.items():
+            for broker, name, _ in named:
+                self._first.setdefault((broker, name), decorator)
 
-def _named(decorator: Decorator, module: MypyFile) -> Iterator[tuple[str, str, Expression | None]]:
+
+def _named(decorator: Decorator, module: MypyFile) -> Iterator[_Named]:
     """Yield broker, name and where the name stands, for what looks like `@broker.task` and `@broker.task(...)`."""
     for expression in decorator.decorators:
         while isinstance(expression, CallExpr) and isinstance(expression.callee, MemberExpr) and expression.callee.name != "task":
@@ -180,12 +190,12 @@ def _decorated(statements: Sequence[Statement]) -> Iterator[Decorator]:
 def _checked(checker: TypeChecker, call: CallExpr, durations: Mapping[str, bool]) -> dict[str, object]:
     """Report durations that are not possible. Return the values of the other options, as far as they are known."""
     known: dict[str, object] = {}
-    for name, value in zip(call.arg_names, call.args, strict=True):
-        if name is not None:
-            found = _value(checker, value)
-            fits = name not in durations or _check_duration(checker, name, value, positive=durations[name])
-            if found is not _UNKNOWN and found is not None and fits:
-                known[name] = found
+    for name, expression in zip(call.arg_names, call.args, strict=True):
+        value = _value(checker, expression) if name is not None else _UNKNOWN
+        if name is None or value is _UNKNOWN or value is None:
+            continue
+        if name not in durations or _is_possible(checker, name, expression, value, positive=durations[name]):
+            known[name] = value
     return known
 
 
@@ -198,16 +208,16 @@ def _keys(checker: TypeChecker, mapping: Expression) -> list[str]:
     return list(type.items) if isinstance(type, TypedDictType) else []
 
 
-def _check_duration(checker: TypeChecker, name: str, value: Expression, *, positive: bool) -> bool:
-    found = _value(checker, value)
-    if isinstance(found, bool) or not isinstance(found, timedelta | float | int):
+def _is_possible(checker: TypeChecker, name: str, expression: Expression, value: object, *, positive: bool) -> bool:
+    """Return whether a value may be a duration, and report one that may not."""
+    if isinstance(value, bool) or not isinstance(value, timedelta | float | int):
         return True
-    length = found.total_seconds() if isinstance(found, timedelta) else found
+    length = value.total_seconds() if isinstance(value, timedelta) else value
     if 0 < length < _CERTAIN:
         return True
     from typedtasks.mypy_plugin import possible
 
-    return not _say(checker, value, codes.DURATION, possible.duration_obstacle(name, found, positive=positive))
+    return not _say(checker, expression, codes.DURATION, possible.duration_obstacle(name, value, positive=positive))
 
 
 def _check_repeated(checker: TypeChecker, name: str, value: Expression | None) -> None:
@@ -226,6 +236,8 @@ def _say(checker: TypeChecker, place: Context, code: ErrorCode, obstacle: str | 
 
 def _value(checker: TypeChecker, expression: Expression) -> object:
     """Return the value of what is written as a literal, as arithmetic of them, or as a timedelta; `_UNKNOWN` for all else."""
+    if isinstance(expression, StrExpr):
+        return expression.value
     if isinstance(expression, UnaryExpr) and expression.op == "-":
         inner = _value(checker, expression.expr)
         return -inner if isinstance(inner, float | int | timedelta) else _UNKNOWN
@@ -238,13 +250,13 @@ def _value(checker: TypeChecker, expression: Expression) -> object:
 
 
 def _called(checker: TypeChecker, call: CallExpr, function: str) -> object:
-    made: dict[str, Callable[..., object]] = {"datetime.timedelta": timedelta, "builtins.float": float}
-    values = [_value(checker, argument) for argument in call.args]
-    if function not in made or any(value is _UNKNOWN for value in values):
+    make = _MADE.get(function)
+    values = [_value(checker, argument) for argument in call.args] if make is not None else []
+    if make is None or any(value is _UNKNOWN for value in values):
         return _UNKNOWN
     by_place = [value for value, name in zip(values, call.arg_names, strict=True) if name is None]
     by_name = {name: value for value, name in zip(values, call.arg_names, strict=True) if name is not None}
     try:
-        return made[function](*by_place, **by_name)
+        return make(*by_place, **by_name)
     except (TypeError, ValueError, OverflowError):
         return _UNKNOWN

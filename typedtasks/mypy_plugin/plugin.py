@@ -68,7 +68,7 @@ class TypedTasksPlugin(Plugin):
         options.enabled_error_codes |= self._settings.enabled
         self._sources = Sources(dict(options.shadow_file or ()))
         self._names = Names()
-        self._enabled = ",".join(sorted(code.code for code in self._settings.enabled))
+        self._same_everywhere = ",".join((_own_digest(), *sorted(code.code for code in self._settings.enabled), ""))
         self._contract = _digest(self._settings.contract)
         self._of_methods: Mapping[str, Callable[[MethodContext], Type]] = {
             **dict.fromkeys(_OPTIONS, _options),
@@ -79,13 +79,13 @@ class TypedTasksPlugin(Plugin):
         }
         _started.append(self)
 
-    def report_config_data(self, ctx: ReportConfigContext) -> Mapping[str, str]:
+    def report_config_data(self, ctx: ReportConfigContext) -> str:
         """Return what else a module depends on besides its source; it is a part of what those who import it depend on."""
-        data = {"plugin": _own_digest(), "enabled": self._enabled}
+        data = self._same_everywhere
         if ctx.id.partition(".")[0] not in _WITHOUT_TASKS:
-            data["injection"] = self._sources.injection_lines(ctx.path)
-        if self._contract and self._sources.mentions(ctx.path, b"task"):
-            data["contract"] = self._contract
+            data += self._sources.injection_lines(ctx.path)
+            if self._contract and self._sources.mentions(ctx.path, b"task"):
+                data += self._contract
         return data
 
     def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:

@@ -19,18 +19,17 @@ from mypy.types import Type, UnboundType
 
 __all__ = ["DEPENDS", "INJECTED", "Annotation", "Sources", "find"]
 
+_MARKS: Final = ("Depends", "Security")
 INJECTED: Final = "typedtasks.injection.marks.Injected"
 DEPENDS: Final = frozenset(
     {
         "typedtasks.injection.marks.Depends",
-        *(f"fastapi.{module}.{name}" for module in ("params", "param_functions") for name in ("Depends", "Security")),
+        *(f"fastapi.{module}.{name}" for module in ("params", "param_functions") for name in _MARKS),
     }
 )
-_MARKS: Final = frozenset(name.rpartition(".")[2] for name in DEPENDS)
 _ANNOTATED: Final = frozenset({"typing.Annotated", "typing_extensions.Annotated"})
 _SILENT: Final = ("pydantic.fields.Field", "annotated_types.")
 """Metadata that leaves the type as it is."""
-_RENAMED: Final = re.compile(rb"\b(?:Depends|Security)\s+as\s+(\w+)")
 
 
 class Annotation:
@@ -295,13 +294,15 @@ def _arguments(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr | N
 
 
 def _injection_lines(text: bytes) -> str:
-    words = [b"Depends", b"Security"]
-    if not any(word in text for word in words):
-        return ""
-    words += _RENAMED.findall(text)
-    pattern = re.compile(rb"\b(?:" + b"|".join(map(re.escape, words)) + rb")\b")
-    lines = [line.strip() for line in text.splitlines() if pattern.search(line)]
-    return hashlib.sha256(b"\n".join(lines)).hexdigest()
+    words = [mark.encode() for mark in _MARKS]
+    lines: list[bytes] = []
+    for word in words:
+        for found in re.finditer(word + rb"(?:\s+as\s+(\w+))?", text) if word in text else ():
+            end = text.find(b"\n", found.end())
+            lines.append(text[text.rfind(b"\n", 0, found.start()) + 1 : end if end >= 0 else len(text)].strip())
+            if found[1] is not None and found[1] not in words:
+                words.append(found[1])
+    return hashlib.sha256(b"\n".join(lines)).hexdigest() if lines else ""
 
 
 def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
