@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import runpy
@@ -22,6 +23,7 @@ from typedtasks import DefinitionError
 from typedtasks.mypy_plugin.codes import ALL
 from typedtasks_codegen import read_contract
 
+_seconds = itertools.count(1_000_000_000)
 _AT_DEFINITION = ("portable", "method", "overload", "awaitable", "name", "duration")
 """The codes whose example is refused by the library, too, when the module is imported."""
 
@@ -52,6 +54,13 @@ from orders import Order
 from typedtasks import Depends
 @broker.task
 async def pay(order: Order, db: DbDep, other: Db = Depends(get_db)) -> None: ...
+"""
+LOCAL_TASKS = """
+from orders import Order
+from typedtasks import Broker
+def register(broker: Broker) -> None:
+    @broker.task
+    async def pay(order: Order) -> None: ...
 """
 CALLER = """
 from orders import Order
@@ -111,7 +120,14 @@ def write_application(folder: Path) -> None:
     for name, text in zip(
         ("dependencies", "models", "orders", "tasks", "caller"), (DEPENDENCIES, MODELS, ORDERS, TASKS, CALLER), strict=True
     ):
-        (folder / f"{name}.py").write_text(text)
+        write(folder / f"{name}.py", text)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a module with a second of its own: mypy takes one of the same second and size for unchanged."""
+    path.write_text(text)
+    second = next(_seconds)
+    os.utime(path, (second, second))
 
 
 def test_each_code_is_reported_once_at_its_line_and_its_fix_is_clean_with_a_cold_and_a_warm_cache(folder: Path) -> None:
@@ -160,20 +176,20 @@ def test_what_a_task_depends_on_is_followed_through_the_cache(tmp_path: Path) ->
     write_application(tmp_path)
     configure(tmp_path)
     assert mypy(tmp_path) == {}
-    (tmp_path / "dependencies.py").write_text(DEPENDENCIES.replace("Depends(get_db)]", '"text"]'))
+    write(tmp_path / "dependencies.py", DEPENDENCIES.replace("Depends(get_db)]", '"text"]'))
     assert mypy(tmp_path) == CALL_ERROR | TASK_ERROR
-    (tmp_path / "dependencies.py").write_text(DEPENDENCIES)
-    (tmp_path / "models.py").write_text(MODELS.replace("int", "object"))
+    write(tmp_path / "dependencies.py", DEPENDENCIES)
+    write(tmp_path / "models.py", MODELS.replace("int", "object"))
     assert mypy(tmp_path) == TASK_ERROR
-    (tmp_path / "models.py").write_text(MODELS)
-    (tmp_path / "tasks.py").write_text(TASKS.replace(" = Depends(get_db)", ""))
+    write(tmp_path / "models.py", MODELS)
+    write(tmp_path / "tasks.py", TASKS.replace(" = Depends(get_db)", ""))
     assert mypy(tmp_path) == CALL_ERROR | TASK_ERROR
-    (tmp_path / "tasks.py").write_text(TASKS)
+    write(tmp_path / "tasks.py", TASKS)
     assert mypy(tmp_path) == {}
     (tmp_path / "contract.json").write_text(CONTRACT)
     configure(tmp_path, contract="contract.json")
     assert mypy(tmp_path) == {}
-    (tmp_path / "models.py").write_text(MODELS.replace("int", "str"))
+    write(tmp_path / "models.py", MODELS.replace("int", "str"))
     assert mypy(tmp_path) == DRIFT
     (tmp_path / "contract.json").write_text(CONTRACT.replace('"int"', '"str"'))
     assert mypy(tmp_path) == {}
@@ -265,25 +281,38 @@ def test_the_daemon_follows_what_a_task_depends_on(tmp_path: Path, daemon: Daemo
     write_application(tmp_path)
     configure(tmp_path)
     assert "Success" in daemon.run()
-    (tmp_path / "models.py").write_text(MODELS.replace("int", "object"))
+    write(tmp_path / "models.py", MODELS.replace("int", "object"))
     assert "tasks.py:6: error" in (out := daemon.run()), out
-    (tmp_path / "models.py").write_text(MODELS)
-    (tmp_path / "tasks.py").write_text(TASKS.replace(" = Depends(get_db)", ""))
+    write(tmp_path / "models.py", MODELS)
+    write(tmp_path / "tasks.py", TASKS.replace(" = Depends(get_db)", ""))
     assert "caller.py:5: error: Missing positional argument" in (out := daemon.run()), out
-    (tmp_path / "tasks.py").write_text(TASKS)
+    write(tmp_path / "tasks.py", TASKS)
     assert "Success" in (out := daemon.run()), out
-    (tmp_path / "dependencies.py").write_text(DEPENDENCIES.replace("Depends(get_db)]", '"text"]'))
+    write(tmp_path / "dependencies.py", DEPENDENCIES.replace("Depends(get_db)]", '"text"]'))
     assert "Daemon started" in (out := daemon.run()), out
     assert "caller.py:5: error: Missing positional argument" in out
-    (tmp_path / "dependencies.py").write_text(DEPENDENCIES)
-    (tmp_path / "aliases.py").write_text("from dependencies import Db, DbDep\nHanded = DbDep\n")
-    (tmp_path / "tasks.py").write_text("from aliases import Handed" + TASKS.replace("Db, DbDep,", "Db,").replace("DbDep", "Handed"))
+    write(tmp_path / "dependencies.py", DEPENDENCIES)
+    write(tmp_path / "aliases.py", "from dependencies import Db, DbDep\nHanded = DbDep\n")
+    write(tmp_path / "tasks.py", "from aliases import Handed" + TASKS.replace("Db, DbDep,", "Db,").replace("DbDep", "Handed"))
     assert "Success" in (out := daemon.run()), out
-    (tmp_path / "aliases.py").write_text("from dependencies import Db, DbDep\nHanded = Db\n")
+    write(tmp_path / "aliases.py", "from dependencies import Db, DbDep\nHanded = Db\n")
     assert "caller.py:5: error: Missing positional argument" in (out := daemon.run()), out
-    (tmp_path / "tasks.py").write_text(TASKS)
+    write(tmp_path / "tasks.py", TASKS)
     (tmp_path / "contract.json").write_text(CONTRACT)
     configure(tmp_path, contract="contract.json")
     assert "Success" in (out := daemon.run()), out
     (tmp_path / "contract.json").write_text(CONTRACT.replace('"int"', '"str"'))
     assert "[typedtasks-contract]" in (out := daemon.run()), out
+
+
+def test_the_daemon_follows_what_a_task_inside_a_function_depends_on(tmp_path: Path, daemon: Daemon) -> None:
+    """A class that only a class of its parameter names."""
+    write_application(tmp_path)
+    write(tmp_path / "tasks.py", LOCAL_TASKS)
+    write(tmp_path / "caller.py", "")
+    configure(tmp_path)
+    assert "Success" in (out := daemon.run()), out
+    write(tmp_path / "models.py", MODELS.replace("int", "object"))
+    assert "tasks.py:6: error" in (out := daemon.run()), out
+    write(tmp_path / "models.py", MODELS)
+    assert "Success" in (out := daemon.run()), out

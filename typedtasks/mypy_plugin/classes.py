@@ -70,8 +70,8 @@ def _is_assigned(info: TypeInfo, name: str) -> bool:
     return symbol is not None and isinstance(symbol.node, Var) and symbol.node.has_explicit_value
 
 
-def depend_on(checker: TypeChecker, info: TypeInfo, target: str) -> None:
-    """See to it that a task is checked again, from the cache and in the daemon, when a class behind its types changes."""
+def depend_on(checker: TypeChecker, info: TypeInfo) -> None:
+    """See to it that a module is checked again, from the cache and in the daemon, when a class behind its tasks' types changes."""
     checker.module_refs.add(info.module_name)
     tree = checker.tree
-    tree.plugin_deps.setdefault(make_wildcard_trigger(info.fullname), set()).update((target, tree.fullname))
+    tree.plugin_deps.setdefault(make_wildcard_trigger(info.fullname), set()).add(tree.fullname)

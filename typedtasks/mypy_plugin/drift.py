@@ -56,8 +56,7 @@ class Drift:
 
     def _drafted(self, site: Site, function: CallableType, name: str, injected: frozenset[int]) -> Data:
         """Return the contract with this one task as the program has it."""
-        target = site.own_definition.fullname if site.own_definition is not None else site.module.fullname
-        draft = Draft(self._committed, partial(depend_on, site.checker, target=target))
+        draft = Draft(self._committed, partial(depend_on, site.checker))
         old: Data = self._committed["tasks"][name]
         known = {parameter["name"]: parameter for parameter in old["parameters"]}
         sent = [parameter for parameter in site.parameters if parameter.place not in injected]

@@ -74,12 +74,11 @@ def _is_other_object(function: ProperType) -> bool:
     return isinstance(function, Instance) and not function.type.is_protocol
 
 
-def check_types(site: Site, injected: frozenset[int], sources: Sources) -> None:
+def check_types(site: Site, injected: frozenset[int], portability: Portability, sources: Sources) -> None:
     """Report parameters and results that cannot travel, and those of which nothing is known."""
     function = site.function
     if not isinstance(function, CallableType):
         return
-    portability = Portability(site.checker, sources, site.own_definition.fullname if site.own_definition else site.module.fullname)
     for parameter in site.parameters:
         if isinstance(get_proper_type(parameter.type), UnpackType) or (
             function.unpack_kwargs and function.arg_kinds[parameter.place] is ARG_STAR2

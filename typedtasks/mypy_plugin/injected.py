@@ -22,14 +22,13 @@ from mypy.types import (
 from typedtasks.mypy_plugin import codes
 from typedtasks.mypy_plugin.report import report
 from typedtasks.mypy_plugin.site import Parameter, Site
-from typedtasks.mypy_plugin.source import DEPENDS, INJECTED, Annotation, Sources, find
+from typedtasks.mypy_plugin.source import DEPENDS, INJECTED, NOTHING, Annotation, Sources, find
 
 __all__ = ["TASK_CLASSES", "injected_parameters", "is_injected_type", "without_injected"]
 
 PROVIDED: Final = "typedtasks.injection.marks.Provided"
 TASK_CLASSES: Final = {"typedtasks.task.AsyncTask": "AsyncDepsTask", "typedtasks.task.SyncTask": "SyncDepsTask"}
 """The classes of tasks without dependencies, and which one of the same module has the same task with some."""
-_NOTHING: Final = Annotation()
 _DEPS_CLASSES: Final = frozenset(f"typedtasks.task.{name}" for name in TASK_CLASSES.values())
 
 
@@ -86,7 +85,7 @@ def _is_injected(site: Site, parameter: Parameter, sources: Sources) -> bool:
     default = parameter.argument.initializer if parameter.argument is not None else None
     marked = is_injected_type(parameter.type) or _is_mark(default)
     untyped = marked and _says_nothing(get_proper_type(parameter.type))
-    said = _annotation(site, parameter, sources) if untyped or not marked else _NOTHING  # to read the source takes longest
+    said = _annotation(site, parameter, sources) if untyped or not marked else NOTHING  # to read the source takes longest
     marked = marked or said.is_injected
     injected = marked or _is_provided(parameter.type)
     problem = ""
@@ -123,9 +122,9 @@ def _hidden_mark(type: Type, said: Annotation) -> str:
 def _annotation(site: Site, parameter: Parameter, sources: Sources) -> Annotation:
     """Return what the source says besides the type. It is read only where it may say something."""
     if site.definition is None:
-        return _NOTHING
+        return NOTHING
     if site.own_definition is not None and (parameter.written is None or not _may_say_more(parameter.written, site.module)):
-        return _NOTHING
+        return NOTHING
     return sources.parameter(site.definition, parameter.name, parameter.written)
 
 

@@ -25,7 +25,8 @@ from typedtasks.mypy_plugin.options import (
     check_retry,
     check_task_options,
 )
-from typedtasks.mypy_plugin.report import checker_of, is_attempt_refused
+from typedtasks.mypy_plugin.portable import Portability
+from typedtasks.mypy_plugin.report import checker_of, is_attempt_refused, pass_of
 from typedtasks.mypy_plugin.settings import Settings, SettingsError
 from typedtasks.mypy_plugin.site import Site
 from typedtasks.mypy_plugin.source import Sources
@@ -68,6 +69,8 @@ class TypedTasksPlugin(Plugin):
         options.enabled_error_codes |= self._settings.enabled
         self._sources = Sources(dict(options.shadow_file or ()))
         self._names = Names()
+        self._pass: object = None
+        self._portability: Portability
         self._same_everywhere = ",".join((_own_digest(), *sorted(code.code for code in self._settings.enabled), ""))
         self._contract = _digest(self._settings.contract)
         self._of_methods: Mapping[str, Callable[[MethodContext], Type]] = {
@@ -127,12 +130,15 @@ class TypedTasksPlugin(Plugin):
         site = None if is_attempt_refused(checker_of(ctx.api)) else Site.of(ctx)
         if site is None:
             return ctx.default_return_type
-        self._sources.modules = site.checker.modules
+        if self._pass is not pass_of(site.checker):
+            self._pass = pass_of(site.checker)
+            self._sources.begin(site.checker.modules)
+            self._portability = Portability(site.checker, self._sources)
         self._names.check(site)
         if not check_function(site):
             return ctx.default_return_type
         injected = injected_parameters(site, self._sources)
-        check_types(site, injected, self._sources)
+        check_types(site, injected, self._portability, self._sources)
         check_failures(site)
         check_executor(site)
         if self._drift is not None:

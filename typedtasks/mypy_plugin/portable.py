@@ -74,17 +74,28 @@ _VARIABLE: Final = "a type variable says nothing that can be validated; name the
 
 
 class Portability:
-    """Tells why a type cannot cross a queue."""
+    """Tells why types that one module uses cannot cross a queue. Good for one pass of mypy over the module (`pass_of`)."""
 
-    def __init__(self, checker: TypeChecker, sources: Sources, target: str) -> None:
+    def __init__(self, checker: TypeChecker, sources: Sources) -> None:
         self._checker = checker
         self._sources = sources
-        self._target = target
-        """What is checked again when a class changes that an answer depends on."""
-        self._known: set[Instance] = set()
+        self._clean: set[Instance] = set()
+        """The classes of earlier answers in which there was nothing at all."""
+        self._seen: set[Instance] = set()
+        """The classes that were looked into for the present answer: one may contain itself."""
+        self._has_doubts = False
+        """Whether there was something in one of these, also where `Annotated` may change it."""
 
     def obstacle(self, type: Type) -> str | None:
         """Return why values of a type cannot make the round trip, or None where nothing is known against it."""
+        reason = self._of(type)
+        if self._seen:
+            if not self._has_doubts:
+                self._clean |= self._seen
+            self._seen, self._has_doubts = set(), False
+        return reason
+
+    def _of(self, type: Type) -> str | None:
         if isinstance(type, TypeAliasType) and type.is_recursive:
             return None  # such as pydantic.JsonValue
         proper = get_proper_type(type)
@@ -97,7 +108,7 @@ class Portability:
         return _of_other(proper)
 
     def _first(self, types: Iterator[Type] | list[Type] | tuple[Type, ...]) -> str | None:
-        return next(filter(None, map(self.obstacle, types)), None)
+        return next(filter(None, map(self._of, types)), None)
 
     def _of_instance(self, instance: Instance) -> str | None:
         info = instance.type
@@ -132,18 +143,20 @@ class Portability:
         return possible.class_obstacle(info.module_name, info.name)
 
     def _of_class(self, instance: Instance) -> str | None:
-        info = instance.type
-        known = is_model(info)
-        if not known and not any("dataclass" in key for base in info.mro for key in base.metadata) and not info.is_named_tuple:
-            return _NO_FORM
-        if instance in self._known:
+        if instance in self._clean or instance in self._seen:
             return None
-        self._known.add(instance)
-        depend_on(self._checker, info, self._target)
+        info = instance.type
+        has_dataclass = any("dataclass" in key for base in info.mro for key in base.metadata)
+        if not has_dataclass and not is_model(info) and not info.is_named_tuple:
+            return _NO_FORM
+        self._seen.add(instance)
+        depend_on(self._checker, info)
         for name, type, home in fields_of(info):
-            reason = self.obstacle(expand_type_by_instance(type, instance) if instance.args else type)
-            if reason is not None and not self._is_changed(home, name):
-                return f"in {info.name}.{name}, {reason}"
+            reason = self._of(expand_type_by_instance(type, instance) if instance.args else type)
+            if reason is not None:
+                self._has_doubts = True
+                if not self._is_changed(home, name):
+                    return f"in {info.name}.{name}, {reason}"
         return None
 
     def _is_changed(self, home: TypeInfo, name: str) -> bool:

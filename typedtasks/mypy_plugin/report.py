@@ -9,7 +9,7 @@ from mypy.errorcodes import ErrorCode
 from mypy.nodes import Context
 from mypy.plugin import CheckerPluginInterface
 
-__all__ = ["checker_of", "is_attempt_refused", "is_enabled", "report"]
+__all__ = ["checker_of", "is_attempt_refused", "is_enabled", "pass_of", "report"]
 
 
 def checker_of(api: CheckerPluginInterface) -> TypeChecker:
@@ -27,6 +27,11 @@ def is_attempt_refused(checker: TypeChecker) -> bool:
     """Return whether mypy has found already that the overload which it tries at present does not fit."""
     innermost = next(checker.msg.errors.get_watchers(), None)
     return innermost is not None and innermost.has_new_errors()
+
+
+def pass_of(checker: TypeChecker) -> object:
+    """Return what is another object whenever mypy checks a module again: what was found before may not hold any more."""
+    return checker.scope
 
 
 def report(checker: TypeChecker, text: str, place: Context, code: ErrorCode) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 from mypy.nodes import FuncDef, MypyFile, SymbolNode, TypeAlias, Var
 from mypy.types import Type, UnboundType
 
-__all__ = ["DEPENDS", "INJECTED", "Annotation", "Sources", "find"]
+__all__ = ["DEPENDS", "INJECTED", "NOTHING", "Annotation", "Sources", "find"]
 
 _MARKS: Final = ("Depends", "Security")
 INJECTED: Final = "typedtasks.injection.marks.Injected"
@@ -46,6 +46,10 @@ class Annotation:
         """A `Depends(...)` whose name cannot be found at the top of the module."""
         self.is_changed = False
         """Something (a validator, a serializer) may give the type another form on the wire."""
+
+
+NOTHING: Final = Annotation()
+"""What most annotations say."""
 
 
 class _Source:
@@ -84,20 +88,26 @@ class Sources:
 
     def __init__(self, shadows: Mapping[str, str]) -> None:
         """Take what is read in place of some files (`mypy --shadow-file`)."""
-        self.modules: Mapping[str, MypyFile] = {}
-        """The modules of the program, by name."""
+        self._modules: Mapping[str, MypyFile] = {}
         self._shadows = shadows
         self._files: dict[str, _Source] = {}
+        self._said: dict[ast.expr, Annotation] = {}
+        """What the annotations of the module that is checked say: most of them stand there more than once."""
         self._used: dict[str, str] = {}
         """The files of other modules that an answer came from, and their `injection_lines` then."""
         self._followed: dict[tuple[str, str], ast.expr] = {}
         """The aliases that were read, by module and name, and what each was then: one may say what another one says."""
 
+    def begin(self, modules: Mapping[str, MypyFile]) -> None:
+        """Begin a pass over a module of a program: take the program's modules, by name, and forget what annotations said."""
+        self._modules = modules
+        self._said.clear()
+
     def changed_files(self) -> Iterator[str]:
         """Yield the files that say something else about injection by now than when they were read."""
         yield from (path for path, lines in self._used.items() if self.injection_lines(path) != lines)
         for (module, name), before in self._followed.items():
-            home = self.modules.get(module)
+            home = self._modules.get(module)
             value = self._value(home, name)
             if home is not None and (value is None or ast.dump(value) != ast.dump(before)):
                 yield home.path
@@ -118,13 +128,14 @@ class Sources:
         `written` is the parameter's annotation as mypy read it. With its place the rest of the module need not be parsed.
         """
         module = self._home(definition)
-        found = Annotation()
         if module is None:
-            return found
+            return NOTHING
         expression = self._written(written, module)
         if expression is not None:
-            self._read_annotation(expression, module, found, set())
-            return found
+            if expression not in self._said:
+                self._said[expression] = self.annotation(expression, module)
+            return self._said[expression]
+        found = Annotation()
         function = self._function(definition, module)
         for argument, default in _arguments(function.args) if function is not None else ():
             if argument.arg == name:
@@ -257,7 +268,7 @@ class Sources:
 
     def _module_of(self, fullname: str) -> MypyFile | None:
         """Return the module that something is defined at the top of, and remember that its source was asked."""
-        module = self.modules.get(fullname.rpartition(".")[0])
+        module = self._modules.get(fullname.rpartition(".")[0])
         if module is not None and module.path and module.path not in self._used:
             self._used[module.path] = self.injection_lines(module.path)
         return module
