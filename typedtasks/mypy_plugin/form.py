@@ -80,31 +80,34 @@ def check_types(site: Site, injected: frozenset[int], portability: Portability, 
     if not isinstance(function, CallableType):
         return
     for parameter in site.parameters:
-        if isinstance(get_proper_type(parameter.type), UnpackType) or (
-            function.unpack_kwargs and function.arg_kinds[parameter.place] is ARG_STAR2
-        ):
+        proper = get_proper_type(parameter.type)
+        if isinstance(proper, UnpackType) or (function.unpack_kwargs and function.arg_kinds[parameter.place] is ARG_STAR2):
             text = f'The parameter "{parameter.name}" unpacks a type; write each of its parts as a parameter of its own'
             report(site.checker, text, parameter.argument or site.place, codes.PORTABLE)
         elif parameter.place not in injected:
-            _check_type(site, f'The parameter "{parameter.name}"', parameter.type, parameter, portability, sources)
-    _check_type(site, "The result", site.returns, None, portability, sources)
+            _check_type(site, parameter.type, parameter, portability, sources)
+    _check_type(site, site.returns, None, portability, sources)
 
 
-def _check_type(site: Site, what: str, type: Type, parameter: Parameter | None, portability: Portability, sources: Sources) -> None:
-    argument = parameter.argument if parameter is not None and site.own_definition is not None else None
-    place: Context = argument if argument is not None else site.place
-    if isinstance(get_proper_type(type), AnyType):
-        if is_enabled(site.checker, codes.ANY):
-            report(site.checker, f"{what} has no type, or is Any; name it: the type is the contract", place, codes.ANY)
+def _check_type(site: Site, type: Type, parameter: Parameter | None, portability: Portability, sources: Sources) -> None:
+    is_any = isinstance(get_proper_type(type), AnyType)
+    reason = None if is_any else portability.obstacle(type)
+    if not (is_any and is_enabled(site.checker, codes.ANY)) and (reason is None or _is_changed(site, parameter, sources)):
         return
-    reason = portability.obstacle(type)
-    if reason is None:
-        return
-    if parameter is not None and site.definition is not None and sources.parameter(site.definition, parameter.name).is_changed:
-        return
-    if parameter is None and site.definition is not None and sources.result(site.definition).is_changed:
-        return
-    report(site.checker, f"{what} cannot make the round trip through JSON: {reason}", place, codes.PORTABLE)
+    what = "The result" if parameter is None else f'The parameter "{parameter.name}"'
+    place = site.place if parameter is None else parameter.argument or site.place
+    if is_any:
+        report(site.checker, f"{what} has no type, or is Any; name it: the type is the contract", place, codes.ANY)
+    else:
+        report(site.checker, f"{what} cannot make the round trip through JSON: {reason}", place, codes.PORTABLE)
+
+
+def _is_changed(site: Site, parameter: Parameter | None, sources: Sources) -> bool:
+    """Return whether something gives a parameter, or the result, another form on the wire."""
+    if site.definition is None:
+        return False
+    said = sources.result(site.definition) if parameter is None else sources.parameter(site.definition, parameter.name)
+    return said.is_changed
 
 
 def check_failures(site: Site) -> None:

@@ -173,4 +173,4 @@ def _has_maker(default: Expression | None) -> bool:
 
 
 def _says_nothing(type: ProperType) -> bool:
-    return isinstance(type, AnyType | TypeVarType) or (isinstance(type, Instance) and type.type.fullname == "builtins.object")
+    return isinstance(type, (AnyType, TypeVarType)) or (isinstance(type, Instance) and type.type.fullname == "builtins.object")

@@ -169,7 +169,7 @@ def _named(decorator: Decorator, module: MypyFile) -> Iterator[_Named]:
         while isinstance(expression, CallExpr) and isinstance(expression.callee, MemberExpr) and expression.callee.name != "task":
             expression = expression.callee.expr  # .with_deps(Deps)
         task = expression.callee if isinstance(expression, CallExpr) else expression
-        if isinstance(task, MemberExpr) and task.name == "task" and isinstance(task.expr, NameExpr | MemberExpr):
+        if isinstance(task, MemberExpr) and task.name == "task" and isinstance(task.expr, (NameExpr, MemberExpr)):
             written = option(expression, "name") if isinstance(expression, CallExpr) else None
             broker = task.expr.fullname or task.expr.name
             if isinstance(written, StrExpr):
@@ -210,7 +210,7 @@ def _keys(checker: TypeChecker, mapping: Expression) -> list[str]:
 
 def _is_possible(checker: TypeChecker, name: str, expression: Expression, value: object, *, positive: bool) -> bool:
     """Return whether a value may be a duration, and report one that may not."""
-    if isinstance(value, bool) or not isinstance(value, timedelta | float | int):
+    if isinstance(value, bool) or not isinstance(value, (timedelta, float, int)):
         return True
     length = value.total_seconds() if isinstance(value, timedelta) else value
     if 0 < length < _CERTAIN:

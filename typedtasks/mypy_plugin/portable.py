@@ -103,14 +103,18 @@ class Portability:
             return None if proper.type.fullname in _PLAIN else self._of_instance(proper)
         if isinstance(proper, UnionType):
             return _ambiguous(proper) or self._first(proper.items)
-        if isinstance(proper, TupleType | TypedDictType):
-            return self._first(proper.items if isinstance(proper, TupleType) else list(proper.items.values()))
+        if isinstance(proper, TupleType):
+            return self._first(proper.items)
+        if isinstance(proper, TypedDictType):
+            return self._first(list(proper.items.values()))
         return _of_other(proper)
 
     def _first(self, types: Iterator[Type] | list[Type] | tuple[Type, ...]) -> str | None:
         return next(filter(None, map(self._of, types)), None)
 
     def _of_instance(self, instance: Instance) -> str | None:
+        if instance in self._clean:
+            return None
         info = instance.type
         name = info.fullname
         if name in _CONTAINERS:
@@ -143,7 +147,7 @@ class Portability:
         return possible.class_obstacle(info.module_name, info.name)
 
     def _of_class(self, instance: Instance) -> str | None:
-        if instance in self._clean or instance in self._seen:
+        if instance in self._seen:
             return None
         info = instance.type
         has_dataclass = any("dataclass" in key for base in info.mro for key in base.metadata)

@@ -119,7 +119,7 @@ def _options_and_broker(decorator: Expression | None) -> tuple[CallExpr | None, 
     options = decorator if isinstance(decorator, CallExpr) else None
     task = options.callee if options is not None else decorator
     broker = task.expr if isinstance(task, MemberExpr) and task.name == "task" else None
-    return options, (broker.fullname or broker.name) if isinstance(broker, NameExpr | MemberExpr) else ""
+    return options, (broker.fullname or broker.name) if isinstance(broker, (NameExpr, MemberExpr)) else ""
 
 
 def _definition_of(context: Context, function: ProperType) -> FuncDef | None:

@@ -223,7 +223,7 @@ class Sources:
             self._read_annotation(items[0], module, found, seen)
             for item in items[1:]:
                 self._read_metadata(item, module, found)
-        elif isinstance(expression, ast.Name | ast.Attribute):
+        elif isinstance(expression, (ast.Name, ast.Attribute)):
             self._read_name(expression, module, found, seen)
         elif isinstance(expression, ast.Subscript):
             self._read_name(expression.value, module, found, seen)
