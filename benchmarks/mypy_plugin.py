@@ -18,7 +18,10 @@ from pathlib import Path
 _PER_MODULE = 20
 _HEAD = '''"""Tasks {first} to {last}."""
 
+from datetime import datetime
+from ipaddress import IPv4Address
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -28,16 +31,18 @@ from typedtasks import Context, Depends, Injected, Retry
 
 class Order{module}(BaseModel):
     id: int
+    key: UUID
     lines: list[str]
     note: str | None = None
+    sent_at: datetime | None = None
 
 '''
 _TASKS = (
     '''
-@broker.task(name="plain.{number}", timeout=30)
-async def plain_{number}(id: int, name: str, *, depth: Annotated[int, Field(ge=0, le=3)] = 0) -> Order{module}:
+@broker.task(name="plain.{number}", timeout=30, soft_timeout=25)
+async def plain_{number}(id: int, key: UUID, *, depth: Annotated[int, Field(ge=0, le=3)] = 0) -> Order{module}:
     """Return an order."""
-    return Order{module}(id=id + depth, lines=[name])
+    return Order{module}(id=id + depth, key=key, lines=[])
 ''',
     '''
 @broker.task(name="injected.{number}", retry=Retry(max_attempts=5, backoff=2), raises=TooLate)
@@ -51,15 +56,15 @@ async def injected_{number}(
 ''',
     '''
 @broker.task
-def by_type_{number}(ids: list[int], session: Injected[Session], also: SessionDep) -> dict[str, int]:
+def by_type_{number}(hosts: list[IPv4Address], session: Injected[Session], also: SessionDep) -> dict[str, int]:
     """Count."""
-    return {{str(id): len(ids) for id in ids if session is also}}
+    return {{str(host): len(hosts) for host in hosts if session is also}}
 ''',
     '''
 @broker.task(name="caller.{number}", result_ttl=3600)
 async def caller_{number}(order: Order{module}) -> int:
     """Enqueue what stands above."""
-    handle = await plain_{before}.enqueue(order.id, "x", depth=2)
+    handle = await plain_{before}.options(delay=5, priority="high", queue="slow").enqueue(order.id, order.key, depth=2)
     return (await handle.result(timeout=10)).id
 ''',
 )

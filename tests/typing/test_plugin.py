@@ -9,6 +9,8 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,9 @@ from tests.processes import ROOT
 from tests.typing.plugin import CODES, EXAMPLES, configure, expected, mypy, stage_corpus
 from typedtasks import DefinitionError
 from typedtasks.mypy_plugin.codes import ALL
+from typedtasks.mypy_plugin.options import is_certain
+from typedtasks.mypy_plugin.portable import OF_LIBRARY
+from typedtasks.mypy_plugin.possible import call_obstacle, class_obstacle, task_obstacle
 from typedtasks_codegen import read_contract
 
 _seconds = itertools.count(1_000_000_000)
@@ -316,3 +321,25 @@ def test_the_daemon_follows_what_a_task_inside_a_function_depends_on(tmp_path: P
     assert "tasks.py:6: error" in (out := daemon.run()), out
     write(tmp_path / "models.py", MODELS)
     assert "Success" in (out := daemon.run()), out
+
+
+def test_what_the_plugin_takes_for_possible_without_asking_the_library_the_library_takes_too() -> None:
+    """Every way to put usual and unusual options together; and the classes of Python's library that it knows."""
+    values: dict[str, list[object]] = {
+        "delay": [0, 60],
+        "eta": [datetime.max.replace(tzinfo=UTC)],
+        "expires": [60, timedelta(seconds=61)],
+        "soft_timeout": [60],
+        "timeout": [60, 61.5],
+        "queue": ["mails-2", "mails.2"],
+        "priority": ["low", "lowest"],
+        "dedup_key": ["a/b", ""],
+        "dedup_window": [1],
+    }
+    some = [dict(zip(values, chosen, strict=True)) for chosen in product(*([None, *known] for known in values.values()))]
+    certain = [given for each in some if is_certain(given := {name: value for name, value in each.items() if value is not None})]
+    assert 400 < len(certain) < len(some) / 5
+    assert {call_obstacle(given) for given in certain} == {None}
+    of_task = [given for given in certain if given.keys() <= {"soft_timeout", "timeout", "queue"}]
+    assert {task_obstacle(given) for given in of_task} == {None}
+    assert {class_obstacle(*name.rsplit(".", 1)) for name in OF_LIBRARY if not name.startswith("_")} == {None}

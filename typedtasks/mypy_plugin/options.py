@@ -47,6 +47,7 @@ __all__ = [
     "check_given_twice",
     "check_retry",
     "check_task_options",
+    "is_certain",
 ]
 
 _Named: TypeAlias = tuple[str, str, Expression | None]
@@ -59,6 +60,10 @@ _RETRY_DURATIONS: Final = {"backoff": False, "max_delay": False}
 _CERTAIN: Final = 365 * 24 * 3600
 """A duration up to this is possible wherever one is."""
 _CERTAIN_NAME: Final = re.compile(r"[\w.:/-]{1,64}")
+_CERTAIN_QUEUE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CERTAIN_PRIORITIES: Final = frozenset({"high", "normal", "low"})
+_TOGETHER: Final = frozenset({*_CALL_DURATIONS, "eta", "queue", "priority", "dedup_key"})
+"""The options of which it is known which ones go together."""
 _MADE: Final[Mapping[str, Callable[..., object]]] = {"datetime.timedelta": timedelta, "builtins.float": float}
 _ASSUMED: Final[Mapping[str, object]] = {"eta": datetime.max.replace(tzinfo=UTC), "dedup_key": "key"}
 """What stands for options whose value is not known: that they are given may be all that matters."""
@@ -68,17 +73,16 @@ def check_task_options(checker: TypeChecker, call: CallExpr) -> None:
     """Report impossible options of `broker.task(...)`."""
     known = _checked(checker, call, _TASK_DURATIONS)
     _check_repeated(checker, "raises", option(call, "raises"))
-    name, queue = known.get("name"), known.get("queue")
+    name = known.get("name")
     if isinstance(name, str) and not _CERTAIN_NAME.fullmatch(name):
         from typedtasks.mypy_plugin import possible
 
         _say(checker, option(call, "name") or call, codes.NAME, possible.name_obstacle(name))
-    together = {key: value for key, value in known.items() if key in ("timeout", "soft_timeout")}
-    if len(together) > 1 or (isinstance(queue, str) and not _CERTAIN_NAME.fullmatch(queue)):
+    together = {key: value for key, value in known.items() if key in ("timeout", "soft_timeout", "queue")}
+    if together and not is_certain(together):
         from typedtasks.mypy_plugin import possible
 
-        queues = {} if queue is None else {"queue": queue}
-        _say(checker, call, codes.OPTION, possible.task_obstacle({**together, **queues}))
+        _say(checker, call, codes.OPTION, possible.task_obstacle(together))
 
 
 def check_executor(site: Site) -> None:
@@ -96,10 +100,25 @@ def check_call_options(checker: TypeChecker, call: CallExpr) -> None:
     for name, value in _ASSUMED.items():
         if option(call, name) is not None:
             known.setdefault(name, value)
-    if len(known) > 1 or not known.keys() <= _CALL_DURATIONS.keys() - {"dedup_window"}:
+    if not is_certain(known):
         from typedtasks.mypy_plugin import possible
 
         _say(checker, call, codes.OPTION, possible.call_obstacle(known))
+
+
+def is_certain(options: Mapping[str, object]) -> bool:
+    """Return whether options of a task or a call are certainly possible together, each duration among them being so alone."""
+    delay, expires, soft_timeout, timeout = (_length(options.get(name)) for name in ("delay", "expires", "soft_timeout", "timeout"))
+    return (
+        options.keys() <= _TOGETHER
+        and not ("delay" in options and "eta" in options)
+        and not ("dedup_window" in options and "dedup_key" not in options)
+        and not ("delay" in options and "expires" in options and not delay < expires)
+        and not ("soft_timeout" in options and "timeout" in options and not soft_timeout < timeout)
+        and _CERTAIN_QUEUE.fullmatch(str(options.get("queue", "queue"))) is not None
+        and _CERTAIN_NAME.fullmatch(str(options.get("dedup_key", "key"))) is not None
+        and options.get("priority", "normal") in _CERTAIN_PRIORITIES
+    )
 
 
 def check_retry(checker: TypeChecker, call: CallExpr) -> None:
@@ -212,12 +231,18 @@ def _is_possible(checker: TypeChecker, name: str, expression: Expression, value:
     """Return whether a value may be a duration, and report one that may not."""
     if isinstance(value, bool) or not isinstance(value, (timedelta, float, int)):
         return True
-    length = value.total_seconds() if isinstance(value, timedelta) else value
-    if 0 < length < _CERTAIN:
+    if 0 < _length(value) < _CERTAIN:
         return True
     from typedtasks.mypy_plugin import possible
 
     return not _say(checker, expression, codes.DURATION, possible.duration_obstacle(name, value, positive=positive))
+
+
+def _length(value: object) -> float:
+    """Return a duration in seconds; what is none is no number, which is neither shorter nor longer than another one."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return value if isinstance(value, (float, int)) else math.nan
 
 
 def _check_repeated(checker: TypeChecker, name: str, value: Expression | None) -> None:

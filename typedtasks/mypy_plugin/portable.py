@@ -34,7 +34,7 @@ from mypy.types import (
 from typedtasks.mypy_plugin.classes import depend_on, fields_of, is_model
 from typedtasks.mypy_plugin.source import Sources
 
-__all__ = ["Portability"]
+__all__ = ["OF_LIBRARY", "Portability"]
 
 _PLAIN: Final = frozenset({"builtins.str", "builtins.int", "builtins.float", "builtins.bool", "builtins.bytes"})
 _CONTAINERS: Final = frozenset(
@@ -65,6 +65,14 @@ _TEXTS: Final = frozenset(
         *(f"datetime.{name}" for name in ("date", "time", "datetime", "timedelta")),
     }
 )
+OF_LIBRARY: Final = frozenset(
+    {
+        *_TEXTS,
+        *(f"ipaddress.IPv{version}{kind}" for version in (4, 6) for kind in ("Address", "Network", "Interface")),
+        *("pathlib.PurePath", "fractions.Fraction", "zoneinfo.ZoneInfo"),
+    }
+)
+"""Usual classes of Python's library that have a JSON form."""
 _HOOK: Final = "__get_pydantic_core_schema__"
 _NO_FORM: Final = "this class has no JSON form; use a pydantic model or a dataclass"
 _ANYTHING: Final = "a value of any type does not come back as it was; name the type, or use pydantic.JsonValue"
@@ -140,7 +148,7 @@ class Portability:
         return self._of_class(instance)
 
     def _of_library(self, info: TypeInfo) -> str | None:
-        if info.fullname in _TEXTS:
+        if info.fullname in OF_LIBRARY:
             return None
         from typedtasks.mypy_plugin import possible  # the library takes longer to import than a hundred tasks to check
 

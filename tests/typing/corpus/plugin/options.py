@@ -19,6 +19,10 @@ class A(TaskError): ...
 async def no_queue() -> None: ...
 
 
+@broker.task(name="point", queue="mails.low")  # E: typedtasks-option
+async def point() -> None: ...
+
+
 @broker.task(name="soft", timeout=10, soft_timeout=20)  # E: typedtasks-option
 async def soft() -> None: ...
 
@@ -49,7 +53,8 @@ async def right() -> None: ...
 
 
 async def use(now: datetime, key: str, seconds: float) -> None:
-    right.options(delay=0, expires=60, timeout=WEEK, priority="high")
+    right.options(delay=0, expires=60, timeout=WEEK, priority="high", queue="mails-low")
+    right.options(delay=1, queue="mails.low")  # E: typedtasks-option
     right.options(delay=seconds, dedup_key=key, dedup_window=60)
     right.options(eta=now, labels={"a": "b"})
     right.options(**SHARED)
