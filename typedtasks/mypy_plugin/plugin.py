@@ -58,6 +58,19 @@ def snapshot() -> str:
 class TypedTasksPlugin(Plugin):
     """Takes injected parameters out of what `enqueue` takes, and reports what could not be a task."""
 
+    # mypy calls a plugin's methods some 100,000 times in a program, and each call would look into a __dict__ first.
+    __slots__ = (
+        "_contract",
+        "_drift",
+        "_names",
+        "_of_methods",
+        "_pass",
+        "_portability",
+        "_same_everywhere",
+        "_settings",
+        "_sources",
+    )
+
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         try:

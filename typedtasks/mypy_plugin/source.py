@@ -313,7 +313,7 @@ def _injection_lines(text: bytes) -> str:
             lines.append(text[text.rfind(b"\n", 0, found.start()) + 1 : end if end >= 0 else len(text)].strip())
             if found[1] is not None and found[1] not in words:
                 words.append(found[1])
-    return hashlib.sha256(b"\n".join(lines)).hexdigest() if lines else ""
+    return hashlib.blake2b(b"\n".join(lines), digest_size=16).hexdigest() if lines else ""
 
 
 def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
