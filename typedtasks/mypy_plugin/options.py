@@ -22,6 +22,8 @@ from mypy.nodes import (
     Decorator,
     DictExpr,
     Expression,
+    FloatExpr,
+    IntExpr,
     MemberExpr,
     MypyFile,
     NameExpr,
@@ -261,7 +263,7 @@ def _say(checker: TypeChecker, place: Context, code: ErrorCode, obstacle: str | 
 
 def _value(checker: TypeChecker, expression: Expression) -> object:
     """Return the value of what is written as a literal, as arithmetic of them, or as a timedelta; `_UNKNOWN` for all else."""
-    if isinstance(expression, StrExpr):
+    if isinstance(expression, (StrExpr, IntExpr, FloatExpr)):
         return expression.value
     if isinstance(expression, UnaryExpr) and expression.op == "-":
         inner = _value(checker, expression.expr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -43,6 +44,7 @@ _WITHOUT_TASKS: Final = frozenset({"typedtasks", "pydantic", "pydantic_core", "r
 They are what every program with tasks may import: this project, what it needs, and what those import.
 """
 
+_TYPESHED: Final = os.path.join("mypy", "typeshed", "")
 _OPTIONS: Final = [f"typedtasks.task.{name}.options" for name in ("Task", "AsyncTask", "SyncTask", "AsyncDepsTask", "SyncDepsTask")]
 
 _started: list[TypedTasksPlugin] = []
@@ -95,14 +97,12 @@ class TypedTasksPlugin(Plugin):
         }
         _started.append(self)
 
-    def report_config_data(self, ctx: ReportConfigContext) -> str:
+    def report_config_data(self, ctx: ReportConfigContext) -> str | None:
         """Return what else a module depends on besides its source; it is a part of what those who import it depend on."""
-        data = self._same_everywhere
-        if ctx.id.partition(".")[0] not in _WITHOUT_TASKS:
-            data += self._sources.injection_lines(ctx.path)
-            if self._contract and self._sources.mentions(ctx.path, b"task"):
-                data += self._contract
-        return data
+        if ctx.id.partition(".")[0] in _WITHOUT_TASKS or _TYPESHED in ctx.path:
+            return None
+        data = self._same_everywhere + self._sources.injection_lines(ctx.path)
+        return data + self._contract if self._contract and self._sources.mentions(ctx.path, b"task") else data
 
     def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
         """Return what is done with a call of a method."""

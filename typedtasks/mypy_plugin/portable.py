@@ -6,7 +6,7 @@ Only what is certain is reported: `Annotated` may say how a type travels, and my
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Final
 
 from mypy.checker import TypeChecker
@@ -36,7 +36,6 @@ from typedtasks.mypy_plugin.source import Sources
 
 __all__ = ["OF_LIBRARY", "Portability"]
 
-_PLAIN: Final = frozenset({"builtins.str", "builtins.int", "builtins.float", "builtins.bool", "builtins.bytes"})
 _CONTAINERS: Final = frozenset(
     {
         *(f"builtins.{name}" for name in ("list", "set", "frozenset", "dict", "tuple")),
@@ -73,6 +72,7 @@ OF_LIBRARY: Final = frozenset(
     }
 )
 """Usual classes of Python's library that have a JSON form."""
+_FINE: Final = OF_LIBRARY | {"builtins.int", "builtins.float", "builtins.bool"}
 _HOOK: Final = "__get_pydantic_core_schema__"
 _NO_FORM: Final = "this class has no JSON form; use a pydantic model or a dataclass"
 _ANYTHING: Final = "a value of any type does not come back as it was; name the type, or use pydantic.JsonValue"
@@ -108,7 +108,7 @@ class Portability:
             return None  # such as pydantic.JsonValue
         proper = get_proper_type(type)
         if isinstance(proper, Instance):
-            return None if proper.type.fullname in _PLAIN else self._of_instance(proper)
+            return None if proper.type.fullname in _FINE else self._of_instance(proper)
         if isinstance(proper, UnionType):
             return _ambiguous(proper) or self._first(proper.items)
         if isinstance(proper, TupleType):
@@ -117,8 +117,11 @@ class Portability:
             return self._first(list(proper.items.values()))
         return _of_other(proper)
 
-    def _first(self, types: Iterator[Type] | list[Type] | tuple[Type, ...]) -> str | None:
-        return next(filter(None, map(self._of, types)), None)
+    def _first(self, types: Sequence[Type]) -> str | None:
+        for type in types:
+            if (reason := self._of(type)) is not None:
+                return reason
+        return None
 
     def _of_instance(self, instance: Instance) -> str | None:
         if instance in self._clean:
@@ -148,8 +151,6 @@ class Portability:
         return self._of_class(instance)
 
     def _of_library(self, info: TypeInfo) -> str | None:
-        if info.fullname in OF_LIBRARY:
-            return None
         from typedtasks.mypy_plugin import possible  # the library takes longer to import than a hundred tasks to check
 
         return possible.class_obstacle(info.module_name, info.name)

@@ -373,8 +373,7 @@ def _dotted(expression: ast.expr) -> str:
 
 def find(name: str, module: MypyFile) -> SymbolNode | None:
     """Return what a dotted name at the top of a module stands for."""
-    node: SymbolNode | None = module
-    for part in name.split("."):
-        symbol = node.names.get(part) if isinstance(node, MypyFile) else None
-        node = symbol.node if symbol is not None else None
-    return node
+    first, _, rest = name.partition(".")
+    symbol = module.names.get(first)
+    node = symbol.node if symbol is not None else None
+    return (find(rest, node) if isinstance(node, MypyFile) else None) if rest else node
