@@ -145,7 +145,7 @@ class TypedTasksPlugin(Plugin):
             return ctx.default_return_type
         if self._pass is not pass_of(site.checker):
             self._pass = pass_of(site.checker)
-            self._sources.begin(site.checker.modules)
+            self._sources.begin(site.module, site.checker.modules)
             self._portability = Portability(site.checker, self._sources)
         self._names.check(site)
         if not check_function(site):

@@ -88,6 +88,7 @@ class Sources:
 
     def __init__(self, shadows: Mapping[str, str]) -> None:
         """Take what is read in place of some files (`mypy --shadow-file`)."""
+        self._module: MypyFile | None = None
         self._modules: Mapping[str, MypyFile] = {}
         self._shadows = shadows
         self._files: dict[str, _Source] = {}
@@ -96,10 +97,11 @@ class Sources:
         self._used: dict[str, str] = {}
         """The files of other modules that an answer came from, and their `injection_lines` then."""
         self._followed: dict[tuple[str, str], ast.expr] = {}
-        """The aliases that were read, by module and name, and what each was then: one may say what another one says."""
+        """The aliases of other modules that were read, by module and name, and what each was then: it may name another one."""
 
-    def begin(self, modules: Mapping[str, MypyFile]) -> None:
+    def begin(self, module: MypyFile, modules: Mapping[str, MypyFile]) -> None:
         """Begin a pass over a module of a program: take the program's modules, by name, and forget what annotations said."""
+        self._module = module
         self._modules = modules
         self._said.clear()
 
@@ -263,13 +265,14 @@ class Sources:
         home, name = self._module_of(node.fullname), node.fullname.rpartition(".")[2]
         value = self._value(home, name) if home is not None else None
         if home is not None and value is not None:
-            self._followed.setdefault((home.fullname, name), value)
+            if home is not self._module:
+                self._followed.setdefault((home.fullname, name), value)
             self._read_annotation(value, home, found, seen)
 
     def _module_of(self, fullname: str) -> MypyFile | None:
-        """Return the module that something is defined at the top of, and remember that its source was asked."""
+        """Return the module that something is defined at the top of, and remember that another one's source was asked."""
         module = self._modules.get(fullname.rpartition(".")[0])
-        if module is not None and module.path and module.path not in self._used:
+        if module is not None and module is not self._module and module.path and module.path not in self._used:
             self._used[module.path] = self.injection_lines(module.path)
         return module
 
