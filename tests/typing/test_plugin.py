@@ -329,13 +329,13 @@ def test_what_the_plugin_takes_for_possible_without_asking_the_library_the_libra
     """Every way to put usual and unusual options together; and the classes of Python's library that it knows."""
     values: dict[str, list[object]] = {
         "delay": [0, 60],
-        "eta": [datetime.max.replace(tzinfo=UTC)],
+        "eta": [datetime.max.replace(tzinfo=UTC), 60],
         "expires": [60, timedelta(seconds=61)],
         "soft_timeout": [60],
         "timeout": [60, 61.5],
         "queue": ["mails-2", "mails.2"],
         "priority": ["low", "lowest"],
-        "dedup_key": ["a/b", ""],
+        "dedup_key": ["a/b", "", 17],
         "dedup_window": [1],
     }
     some = [dict(zip(values, chosen, strict=True)) for chosen in product(*([None, *known] for known in values.values()))]

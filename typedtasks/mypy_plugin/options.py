@@ -117,8 +117,9 @@ def is_certain(options: Mapping[str, object]) -> bool:
         and not ("dedup_window" in options and "dedup_key" not in options)
         and not ("delay" in options and "expires" in options and not delay < expires)
         and not ("soft_timeout" in options and "timeout" in options and not soft_timeout < timeout)
-        and _CERTAIN_QUEUE.fullmatch(str(options.get("queue", "queue"))) is not None
-        and _CERTAIN_NAME.fullmatch(str(options.get("dedup_key", "key"))) is not None
+        and isinstance(options.get("eta", _ASSUMED["eta"]), datetime)
+        and _is_text(options.get("queue", "queue"), _CERTAIN_QUEUE)
+        and _is_text(options.get("dedup_key", "key"), _CERTAIN_NAME)
         and options.get("priority", "normal") in _CERTAIN_PRIORITIES
     )
 
@@ -245,6 +246,10 @@ def _length(value: object) -> float:
     if isinstance(value, timedelta):
         return value.total_seconds()
     return value if isinstance(value, (float, int)) else math.nan
+
+
+def _is_text(value: object, pattern: re.Pattern[str]) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
 def _check_repeated(checker: TypeChecker, name: str, value: Expression | None) -> None:
