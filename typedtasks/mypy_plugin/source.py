@@ -158,7 +158,10 @@ class Sources:
 
     def _home(self, definition: FuncDef) -> MypyFile | None:
         """Return the module that a function, or a method, is defined in."""
-        return self._module_of(definition.fullname) or self._module_of(definition.fullname.rpartition(".")[0])
+        holder = definition.fullname.rpartition(".")[0]
+        if not holder:
+            return self._module  # one inside another has its bare name
+        return self._module_of(definition.fullname) or self._module_of(holder)
 
     def _written(self, written: Type | None, module: MypyFile) -> ast.expr | None:
         """Return an annotation as it is written, where mypy says at which place of the source it stands."""

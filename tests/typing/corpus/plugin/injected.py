@@ -101,6 +101,16 @@ def inside(name: str) -> tt.Task[[int], int]:
     return task
 
 
+def inside_with_annotations(name: str) -> tt.Task[[int], int]:
+    local = Broker(name)
+
+    @local.task
+    async def task(a: int, /, db: DbDep, again: Annotated[Db, Depends(get_db)], quoted: "DbDep", by_type: Injected[Db]) -> int:
+        return a
+
+    return task
+
+
 # What cannot be seen, or cannot be.
 
 
