@@ -66,7 +66,7 @@ _CERTAIN_QUEUE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CERTAIN_PRIORITIES: Final = frozenset({"high", "normal", "low"})
 _TOGETHER: Final = frozenset({*_CALL_DURATIONS, "eta", "queue", "priority", "dedup_key"})
 """The options of which it is known which ones go together."""
-_MADE: Final[Mapping[str, Callable[..., object]]] = {"datetime.timedelta": timedelta, "builtins.float": float}
+_MADE: Final[dict[str, Callable[..., object]]] = {"datetime.timedelta": timedelta, "builtins.float": float}
 _ASSUMED: Final[Mapping[str, object]] = {"eta": datetime.max.replace(tzinfo=UTC), "dedup_key": "key"}
 """What stands for options whose value is not known: that they are given may be all that matters."""
 
