@@ -110,13 +110,13 @@ def check_call_options(checker: TypeChecker, call: CallExpr) -> None:
 
 def is_certain(options: Mapping[str, object]) -> bool:
     """Return whether options of a task or a call are certainly possible together, each duration among them being so alone."""
-    delay, expires, soft_timeout, timeout = (_length(options.get(name)) for name in ("delay", "expires", "soft_timeout", "timeout"))
+    lengths = {name: _length(value) for name, value in options.items() if isinstance(value, (timedelta, float, int))}
     return (
         options.keys() <= _TOGETHER
         and not ("delay" in options and "eta" in options)
         and not ("dedup_window" in options and "dedup_key" not in options)
-        and not ("delay" in options and "expires" in options and not delay < expires)
-        and not ("soft_timeout" in options and "timeout" in options and not soft_timeout < timeout)
+        and lengths.get("delay", 0) + 1 <= lengths.get("expires", math.inf)  # less than a second apart they may be rounded
+        and lengths.get("soft_timeout", 0) < lengths.get("timeout", math.inf)
         and isinstance(options.get("eta", _ASSUMED["eta"]), datetime)
         and _is_text(options.get("queue", "queue"), _CERTAIN_QUEUE)
         and _is_text(options.get("dedup_key", "key"), _CERTAIN_NAME)
@@ -130,7 +130,7 @@ def check_retry(checker: TypeChecker, call: CallExpr) -> None:
     _check_repeated(checker, "on", option(call, "on"))
     for name, least, most in (("max_attempts", 1, 1000), ("factor", 1, 1000), ("jitter", 0, 1)):
         value = known.get(name)
-        if isinstance(value, int | float) and not least <= value <= most:
+        if isinstance(value, bool) or (isinstance(value, int | float) and not least <= value <= most):
             from typedtasks.mypy_plugin import possible
 
             _say(checker, option(call, name) or call, codes.OPTION, possible.retry_obstacle(name, value))
@@ -231,21 +231,19 @@ def _keys(checker: TypeChecker, mapping: Expression) -> list[str]:
 
 
 def _is_possible(checker: TypeChecker, name: str, expression: Expression, value: object, *, positive: bool) -> bool:
-    """Return whether a value may be a duration, and report one that may not."""
-    if isinstance(value, bool) or not isinstance(value, (timedelta, float, int)):
-        return True
-    if 0 < _length(value) < _CERTAIN:
+    """Return whether a value may be a duration, and report a number that may not. What is no number, mypy itself reports."""
+    if not isinstance(value, (timedelta, float, int)):
+        return False
+    if not isinstance(value, bool) and 0 < _length(value) < _CERTAIN:
         return True
     from typedtasks.mypy_plugin import possible
 
     return not _say(checker, expression, codes.DURATION, possible.duration_obstacle(name, value, positive=positive))
 
 
-def _length(value: object) -> float:
-    """Return a duration in seconds; what is none is no number, which is neither shorter nor longer than another one."""
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    return value if isinstance(value, (float, int)) else math.nan
+def _length(duration: timedelta | float) -> float:
+    """Return a duration in seconds."""
+    return duration.total_seconds() if isinstance(duration, timedelta) else duration
 
 
 def _is_text(value: object, pattern: re.Pattern[str]) -> bool:

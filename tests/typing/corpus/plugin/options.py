@@ -23,6 +23,14 @@ async def no_queue() -> None: ...
 async def point() -> None: ...
 
 
+@broker.task(name="no number", timeout=5, soft_timeout=True)  # E: typedtasks-duration
+async def no_number() -> None: ...
+
+
+@broker.task(name="no count", retry=Retry(max_attempts=True, backoff=True))  # E: typedtasks-option typedtasks-duration
+async def no_count() -> None: ...
+
+
 @broker.task(name="soft", timeout=10, soft_timeout=20)  # E: typedtasks-option
 async def soft() -> None: ...
 
@@ -68,6 +76,8 @@ async def use(now: datetime, key: str, seconds: float) -> None:
     right.options(dedup_window=60)  # E: typedtasks-option
     right.options(dedup_key="")  # E: typedtasks-option
     right.options(delay=60, expires=60)  # E: typedtasks-option
+    right.options(delay=0.0001, expires=0.0005)  # E: typedtasks-option
+    right.options(timeout=True, priority="high")  # E: typedtasks-duration
     right.options(delay=60, eta=now)  # E: typedtasks-option
     right.options(delay=1, **SHARED)  # E: typedtasks-option misc
     handle = await right.options(eta=datetime.now(UTC), queue="a b").enqueue()  # E: typedtasks-option
