@@ -90,16 +90,17 @@ def check_types(site: Site, injected: frozenset[int], portability: Portability, 
 
 
 def _check_type(site: Site, type: Type, parameter: Parameter | None, portability: Portability, sources: Sources) -> None:
-    is_any = isinstance(get_proper_type(type), AnyType)
-    reason = None if is_any else portability.obstacle(type)
-    if not (is_any and is_enabled(site.checker, codes.ANY)) and (reason is None or _is_changed(site, parameter, sources)):
-        return
-    what = "The result" if parameter is None else f'The parameter "{parameter.name}"'
-    place = site.place if parameter is None else parameter.argument or site.place
-    if is_any:
-        report(site.checker, f"{what} has no type, or is Any; name it: the type is the contract", place, codes.ANY)
+    if isinstance(get_proper_type(type), AnyType):
+        code, problem = codes.ANY, "has no type, or is Any; name it: the type is the contract"
+        is_wrong = is_enabled(site.checker, codes.ANY)
     else:
-        report(site.checker, f"{what} cannot make the round trip through JSON: {reason}", place, codes.PORTABLE)
+        reason = portability.obstacle(type)
+        code, problem = codes.PORTABLE, f"cannot make the round trip through JSON: {reason}"
+        is_wrong = reason is not None and not _is_changed(site, parameter, sources)
+    if is_wrong:
+        what = "The result" if parameter is None else f'The parameter "{parameter.name}"'
+        place = site.place if parameter is None else parameter.argument or site.place
+        report(site.checker, f"{what} {problem}", place, code)
 
 
 def _is_changed(site: Site, parameter: Parameter | None, sources: Sources) -> bool:

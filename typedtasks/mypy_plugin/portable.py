@@ -73,6 +73,8 @@ OF_LIBRARY: Final = frozenset(
 )
 """Usual classes of Python's library that have a JSON form."""
 _FINE: Final = OF_LIBRARY | {"builtins.int", "builtins.float", "builtins.bool"}
+_MOST: Final = 5
+"""With how many arguments one generic class is looked into: it may contain itself with ever larger ones."""
 _HOOK: Final = "__get_pydantic_core_schema__"
 _NO_FORM: Final = "this class has no JSON form; use a pydantic model or a dataclass"
 _ANYTHING: Final = "a value of any type does not come back as it was; name the type, or use pydantic.JsonValue"
@@ -156,9 +158,9 @@ class Portability:
         return possible.class_obstacle(info.module_name, info.name)
 
     def _of_class(self, instance: Instance) -> str | None:
-        if instance in self._seen:
-            return None
         info = instance.type
+        if instance in self._seen or (instance.args and sum(seen.type is info for seen in self._seen) >= _MOST):
+            return None
         has_dataclass = any("dataclass" in key for base in info.mro for key in base.metadata)
         if not has_dataclass and not is_model(info) and not info.is_named_tuple:
             return _NO_FORM

@@ -23,6 +23,11 @@ T = TypeVar("T")
 UserId = NewType("UserId", int)
 
 
+class Growing(BaseModel, Generic[T]):
+    item: T
+    more: "Growing[list[T]] | None" = None
+
+
 class Level(enum.Enum):
     LOW = "low"
     HIGH = "high"
@@ -151,6 +156,19 @@ async def wrong(  # E: typedtasks-portable
     **kwargs: object,  # E: typedtasks-portable
 ) -> Plain:
     raise NotImplementedError
+
+
+@broker.task
+async def twice(  # E: typedtasks-portable
+    a: Plain,  # E: typedtasks-portable
+    b: Deep,  # E: typedtasks-portable
+    c: Deep,  # E: typedtasks-portable
+) -> Plain:
+    raise NotImplementedError
+
+
+@broker.task
+async def growing(a: Growing[int], b: Growing[Plain]) -> None: ...  # E: typedtasks-portable
 
 
 @broker.task
