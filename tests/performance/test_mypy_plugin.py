@@ -1,6 +1,6 @@
 """What the mypy plugin costs, in figures that do not depend on the machine's mood.
 
-`python -m benchmarks.mypy_plugin` measures the time: it is about as noisy as the whole plugin is dear.
+`python -m benchmarks.mypy_plugin` measures the time. A single run of it scatters by about what the whole plugin costs.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import runpy
@@ -10,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,7 @@ from typedtasks.mypy_plugin.portable import OF_LIBRARY
 from typedtasks.mypy_plugin.possible import call_obstacle, class_obstacle, task_obstacle
 from typedtasks_codegen import read_contract
 
-_seconds = itertools.count(1_000_000_000)
+_seconds = count(1_000_000_000)
 _AT_DEFINITION = ("portable", "method", "overload", "awaitable", "name", "duration")
 """The codes whose example is refused by the library, too, when the module is imported."""
 
@@ -200,6 +199,29 @@ def test_what_a_task_depends_on_is_followed_through_the_cache(tmp_path: Path) ->
     assert mypy(tmp_path) == {}
 
 
+def test_a_module_with_the_name_of_a_library_is_followed_through_the_cache_too(tmp_path: Path) -> None:
+    """What the plugin leaves out of libraries, it does not leave out of one's own modules."""
+    write_application(tmp_path)
+    tasks = "from rich import Handed" + TASKS.replace("Db, DbDep,", "Db,").replace("DbDep", "Handed")
+    contract = CONTRACT.replace("tasks.pay", "pygments.pay")
+    handed = (
+        "from typing import Annotated\nfrom typedtasks import Depends\nfrom dependencies import Db, get_db\n"
+        "Handed = Annotated[Db, Depends(get_db)]\n"
+    )
+    write(tmp_path / "rich.py", handed)
+    write(tmp_path / "tasks.py", tasks)
+    write(tmp_path / "pygments.py", tasks.replace("tasks.pay", "pygments.pay"))
+    (tmp_path / "contract.json").write_text(contract)
+    configure(tmp_path, contract="contract.json")
+    assert mypy(tmp_path) == {}
+    (tmp_path / "contract.json").write_text(contract.replace('"int"', '"str"'))
+    assert mypy(tmp_path) == {("pygments.py", 6): ["typedtasks-contract"]}
+    (tmp_path / "contract.json").write_text(contract)
+    write(tmp_path / "rich.py", handed.replace("Depends(get_db)", "1"))
+    at_task = ["typedtasks-contract", "typedtasks-portable"]
+    assert mypy(tmp_path) == CALL_ERROR | TASK_ERROR | {("pygments.py", 6): at_task}
+
+
 def test_a_package_makes_tasks_of_functions_of_its_modules(tmp_path: Path) -> None:
     """Those come from the cache, without their source; the error is shown where the task is made."""
     package = tmp_path / "package"
@@ -328,9 +350,9 @@ def test_the_daemon_follows_what_a_task_inside_a_function_depends_on(tmp_path: P
 def test_what_the_plugin_takes_for_possible_without_asking_the_library_the_library_takes_too() -> None:
     """Every way to put usual and unusual options together; and the classes of Python's library that it knows."""
     values: dict[str, list[object]] = {
-        "delay": [0, 60],
+        "delay": [0, 60, 0.0001],
         "eta": [datetime.max.replace(tzinfo=UTC), 60],
-        "expires": [60, timedelta(seconds=61)],
+        "expires": [60, timedelta(seconds=61), 0.0005],
         "soft_timeout": [60],
         "timeout": [60, 61.5],
         "queue": ["mails-2", "mails.2"],

@@ -24,12 +24,12 @@ from typedtasks.mypy_plugin.report import report
 from typedtasks.mypy_plugin.site import Parameter, Site
 from typedtasks.mypy_plugin.source import DEPENDS, INJECTED, NOTHING, Annotation, Sources, find
 
-__all__ = ["TASK_CLASSES", "injected_parameters", "is_injected_type", "without_injected"]
+__all__ = ["DEPS_CLASSES", "TASK_CLASSES", "injected_parameters", "is_injected_type", "without_injected"]
 
 PROVIDED: Final = "typedtasks.injection.marks.Provided"
 TASK_CLASSES: Final = {"typedtasks.task.AsyncTask": "AsyncDepsTask", "typedtasks.task.SyncTask": "SyncDepsTask"}
 """The classes of tasks without dependencies, and which one of the same module has the same task with some."""
-_DEPS_CLASSES: Final = frozenset(f"typedtasks.task.{name}" for name in TASK_CLASSES.values())
+DEPS_CLASSES: Final = frozenset(f"typedtasks.task.{name}" for name in TASK_CLASSES.values())
 
 
 def injected_parameters(site: Site, sources: Sources) -> frozenset[int]:
@@ -55,7 +55,7 @@ def without_injected(site: Site, injected: frozenset[int]) -> Type:
 
 def is_with_deps(result: ProperType) -> bool:
     """Return whether a task is made by `with_deps`, so that its first parameter is filled in by its class."""
-    return isinstance(result, Instance) and result.type.fullname in _DEPS_CLASSES
+    return isinstance(result, Instance) and result.type.fullname in DEPS_CLASSES
 
 
 def is_injected_type(type: Type | None) -> bool:

@@ -16,7 +16,7 @@ from mypy.plugin import FunctionContext, MethodContext, MethodSigContext, Plugin
 from mypy.types import FunctionLike, Instance, Type, get_proper_type
 
 from typedtasks.mypy_plugin.form import check_failures, check_function, check_types
-from typedtasks.mypy_plugin.injected import injected_parameters, without_injected
+from typedtasks.mypy_plugin.injected import DEPS_CLASSES, TASK_CLASSES, injected_parameters, without_injected
 from typedtasks.mypy_plugin.options import (
     Names,
     check_call_options,
@@ -41,11 +41,14 @@ _BROKER: Final = "typedtasks.broker.Broker"
 _WITHOUT_TASKS: Final = frozenset({"typedtasks", "pydantic", "pydantic_core", "redis", "rich", "markdown_it", "pygments"})
 """Packages of many files that nobody injects anything of: to read them takes longer than to check a hundred tasks.
 
-They are what every program with tasks may import: this project, what it needs, and what those import.
+They are what every program with tasks may import: this project, what it needs, and what those import. A module of such a name
+elsewhere is somebody's own.
 """
+_INSTALLED: Final = os.path.join(Path(__file__).parents[2], "")
+"""Where packages are installed: this one at least."""
 
 _TYPESHED: Final = os.path.join("mypy", "typeshed", "")
-_OPTIONS: Final = [f"typedtasks.task.{name}.options" for name in ("Task", "AsyncTask", "SyncTask", "AsyncDepsTask", "SyncDepsTask")]
+_OPTIONS: Final = [f"{name}.options" for name in ("typedtasks.task.Task", *TASK_CLASSES, *DEPS_CLASSES)]
 
 _started: list[TypedTasksPlugin] = []
 """The plugins of this process, for `snapshot`: mypy asks the module, not the object, whether something has changed."""
@@ -99,7 +102,7 @@ class TypedTasksPlugin(Plugin):
 
     def report_config_data(self, ctx: ReportConfigContext) -> str | None:
         """Return what else a module depends on besides its source; it is a part of what those who import it depend on."""
-        if ctx.id.partition(".")[0] in _WITHOUT_TASKS or _TYPESHED in ctx.path:
+        if _TYPESHED in ctx.path or (ctx.id.partition(".")[0] in _WITHOUT_TASKS and ctx.path.startswith(_INSTALLED)):
             return None
         data = self._same_everywhere + self._sources.injection_lines(ctx.path)
         return data + self._contract if self._contract and self._sources.mentions(ctx.path, b"task") else data

@@ -133,7 +133,8 @@ class Sources:
         if module is None:
             return NOTHING
         expression = self._written(written, module)
-        if expression is not None:
+        hidden = self._hidden(definition, module)
+        if expression is not None and not hidden:
             if expression not in self._said:
                 self._said[expression] = self.annotation(expression, module)
             return self._said[expression]
@@ -142,7 +143,7 @@ class Sources:
         for argument, default in _arguments(function.args) if function is not None else ():
             if argument.arg == name:
                 if argument.annotation is not None:
-                    self._read_annotation(argument.annotation, module, found, set())
+                    self._read_annotation(argument.annotation, module, found, hidden)
                 made_by = default.func if isinstance(default, ast.Call) else default
                 found.is_injected |= made_by is not None and _fullname(made_by, module) in DEPENDS
         return found
@@ -153,15 +154,23 @@ class Sources:
         function = self._function(definition, module) if module is not None else None
         found = Annotation()
         if module is not None and function is not None and function.returns is not None:
-            self._read_annotation(function.returns, module, found, set())
+            self._read_annotation(function.returns, module, found, self._hidden(definition, module))
         return found
 
     def _home(self, definition: FuncDef) -> MypyFile | None:
         """Return the module that a function, or a method, is defined in."""
         holder = definition.fullname.rpartition(".")[0]
-        if not holder:
-            return self._module  # one inside another has its bare name
+        if not holder:  # one inside another function has its bare name
+            return self._module
         return self._module_of(definition.fullname) or self._module_of(holder)
+
+    def _hidden(self, definition: FuncDef, module: MypyFile) -> set[str]:
+        """Return the aliases of a module whose names mean something else in the functions around a function."""
+        source = None if "." in definition.fullname else self._read(module.path)
+        functions = source.functions if source is not None else []
+        around = (one for one in functions if one.lineno < definition.line <= (one.end_lineno or 0))
+        nodes = (find(name, module) for one in around for inner in ast.walk(one) for name in _bound(inner))
+        return {node.fullname for node in nodes if isinstance(node, TypeAlias)} - {INJECTED}
 
     def _written(self, written: Type | None, module: MypyFile) -> ast.expr | None:
         """Return an annotation as it is written, where mypy says at which place of the source it stands."""
@@ -218,7 +227,7 @@ class Sources:
         return module is not None and isinstance(value, ast.Call) and _fullname(value.func, module) in DEPENDS
 
     def _read_annotation(self, expression: ast.expr, module: MypyFile, found: Annotation, seen: set[str]) -> None:
-        """Add to `found` what the annotation says. `seen` are the aliases that were looked into: one may contain itself."""
+        """Add to `found` what the annotation says. `seen` are the aliases not to look into (again)."""
         if isinstance(expression, ast.Constant) and isinstance(expression.value, str):
             written = _parsed(expression.value)
             if written is not None:
@@ -308,6 +317,16 @@ def _arguments(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr | N
     yield from zip(by_place, [*[None] * required, *arguments.defaults], strict=True)
     yield from zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     yield from ((argument, None) for argument in (arguments.vararg, arguments.kwarg) if argument is not None)
+
+
+def _bound(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a node of a function gives a meaning there."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield node.name
 
 
 def _injection_lines(text: bytes) -> str:
