@@ -347,6 +347,22 @@ def test_the_daemon_follows_what_a_task_inside_a_function_depends_on(tmp_path: P
     assert "Success" in (out := daemon.run()), out
 
 
+def test_the_daemon_follows_a_class_that_a_task_came_to_depend_on_while_it_ran(tmp_path: Path, daemon: Daemon) -> None:
+    """Through a field that a class gained: mypy does not ask a plugin about dependencies again."""
+    write_application(tmp_path)
+    configure(tmp_path)
+    write(tmp_path / "orders.py", ORDERS.replace("list[Line]", "list[int]"))
+    assert "Success" in (out := daemon.run()), out
+    write(tmp_path / "orders.py", ORDERS)
+    assert "Success" in (out := daemon.run()), out
+    for _ in range(2):
+        write(tmp_path / "models.py", MODELS.replace("int", "object"))
+        assert "tasks.py:6: error" in (out := daemon.run()), out
+        write(tmp_path / "models.py", MODELS)
+        assert "Success" in (out := daemon.run()), out
+    assert "Daemon started" not in out  # once is enough
+
+
 def test_what_the_plugin_takes_for_possible_without_asking_the_library_the_library_takes_too() -> None:
     """Every way to put usual and unusual options together; and the classes of Python's library that it knows."""
     values: dict[str, list[object]] = {

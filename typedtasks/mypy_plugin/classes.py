@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mypy.checker import TypeChecker
 from mypy.expandtype import expand_type_by_instance
 from mypy.maptype import map_instance_to_supertype
 from mypy.nodes import TypeInfo, Var
-from mypy.server.trigger import make_wildcard_trigger
 from mypy.types import Instance, Type
 from mypy.typevars import fill_typevars
 
-__all__ = ["depend_on", "fields_of", "has_default", "is_model"]
+__all__ = ["fields_of", "has_default", "is_model"]
 
 _ROOT: Final = "pydantic.root_model.RootModel"
 _WITHOUT_FIELDS: Final = ("pydantic.", "builtins.", "typing.", "typedtasks.errors.")
@@ -68,10 +66,3 @@ def has_default(info: TypeInfo, name: str) -> bool | None:
 def _is_assigned(info: TypeInfo, name: str) -> bool:
     symbol = info.get(name)
     return symbol is not None and isinstance(symbol.node, Var) and symbol.node.has_explicit_value
-
-
-def depend_on(checker: TypeChecker, info: TypeInfo) -> None:
-    """See to it that a module is checked again, from the cache and in the daemon, when a class behind its tasks' types changes."""
-    checker.module_refs.add(info.module_name)
-    tree = checker.tree
-    tree.plugin_deps.setdefault(make_wildcard_trigger(info.fullname), set()).add(tree.fullname)

@@ -10,7 +10,7 @@ from mypy.nodes import ARG_NAMED, ARG_NAMED_OPT, ARG_OPT, ARG_STAR, ARG_STAR2, A
 from mypy.types import CallableType, Instance, UninhabitedType, UnionType, get_proper_type
 
 from typedtasks.mypy_plugin import codes
-from typedtasks.mypy_plugin.classes import depend_on
+from typedtasks.mypy_plugin.dependencies import Dependencies
 from typedtasks.mypy_plugin.draft import Data, Draft
 from typedtasks.mypy_plugin.report import report
 from typedtasks.mypy_plugin.settings import SettingsError
@@ -40,12 +40,12 @@ class Drift:
         except ContractInvalid as reason:
             raise SettingsError(f"typedtasks_contract: {path}: {reason}.") from None
 
-    def check(self, site: Site, injected: frozenset[int]) -> None:
+    def check(self, site: Site, injected: frozenset[int], dependencies: Dependencies) -> None:
         """Report at the task what of it breaks the contract, in whatever order clients and workers are deployed."""
         name = _task_name(site)
         if name is None or name not in self._committed["tasks"] or not isinstance(site.function, CallableType):
             return
-        changes = compare_tasks(self._committed, self._drafted(site, site.function, name, injected), name)
+        changes = compare_tasks(self._committed, self._drafted(site, site.function, name, injected, dependencies), name)
         orders = [[change for change in changes if change.breaks_in(order)] for order in Order]
         if not all(orders):
             return
@@ -54,9 +54,9 @@ class Drift:
         text = "; ".join(map(_said, breaking))
         report(site.checker, f'The task "{name}" breaks {self._name}: {text}', site.place, codes.CONTRACT)
 
-    def _drafted(self, site: Site, function: CallableType, name: str, injected: frozenset[int]) -> Data:
+    def _drafted(self, site: Site, function: CallableType, name: str, injected: frozenset[int], dependencies: Dependencies) -> Data:
         """Return the contract with this one task as the program has it."""
-        draft = Draft(self._committed, partial(depend_on, site.checker))
+        draft = Draft(self._committed, partial(dependencies.add, site.checker))
         old: Data = self._committed["tasks"][name]
         known = {parameter["name"]: parameter for parameter in old["parameters"]}
         sent = [parameter for parameter in site.parameters if parameter.place not in injected]

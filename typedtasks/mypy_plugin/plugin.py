@@ -15,6 +15,7 @@ from mypy.options import Options
 from mypy.plugin import FunctionContext, MethodContext, MethodSigContext, Plugin, ReportConfigContext
 from mypy.types import FunctionLike, Instance, Type, get_proper_type
 
+from typedtasks.mypy_plugin.dependencies import Dependencies
 from typedtasks.mypy_plugin.form import check_failures, check_function, check_types
 from typedtasks.mypy_plugin.injected import DEPS_CLASSES, TASK_CLASSES, injected_parameters, without_injected
 from typedtasks.mypy_plugin.options import (
@@ -66,6 +67,7 @@ class TypedTasksPlugin(Plugin):
     # mypy calls a plugin's methods some 100,000 times in a program, and each call would look into a __dict__ first.
     __slots__ = (
         "_contract",
+        "_dependencies",
         "_drift",
         "_names",
         "_of_methods",
@@ -86,6 +88,7 @@ class TypedTasksPlugin(Plugin):
             sys.exit(2)
         options.enabled_error_codes |= self._settings.enabled
         self._sources = Sources(dict(options.shadow_file or ()))
+        self._dependencies = Dependencies()
         self._names = Names()
         self._pass: object = None
         self._portability: Portability
@@ -123,7 +126,7 @@ class TypedTasksPlugin(Plugin):
 
     def changed_files(self) -> list[str]:
         """Return the files outside of mypy's sight whose content is no longer what was read."""
-        files = list(self._sources.changed_files())
+        files = [*self._sources.changed_files(), *self._dependencies.changed_files()]
         if self._settings.contract is not None and _digest(self._settings.contract) != self._contract:
             files.append(str(self._settings.contract))
         return files
@@ -149,7 +152,7 @@ class TypedTasksPlugin(Plugin):
         if self._pass is not pass_of(site.checker):
             self._pass = pass_of(site.checker)
             self._sources.begin(site.module, site.checker.modules)
-            self._portability = Portability(site.checker, self._sources)
+            self._portability = Portability(site.checker, self._sources, self._dependencies)
         self._names.check(site)
         if not check_function(site):
             return ctx.default_return_type
@@ -158,7 +161,7 @@ class TypedTasksPlugin(Plugin):
         check_failures(site)
         check_executor(site)
         if self._drift is not None:
-            self._drift.check(site, injected)
+            self._drift.check(site, injected, self._dependencies)
         return without_injected(site, injected)
 
 

@@ -31,7 +31,8 @@ from mypy.types import (
     get_proper_type,
 )
 
-from typedtasks.mypy_plugin.classes import depend_on, fields_of, is_model
+from typedtasks.mypy_plugin.classes import fields_of, is_model
+from typedtasks.mypy_plugin.dependencies import Dependencies
 from typedtasks.mypy_plugin.source import Sources
 
 __all__ = ["OF_LIBRARY", "Portability"]
@@ -86,9 +87,10 @@ _VARIABLE: Final = "a type variable says nothing that can be validated; name the
 class Portability:
     """Tells why types that one module uses cannot cross a queue. Good for one pass of mypy over the module (`pass_of`)."""
 
-    def __init__(self, checker: TypeChecker, sources: Sources) -> None:
+    def __init__(self, checker: TypeChecker, sources: Sources, dependencies: Dependencies) -> None:
         self._checker = checker
         self._sources = sources
+        self._dependencies = dependencies
         self._clean: set[Instance] = set()
         """The classes of earlier answers in which there was nothing at all."""
         self._seen: set[Instance] = set()
@@ -165,7 +167,7 @@ class Portability:
         if not has_dataclass and not is_model(info) and not info.is_named_tuple:
             return _NO_FORM
         self._seen.add(instance)
-        depend_on(self._checker, info)
+        self._dependencies.add(self._checker, info)
         for name, type, home in fields_of(info):
             reason = self._of(expand_type_by_instance(type, instance) if instance.args else type)
             if reason is not None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import cast
 
-from mypy.checker import TypeChecker
+from mypy.checker import DEFAULT_LAST_PASS, TypeChecker
 from mypy.errorcodes import ErrorCode
 from mypy.nodes import Context
 from mypy.plugin import CheckerPluginInterface
 
-__all__ = ["checker_of", "is_attempt_refused", "is_enabled", "pass_of", "report"]
+__all__ = ["checker_of", "is_attempt_refused", "is_enabled", "is_repetition", "pass_of", "report"]
 
 
 def checker_of(api: CheckerPluginInterface) -> TypeChecker:
@@ -32,6 +32,11 @@ def is_attempt_refused(checker: TypeChecker) -> bool:
 def pass_of(checker: TypeChecker) -> object:
     """Return what is another object whenever mypy checks a module again: what was found before may not hold any more."""
     return checker.scope
+
+
+def is_repetition(checker: TypeChecker) -> bool:
+    """Return whether the daemon checks a part of a module again, for another one's sake: mypy allows itself more passes then."""
+    return checker.last_pass > DEFAULT_LAST_PASS
 
 
 def report(checker: TypeChecker, text: str, place: Context, code: ErrorCode) -> None:
