@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from typedtasks.errors import DefinitionError
+from typedtasks.errors import DefinitionError, representation
 
 __all__ = ["Clock", "Duration", "ManualClock", "SystemClock", "milliseconds", "seconds"]
 
@@ -92,13 +92,13 @@ def seconds(duration: Duration, name: str, *, positive: bool = False) -> float:
     if isinstance(duration, timedelta):
         value = duration.total_seconds()
     elif type(duration) in (int, float):
-        value = float(duration)
+        value = duration
     else:
-        raise DefinitionError(f"{name}={duration!r} is not a duration: pass a timedelta, or seconds as a number.")
+        raise DefinitionError(f"{name}={representation(duration)} is not a duration: pass a timedelta, or seconds as a number.")
     if not (value > 0 if positive else value >= 0) or value > _LONGEST:
         needed = f"a duration {'above zero' if positive else 'of zero or more'}, and at most 100 years"
-        raise DefinitionError(f"{name}={duration!r} is not possible: pass {needed}.")
-    return value
+        raise DefinitionError(f"{name}={representation(duration)} is not possible: pass {needed}.")
+    return float(value)
 
 
 def milliseconds(duration: float) -> int:

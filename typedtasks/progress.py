@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -64,5 +64,5 @@ def read_progress(body: bytes) -> Progress:
 
 
 def _check(name: str, number: object) -> None:
-    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number) or number < 0:
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= sys.float_info.max:
         raise DefinitionError(f"progress({name}={representation(number)}) has to be a number, 0 or more.")

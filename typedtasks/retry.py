@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, cast
 
 from typedtasks.clock import Duration, seconds
-from typedtasks.errors import DefinitionError
+from typedtasks.errors import DefinitionError, representation
 
 __all__ = ["Retry", "RetryTime"]
+
+_LARGEST = sys.float_info.max
 
 RetryTime: TypeAlias = datetime | timedelta | float | None
 """When to run again: a time with its zone, a duration from now (`timedelta` or seconds), or None for the backoff."""
@@ -46,8 +48,8 @@ class Retry:
     a time that has passed runs it at once."""
 
     def __post_init__(self) -> None:
-        _check_number("max_attempts", self.max_attempts, int, 1, None, "pass 1 or more: with less the task never runs")
-        _check_number("factor", self.factor, float, 1, None, "pass 1 or more: less would make waits shorter")
+        _check_number("max_attempts", self.max_attempts, int, 1, _LARGEST, "pass 1 or more: with less the task never runs")
+        _check_number("factor", self.factor, float, 1, _LARGEST, "pass 1 or more: less would make waits shorter")
         _check_number("jitter", self.jitter, float, 0, 1, "it is a share: pass a number from 0 to 1")
         on: object = self.on
         given = cast("tuple[object, ...]", on) if isinstance(on, tuple) else (on,)
@@ -71,13 +73,12 @@ class Retry:
         """Return the seconds to wait after the failed attempt number `attempt` (the first is 1)."""
         longest = seconds(self.max_delay, "Retry.max_delay")
         try:
-            wait = min(longest, seconds(self.backoff, "Retry.backoff") * self.factor ** (attempt - 1))
+            wait = min(longest, seconds(self.backoff, "Retry.backoff") * float(self.factor) ** (attempt - 1))
         except OverflowError:
             wait = longest
         return min(longest, wait * (1 + self.jitter * chance.uniform(-1, 1)))
 
 
-def _check_number(option: str, value: object, kind: type[float], least: float, most: float | None, needed: str) -> None:
-    fits = type(value) in (int, kind) and math.isfinite(number := cast("float", value)) and number >= least
-    if not fits or (most is not None and cast("float", value) > most):
-        raise DefinitionError(f"Retry({option}={value!r}) is not possible: {needed}.")
+def _check_number(option: str, value: object, kind: type[float], least: float, most: float, needed: str) -> None:
+    if type(value) not in (int, kind) or not least <= cast("float", value) <= most:
+        raise DefinitionError(f"Retry({option}={representation(value)}) is not possible: {needed}.")

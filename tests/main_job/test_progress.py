@@ -218,6 +218,7 @@ def test_an_execution_that_has_ended_says_nothing_any_more() -> None:
         ((-1,), "progress\\(done=-1\\) has to be a number, 0 or more"),
         ((math.nan,), "progress\\(done=nan\\) has to be a number"),
         ((1, math.inf), "progress\\(total=inf\\) has to be a number"),
+        ((10**400,), "progress\\(done=1000.* has to be a number"),
         ((1, 2, b"x"), "progress\\(message=b'x'\\) has to be a string of at most 500 characters"),
         ((1, 2, "x" * 501), "has to be a string of at most 500 characters"),
     ],

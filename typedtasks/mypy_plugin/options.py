@@ -27,6 +27,7 @@ from mypy.nodes import (
     MemberExpr,
     MypyFile,
     NameExpr,
+    OpExpr,
     RefExpr,
     Statement,
     StrExpr,
@@ -275,8 +276,20 @@ def _value(checker: TypeChecker, expression: Expression) -> object:
         return math.inf if expression.fullname == "math.inf" else math.nan
     if isinstance(expression, CallExpr) and isinstance(expression.callee, RefExpr):
         return _called(checker, expression, expression.callee.fullname)
-    folded = constant_fold_expr(expression, checker.tree.fullname)
+    try:
+        folded = constant_fold_expr(expression, checker.tree.fullname) if _is_simple(expression) else None
+    except OverflowError:
+        folded = None
     return _UNKNOWN if folded is None else folded
+
+
+def _is_simple(expression: Expression) -> bool:
+    """Return whether something can be computed in no time: mypy would try it with `9**9**9`, too."""
+    if isinstance(expression, OpExpr):
+        return expression.op in ("+", "-", "*", "/") and _is_simple(expression.left) and _is_simple(expression.right)
+    if isinstance(expression, IntExpr):
+        return expression.value < _CERTAIN
+    return isinstance(expression, (FloatExpr, NameExpr))
 
 
 def _called(checker: TypeChecker, call: CallExpr, function: str) -> object:

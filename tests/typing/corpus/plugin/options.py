@@ -9,6 +9,7 @@ from typedtasks.options import EnqueueOptions
 
 broker = Broker("memory://", result_ttl=timedelta(days=-1))  # E: typedtasks-duration
 WEEK: Final = 7 * 24 * 3600
+LARGE: Final = 10**400
 SHARED: EnqueueOptions = {"delay": 3}
 
 
@@ -29,6 +30,14 @@ async def no_number() -> None: ...
 
 @broker.task(name="no count", retry=Retry(max_attempts=True, backoff=True))  # E: typedtasks-option typedtasks-duration
 async def no_count() -> None: ...
+
+
+@broker.task(name="for ever", timeout=10**400, retry=Retry(max_attempts=9**9**9, backoff=1 << 10**12))
+async def for_ever() -> None: ...
+
+
+@broker.task(name="large", timeout=LARGE, soft_timeout=+True, retry=Retry(factor=LARGE))  # E: typedtasks-duration typedtasks-option
+async def large() -> None: ...
 
 
 @broker.task(name="soft", timeout=10, soft_timeout=20)  # E: typedtasks-option
