@@ -7,11 +7,13 @@ In `drift.py` they have the rules behind them that a task breaks.
 from __future__ import annotations
 
 import json
+import os
 import re
 import runpy
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import TypeAlias
 
@@ -21,11 +23,12 @@ from tests.typing.staging import CORPUS
 from typedtasks import Broker
 from typedtasks_codegen import read_contract
 
-__all__ = ["CODES", "EXAMPLES", "Errors", "configure", "expected", "mypy", "stage_corpus", "write_contract"]
+__all__ = ["CODES", "EXAMPLES", "Daemon", "Errors", "configure", "expected", "mypy", "stage_corpus", "write", "write_contract"]
 
 Errors: TypeAlias = Mapping[tuple[str, int], Sequence[str]]
 """The codes of errors, by file and line."""
 
+_seconds = count(1_000_000_000)
 _PAGE = ROOT / "docs" / "mypy-plugin.md"
 _SECTION = re.compile(r"^### (typedtasks-\w+)\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 _RULE = re.compile(r"\(([a-z-]+)\)(?:;|$)")
@@ -69,6 +72,13 @@ def write_contract(folder: Path) -> None:
     (folder / "contract.json").write_text(read_contract(broker).text())
 
 
+def write(path: Path, text: str) -> None:
+    """Write a module with a second of its own: mypy takes one of the same second and size for unchanged."""
+    path.write_text(text)
+    second = next(_seconds)
+    os.utime(path, (second, second))
+
+
 def configure(folder: Path, *, plugins: str = "typedtasks.mypy_plugin", contract: str = "") -> None:
     """Write a configuration of mypy with every code switched on."""
     (folder / "mypy.ini").write_text(
@@ -90,12 +100,39 @@ def expected(folder: Path) -> Errors:
 
 def mypy(folder: Path, *options: str) -> Errors:
     """Run mypy over a folder, and return the errors. The cache stays there."""
-    command = [sys.executable, "-m", "mypy", "--output", "json", "--cache-dir", ".cache", *options, "."]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    run = _call(folder, "mypy", "--output", "json", "--cache-dir", ".cache", *options, ".")
     assert run.returncode in (0, 1), run.stdout + run.stderr
     assert not run.stderr, run.stderr
+    return _errors(run.stdout)
+
+
+class Daemon:
+    """A mypy daemon over one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def run(self, *options: str) -> str:
+        """Return what `dmypy run` prints."""
+        return _call(self._folder, "mypy.dmypy", "run", "--", "--cache-dir", ".cache", *options, ".").stdout
+
+    def errors(self) -> Errors:
+        """Return the errors that `dmypy run` reports."""
+        return _errors(self.run("--output", "json"))
+
+    def stop(self) -> None:
+        """End the daemon."""
+        _call(self._folder, "mypy.dmypy", "stop")
+
+
+def _call(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+def _errors(printed: str) -> Errors:
     found: dict[tuple[str, int], list[str]] = {}
-    for report in (json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")):
+    for report in (json.loads(line) for line in printed.splitlines() if line.startswith("{")):
         if report["severity"] == "error":
             rules = sorted(set(_RULE.findall(report["message"]))) if report["file"] == "drift.py" else []
             code = f"{report['code']}:{'+'.join(rules)}" if rules else report["code"]

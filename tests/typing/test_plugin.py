@@ -7,9 +7,8 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count, product
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from tests.codegen.every_type import broker as every_type
 from tests.codegen.odd_shapes import broker as odd_shapes
 from tests.codegen.service import broker as service
 from tests.processes import ROOT
-from tests.typing.plugin import CODES, EXAMPLES, configure, expected, mypy, stage_corpus
+from tests.typing.plugin import CODES, EXAMPLES, Daemon, configure, expected, mypy, stage_corpus, write
 from typedtasks import DefinitionError
 from typedtasks.mypy_plugin.codes import ALL
 from typedtasks.mypy_plugin.options import is_certain
@@ -27,7 +26,6 @@ from typedtasks.mypy_plugin.portable import OF_LIBRARY
 from typedtasks.mypy_plugin.possible import call_obstacle, class_obstacle, task_obstacle
 from typedtasks_codegen import read_contract
 
-_seconds = count(1_000_000_000)
 _AT_DEFINITION = ("portable", "method", "overload", "awaitable", "name", "duration")
 """The codes whose example is refused by the library, too, when the module is imported."""
 
@@ -125,13 +123,6 @@ def write_application(folder: Path) -> None:
         ("dependencies", "models", "orders", "tasks", "caller"), (DEPENDENCIES, MODELS, ORDERS, TASKS, CALLER), strict=True
     ):
         write(folder / f"{name}.py", text)
-
-
-def write(path: Path, text: str) -> None:
-    """Write a module with a second of its own: mypy takes one of the same second and size for unchanged."""
-    path.write_text(text)
-    second = next(_seconds)
-    os.utime(path, (second, second))
 
 
 def test_each_code_is_reported_once_at_its_line_and_its_fix_is_clean_with_a_cold_and_a_warm_cache(folder: Path) -> None:
@@ -274,33 +265,6 @@ def test_what_is_no_contract_ends_mypy_with_one_line(text: str | None, said: str
     assert run.returncode == 2
     assert said in run.stderr
     assert run.stderr.count("\n") == 1
-
-
-class Daemon:
-    """A mypy daemon over one folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def run(self) -> str:
-        """Return what `dmypy run` prints."""
-        return self._call("run", "--", "--cache-dir", ".cache", ".")
-
-    def stop(self) -> None:
-        """End the daemon."""
-        self._call("stop")
-
-    def _call(self, *arguments: str) -> str:
-        command = [sys.executable, "-m", "mypy.dmypy", *arguments]
-        return subprocess.run(command, cwd=self._folder, capture_output=True, text=True, timeout=120, check=False).stdout
-
-
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    """A daemon that is stopped in the end."""
-    daemon = Daemon(tmp_path)
-    yield daemon
-    daemon.stop()
 
 
 def test_the_daemon_follows_what_a_task_depends_on(tmp_path: Path, daemon: Daemon) -> None:
