@@ -74,8 +74,6 @@ OF_LIBRARY: Final = frozenset(
 )
 """Usual classes of Python's library that have a JSON form."""
 _FINE: Final = OF_LIBRARY | {"builtins.int", "builtins.float", "builtins.bool"}
-_MOST: Final = 5
-"""With how many arguments one generic class is looked into: it may contain itself with ever larger ones."""
 _HOOK: Final = "__get_pydantic_core_schema__"
 _NO_FORM: Final = "this class has no JSON form; use a pydantic model or a dataclass"
 _ANYTHING: Final = "a value of any type does not come back as it was; name the type, or use pydantic.JsonValue"
@@ -93,6 +91,8 @@ class Portability:
         self._dependencies = dependencies
         self._clean: set[Instance] = set()
         """The classes of earlier answers in which there was nothing at all."""
+        self._inside: list[Instance] = []
+        """The generic classes that the one which is looked into at present is inside of."""
         self._seen: set[Instance] = set()
         """The classes that were looked into for the present answer: one may contain itself."""
         self._has_doubts = False
@@ -161,20 +161,33 @@ class Portability:
 
     def _of_class(self, instance: Instance) -> str | None:
         info = instance.type
-        if instance in self._seen or (instance.args and sum(seen.type is info for seen in self._seen) >= _MOST):
+        if instance in self._seen or (instance.args and self._is_growing(instance)):
             return None
         has_dataclass = any("dataclass" in key for base in info.mro for key in base.metadata)
         if not has_dataclass and not is_model(info) and not info.is_named_tuple:
             return _NO_FORM
         self._seen.add(instance)
         self._dependencies.add(self._checker, info)
-        for name, type, home in fields_of(info):
+        if not instance.args:
+            return self._of_fields(instance)
+        self._inside.append(instance)
+        reason = self._of_fields(instance)
+        self._inside.pop()
+        return reason
+
+    def _of_fields(self, instance: Instance) -> str | None:
+        for name, type, home in fields_of(instance.type):
             reason = self._of(expand_type_by_instance(type, instance) if instance.args else type)
             if reason is not None:
                 self._has_doubts = True
                 if not self._is_changed(home, name):
-                    return f"in {info.name}.{name}, {reason}"
+                    return f"in {instance.type.name}.{name}, {reason}"
         return None
+
+    def _is_growing(self, instance: Instance) -> bool:
+        """Return whether a generic class contains itself with ever larger arguments, each made of those before."""
+        before = (one for one in self._inside if one.type is instance.type)
+        return sum(any(_contains(new, old) for new in instance.args for old in one.args) for one in before) > 1
 
     def _is_changed(self, home: TypeInfo, name: str) -> bool:
         """Return whether the field may travel in another form, by what `Annotated` says, or nobody can know."""
@@ -197,6 +210,15 @@ def _of_other(type: ProperType) -> str | None:
     if isinstance(type, LiteralType) and isinstance(type.value, str) and type.fallback.type.fullname == "builtins.bytes":
         return f"the literal with the value b{type.value!r} does not come back from JSON; use a str or an int as its value"
     return None
+
+
+def _contains(type: Type, part: Type) -> bool:
+    """Return whether something is inside another type."""
+    if isinstance(type, TypeAliasType) and type.is_recursive:
+        return False
+    proper = get_proper_type(type)
+    inner = proper.args if isinstance(proper, Instance) else proper.items if isinstance(proper, UnionType | TupleType) else ()
+    return any(one == part or _contains(one, part) for one in inner)
 
 
 def _has_own_schema(info: TypeInfo) -> bool:

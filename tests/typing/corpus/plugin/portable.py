@@ -28,6 +28,21 @@ class Growing(BaseModel, Generic[T]):
     more: "Growing[list[T]] | None" = None
 
 
+class Change(BaseModel, Generic[T]):
+    before: T
+    after: T
+
+
+class Update(BaseModel, arbitrary_types_allowed=True):
+    secret: "Change[Plain]"
+    name: Change[str]
+    age: Change[int]
+    score: Change[float]
+    active: Change[bool]
+    day: Change[date]
+    tags: Change[list[str]]
+
+
 class Level(enum.Enum):
     LOW = "low"
     HIGH = "high"
@@ -169,6 +184,13 @@ async def twice(  # E: typedtasks-portable
 
 @broker.task
 async def growing(a: Growing[int], b: Growing[Plain]) -> None: ...  # E: typedtasks-portable
+
+
+@broker.task
+async def update(
+    a: Update,  # E: typedtasks-portable
+    b: Change[Change[Change[Change[Change[Change[Change[Plain]]]]]]],  # E: typedtasks-portable
+) -> None: ...
 
 
 @broker.task
