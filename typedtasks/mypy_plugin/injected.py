@@ -21,8 +21,9 @@ from mypy.types import (
 
 from typedtasks.mypy_plugin import codes
 from typedtasks.mypy_plugin.report import report
+from typedtasks.mypy_plugin.scopes import find
 from typedtasks.mypy_plugin.site import Parameter, Site
-from typedtasks.mypy_plugin.source import DEPENDS, INJECTED, NOTHING, Annotation, Sources, find
+from typedtasks.mypy_plugin.source import DEPENDS, INJECTED, NOTHING, Annotation, Sources
 
 __all__ = ["DEPS_CLASSES", "TASK_CLASSES", "injected_parameters", "is_injected_type", "without_injected"]
 

@@ -17,7 +17,9 @@ from typing import Final
 from mypy.nodes import FuncDef, MypyFile, SymbolNode, TypeAlias, Var
 from mypy.types import Type, UnboundType
 
-__all__ = ["DEPENDS", "INJECTED", "NOTHING", "Annotation", "Sources", "find"]
+from typedtasks.mypy_plugin.scopes import Function, Scope, Scopes, dotted
+
+__all__ = ["DEPENDS", "INJECTED", "NOTHING", "Annotation", "Sources"]
 
 _MARKS: Final = ("Depends", "Security")
 INJECTED: Final = "typedtasks.injection.marks.Injected"
@@ -79,8 +81,8 @@ class _Source:
         return dict(_assignments(self.tree))
 
     @functools.cached_property
-    def functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-        return [node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    def scopes(self) -> Scopes:
+        return Scopes(self.tree)
 
 
 class Sources:
@@ -133,19 +135,19 @@ class Sources:
         if module is None:
             return NOTHING
         expression = self._written(written, module)
-        hidden = self._hidden(definition, module)
-        if expression is not None and not hidden:
+        scope = self._scope(definition, module)
+        if expression is not None and not scope.inside:
             if expression not in self._said:
-                self._said[expression] = self.annotation(expression, module)
+                self._said[expression] = self.annotation(expression, scope)
             return self._said[expression]
         found = Annotation()
         function = self._function(definition, module)
         for argument, default in _arguments(function.args) if function is not None else ():
             if argument.arg == name:
                 if argument.annotation is not None:
-                    self._read_annotation(argument.annotation, module, found, hidden)
+                    self._read_annotation(argument.annotation, scope, found, set())
                 made_by = default.func if isinstance(default, ast.Call) else default
-                found.is_injected |= made_by is not None and _fullname(made_by, module) in DEPENDS
+                found.is_injected |= made_by is not None and scope.fullname(made_by) in DEPENDS
         return found
 
     def result(self, definition: FuncDef) -> Annotation:
@@ -154,7 +156,7 @@ class Sources:
         function = self._function(definition, module) if module is not None else None
         found = Annotation()
         if module is not None and function is not None and function.returns is not None:
-            self._read_annotation(function.returns, module, found, self._hidden(definition, module))
+            self._read_annotation(function.returns, self._scope(definition, module), found, set())
         return found
 
     def _home(self, definition: FuncDef) -> MypyFile | None:
@@ -164,13 +166,13 @@ class Sources:
             return self._module
         return self._module_of(definition.fullname) or self._module_of(holder)
 
-    def _hidden(self, definition: FuncDef, module: MypyFile) -> set[str]:
-        """Return the aliases of a module whose names mean something else in the functions around a function."""
-        source = None if "." in definition.fullname else self._read(module.path)
-        functions = source.functions if source is not None else []
-        around = (one for one in functions if one.lineno < definition.line <= (one.end_lineno or 0))
-        nodes = (find(name, module) for one in around for inner in ast.walk(one) for name in _bound(inner))
-        return {node.fullname for node in nodes if isinstance(node, TypeAlias)} - {INJECTED}
+    def _scope(self, definition: FuncDef, module: MypyFile) -> Scope:
+        """Return where the annotations of a function stand."""
+        source = self._read(module.path) if definition.fullname != f"{module.fullname}.{definition.name}" else None
+        function = source.scopes.function(definition.name, definition.line) if source is not None else None
+        if source is None or function is None:
+            return Scope(module)
+        return Scope(module, source.scopes.inside(function, module, self._modules))
 
     def _written(self, written: Type | None, module: MypyFile) -> ast.expr | None:
         """Return an annotation as it is written, where mypy says at which place of the source it stands."""
@@ -187,21 +189,18 @@ class Sources:
         lines[-1] = lines[-1][: written.end_column]
         lines[0] = lines[0][written.column :]
         expression = _parsed(b" ".join(lines).decode(errors="replace"))
-        is_it = isinstance(expression, ast.Subscript) and _dotted(expression.value) == written.name
+        is_it = isinstance(expression, ast.Subscript) and dotted(expression.value) == written.name
         return expression if is_it else None  # one in quotes has the place of its quotes
 
-    def _function(self, definition: FuncDef, module: MypyFile) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    def _function(self, definition: FuncDef, module: MypyFile) -> Function | None:
         """Return a function as it is written. What comes from mypy's cache has no line."""
         source = self._read(module.path)
-        if source is None:
-            return None
-        named = (node for node in source.functions if node.name == definition.name)
-        return next((node for node in named if definition.line in (node.lineno, -1)), None)
+        return source.scopes.function(definition.name, definition.line) if source is not None else None
 
-    def annotation(self, expression: ast.expr, module: MypyFile) -> Annotation:
+    def annotation(self, expression: ast.expr, scope: Scope) -> Annotation:
         """Return what an annotation says besides the type."""
         found = Annotation()
-        self._read_annotation(expression, module, found, set())
+        self._read_annotation(expression, scope, found, set())
         return found
 
     def field_annotation(self, module: MypyFile, class_name: str, name: str) -> Annotation | None:
@@ -215,7 +214,7 @@ class Sources:
                         and isinstance(statement.target, ast.Name)
                         and statement.target.id == name
                     ):
-                        return self.annotation(statement.annotation, module)
+                        return self.annotation(statement.annotation, Scope(module))
         return None
 
     def is_mark(self, node: SymbolNode | None) -> bool:
@@ -224,50 +223,50 @@ class Sources:
             return False
         module = self._module_of(node.fullname)
         value = self._value(module, node.name) if module is not None else None
-        return module is not None and isinstance(value, ast.Call) and _fullname(value.func, module) in DEPENDS
+        return module is not None and isinstance(value, ast.Call) and Scope(module).fullname(value.func) in DEPENDS
 
-    def _read_annotation(self, expression: ast.expr, module: MypyFile, found: Annotation, seen: set[str]) -> None:
+    def _read_annotation(self, expression: ast.expr, scope: Scope, found: Annotation, seen: set[str]) -> None:
         """Add to `found` what the annotation says. `seen` are the aliases not to look into (again)."""
         if isinstance(expression, ast.Constant) and isinstance(expression.value, str):
             written = _parsed(expression.value)
             if written is not None:
-                self._read_annotation(written, module, found, seen)
-        elif isinstance(expression, ast.Subscript) and _fullname(expression.value, module) in _ANNOTATED:
+                self._read_annotation(written, scope, found, seen)
+        elif isinstance(expression, ast.Subscript) and scope.fullname(expression.value) in _ANNOTATED:
             items = expression.slice.elts if isinstance(expression.slice, ast.Tuple) else [expression.slice]
-            self._read_annotation(items[0], module, found, seen)
+            self._read_annotation(items[0], scope, found, seen)
             for item in items[1:]:
-                self._read_metadata(item, module, found)
+                self._read_metadata(item, scope, found)
         elif isinstance(expression, (ast.Name, ast.Attribute)):
-            self._read_name(expression, module, found, seen)
+            self._read_name(expression, scope, found, seen)
         elif isinstance(expression, ast.Subscript):
-            self._read_name(expression.value, module, found, seen)
-            self._read_inside(expression.slice, module, found, seen)
+            self._read_name(expression.value, scope, found, seen)
+            self._read_inside(expression.slice, scope, found, seen)
         else:
-            self._read_inside(expression, module, found, seen)
+            self._read_inside(expression, scope, found, seen)
 
-    def _read_inside(self, expression: ast.expr, module: MypyFile, found: Annotation, seen: set[str]) -> None:
+    def _read_inside(self, expression: ast.expr, scope: Scope, found: Annotation, seen: set[str]) -> None:
         if isinstance(expression, ast.Constant) and not isinstance(expression.value, str):
             return
         parts = [expression] if not isinstance(expression, ast.BinOp | ast.Tuple | ast.List) else _parts(expression)
         for part in parts:
             inner = Annotation()
-            self._read_annotation(part, module, inner, seen)
+            self._read_annotation(part, scope, inner, seen)
             found.nests_injection |= inner.is_injected or inner.nests_injection
             found.unknown_mark = found.unknown_mark or inner.unknown_mark
             found.is_changed |= inner.is_changed
 
-    def _read_metadata(self, item: ast.expr, module: MypyFile, found: Annotation) -> None:
+    def _read_metadata(self, item: ast.expr, scope: Scope, found: Annotation) -> None:
         function = item.func if isinstance(item, ast.Call) else item
-        name = _fullname(function, module)
-        if name in DEPENDS or self.is_mark(_node(item, module)):
+        name = scope.fullname(function)
+        if name in DEPENDS or self.is_mark(scope.node(item)):
             found.is_injected = True
         elif not name and isinstance(item, ast.Call) and _last_name(function) in _MARKS:
             found.unknown_mark = ast.unparse(item)
         elif not isinstance(item, ast.Constant) and not name.startswith(_SILENT):
             found.is_changed = True
 
-    def _read_name(self, expression: ast.expr, module: MypyFile, found: Annotation, seen: set[str]) -> None:
-        node = _node(expression, module)
+    def _read_name(self, expression: ast.expr, scope: Scope, found: Annotation, seen: set[str]) -> None:
+        node = scope.node(expression)
         if not isinstance(node, TypeAlias) or node.fullname in seen:
             return
         if node.fullname == INJECTED:
@@ -279,7 +278,7 @@ class Sources:
         if home is not None and value is not None:
             if home is not self._module:
                 self._followed.setdefault((home.fullname, name), value)
-            self._read_annotation(value, home, found, seen)
+            self._read_annotation(value, Scope(home), found, seen)
 
     def _module_of(self, fullname: str) -> MypyFile | None:
         """Return the module that something is defined at the top of, and remember that another one's source was asked."""
@@ -317,16 +316,6 @@ def _arguments(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr | N
     yield from zip(by_place, [*[None] * required, *arguments.defaults], strict=True)
     yield from zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     yield from ((argument, None) for argument in (arguments.vararg, arguments.kwarg) if argument is not None)
-
-
-def _bound(node: ast.AST) -> Iterator[str]:
-    """Yield the names that a node of a function gives a meaning there."""
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-        yield node.id
-    elif isinstance(node, (ast.Import, ast.ImportFrom)):
-        yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        yield node.name
 
 
 def _injection_lines(text: bytes) -> str:
@@ -376,29 +365,3 @@ def _last_name(expression: ast.expr) -> str:
     if isinstance(expression, ast.Attribute):
         return expression.attr
     return expression.id if isinstance(expression, ast.Name) else ""
-
-
-def _fullname(expression: ast.expr, module: MypyFile) -> str:
-    node = _node(expression, module)
-    return node.fullname if node is not None else ""
-
-
-def _node(expression: ast.expr, module: MypyFile) -> SymbolNode | None:
-    """Return what a dotted name at the top of a module stands for."""
-    name = _dotted(expression)
-    return find(name, module) if name else None
-
-
-def _dotted(expression: ast.expr) -> str:
-    if isinstance(expression, ast.Attribute):
-        holder = _dotted(expression.value)
-        return f"{holder}.{expression.attr}" if holder else ""
-    return expression.id if isinstance(expression, ast.Name) else ""
-
-
-def find(name: str, module: MypyFile) -> SymbolNode | None:
-    """Return what a dotted name at the top of a module stands for."""
-    first, _, rest = name.partition(".")
-    symbol = module.names.get(first)
-    node = symbol.node if symbol is not None else None
-    return (find(rest, node) if isinstance(node, MypyFile) else None) if rest else node

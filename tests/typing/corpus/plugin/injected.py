@@ -91,46 +91,6 @@ class Holder:
         return a
 
 
-def inside(name: str) -> tt.Task[[int], int]:
-    local = Broker(name)
-
-    @local.task
-    async def task(a: int, /, db: Db = Depends(get_db)) -> int:
-        return a
-
-    return task
-
-
-def inside_with_annotations(name: str) -> tt.Task[[int], int]:
-    local = Broker(name)
-
-    @local.task
-    async def task(a: int, /, db: DbDep, again: Annotated[Db, Depends(get_db)], quoted: "DbDep", by_type: Injected[Db]) -> int:
-        return a
-
-    return task
-
-
-def inside_with_another_meaning(name: str) -> tt.Task[[int, Db], int]:
-    Here = Annotated[Db, "of this function"]
-    local = Broker(name)
-
-    def get_db() -> Db:
-        return Db()
-
-    @local.task
-    async def task(
-        a: int,
-        db: Here,  # E: typedtasks-portable
-        /,
-        other: Annotated[Db, Depends(get_db)],
-        by_type: Injected[Db],
-    ) -> int:
-        return a
-
-    return task
-
-
 # What cannot be seen, or cannot be.
 
 
