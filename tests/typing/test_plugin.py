@@ -103,6 +103,34 @@ CONTRACT = json.dumps(
         },
     }
 )
+BASE = """
+from typing import Annotated
+from typedtasks import Broker, Depends
+from typedtasks import Depends as Needs
+__all__ = ["Db", "DbDep", "Mark", "Needs", "broker", "get_db"]
+broker = Broker("memory://")
+class Db: ...
+def get_db() -> Db: return Db()
+Mark = Depends(get_db)
+DbDep = Annotated[Db, Mark]
+"""
+BASE_IMPORTS = """
+from typing import Annotated
+from pydantic import BaseModel, PlainValidator
+from base import Db, DbDep, Mark, Needs, get_db
+"""
+MODEL = "class T(BaseModel, arbitrary_types_allowed=True):\n    x: Annotated[Db, PlainValidator(str)]"
+SAME_TYPE = (
+    ("T = Annotated[Db, PlainValidator(str)]", "PlainValidator(str)", "1", "x: T"),
+    ("T = Annotated[\n    Db,\n    PlainValidator(str),\n]", "PlainValidator(str)", "1", "x: T"),
+    ("T = DbDep", "DbDep", "Db", "x: T"),
+    ("T = Annotated[Db, Needs(get_db)]", "Needs(get_db)", "1", "x: T"),
+    ("T = Annotated[Db, Mark]", "Mark", "1", "x: T"),
+    (MODEL, "PlainValidator(str)", "1", "x: T"),
+    ("def T(\n    a: int,\n    x: DbDep,\n) -> None: ...", "DbDep", "Db", ""),
+    ("def T(a: int) -> Annotated[Db, PlainValidator(str)]:\n    return Db()", "PlainValidator(str)", "1", ""),
+)
+"""Modules, something in them that is replaced by something else of the same type, and the parameter of a task of another module."""
 CALL_ERROR = {("caller.py", 5): ["call-arg"]}
 TASK_ERROR = {("tasks.py", 6): ["typedtasks-portable"]}
 DRIFT = {("tasks.py", 6): ["typedtasks-contract"]}
@@ -211,6 +239,24 @@ def test_a_module_with_the_name_of_a_library_is_followed_through_the_cache_too(t
     write(tmp_path / "rich.py", handed.replace("Depends(get_db)", "1"))
     at_task = ["typedtasks-contract", "typedtasks-portable"]
     assert mypy(tmp_path) == CALL_ERROR | TASK_ERROR | {("pygments.py", 6): at_task}
+
+
+def test_what_changes_no_type_is_followed_through_the_cache_and_by_the_daemon(tmp_path: Path, daemon: Daemon) -> None:
+    """mypy itself sees no difference where `Annotated`, or an alias of it, says something else about the same type."""
+    configure(tmp_path)
+    write(tmp_path / "base.py", BASE)
+    for number, (text, _, _, parameter) in enumerate(SAME_TYPE):
+        write(tmp_path / f"with_type_{number}.py", BASE_IMPORTS + text)
+        made = f"@broker.task\nasync def task({parameter}) -> None: ..." if parameter else "task = broker.task(T)"
+        write(tmp_path / f"task_{number}.py", f"from base import broker\nfrom with_type_{number} import T\n{made}")
+    assert mypy(tmp_path) == {}
+    assert daemon.errors() == {}
+    places: set[str] = set()
+    for number, (text, before, after, _) in enumerate(SAME_TYPE):
+        write(tmp_path / f"with_type_{number}.py", BASE_IMPORTS + text.replace(before, after))
+        places.add(f"task_{number}.py")
+        assert {file for file, _ in mypy(tmp_path)} == places
+        assert {file for file, _ in daemon.errors()} == places
 
 
 def test_a_package_makes_tasks_of_functions_of_its_modules(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ class TypedTasksPlugin(Plugin):
         """Return what else a module depends on besides its source; it is a part of what those who import it depend on."""
         if _TYPESHED in ctx.path or (ctx.id.partition(".")[0] in _WITHOUT_TASKS and ctx.path.startswith(_INSTALLED)):
             return None
-        data = self._same_everywhere + self._sources.injection_lines(ctx.path)
+        data = self._same_everywhere + self._sources.digest(ctx.path, whole=True)
         return data + self._contract if self._contract and self._sources.mentions(ctx.path, b"task") else data
 
     def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:

@@ -191,8 +191,7 @@ class Portability:
 
     def _is_changed(self, home: TypeInfo, name: str) -> bool:
         """Return whether the field may travel in another form, by what `Annotated` says, or nobody can know."""
-        module = self._checker.modules.get(home.module_name)
-        found = self._sources.field_annotation(module, home.name, name) if module is not None else None
+        found = self._sources.field_annotation(home, name)
         return found is None or found.is_changed
 
 

@@ -1,7 +1,7 @@
 """What mypy drops when it reads a program, read again from the source: what `Annotated` says, and which calls are defaults.
 
-Nothing of this is in mypy's cache. So what a module says about injection is part of its data in the cache (`injection_lines`):
-whoever uses the module is checked again when that changes.
+Nothing of this is in mypy's cache. So a digest of where a module may say such things is part of its data in the cache: whoever uses
+the module is checked again when that changes.
 """
 
 from __future__ import annotations
@@ -11,22 +11,25 @@ import functools
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from mypy.nodes import FuncDef, MypyFile, SymbolNode, TypeAlias, Var
+from mypy.nodes import FuncDef, MypyFile, SymbolNode, TypeAlias, TypeInfo, Var
 from mypy.types import Type, UnboundType
 
 from typedtasks.mypy_plugin.scopes import Function, Scope, Scopes, dotted
 
 __all__ = ["DEPENDS", "INJECTED", "NOTHING", "Annotation", "Sources"]
 
-_MARKS: Final = ("Depends", "Security")
+_MARK_NAMES: Final = ("Depends", "Security")
+_MARKS: Final = tuple(name.encode() for name in _MARK_NAMES)
+_ALIAS: Final = re.compile(rb"\n(\w+ = [\w.]+)")
+_BRACKETS: Final = re.compile(rb"[\n()\[\]{}]")
 INJECTED: Final = "typedtasks.injection.marks.Injected"
 DEPENDS: Final = frozenset(
     {
         "typedtasks.injection.marks.Depends",
-        *(f"fastapi.{module}.{name}" for module in ("params", "param_functions") for name in _MARKS),
+        *(f"fastapi.{module}.{name}" for module in ("params", "param_functions") for name in _MARK_NAMES),
     }
 )
 _ANNOTATED: Final = frozenset({"typing.Annotated", "typing_extensions.Annotated"})
@@ -60,9 +63,14 @@ class _Source:
         self.text = text
 
     @functools.cached_property
-    def lines(self) -> str:
-        """A digest of what the file says about injection."""
-        return _injection_lines(self.text)
+    def marks(self) -> str:
+        """A digest of the statements with `Depends` and the like."""
+        return _digest(_statements(self.text, _MARKS))
+
+    @functools.cached_property
+    def annotations(self) -> str:
+        """A digest of the statements in which anything is annotated, or an alias of another name."""
+        return _digest([*_statements(self.text, (*_MARKS, b"Annotated", b"def ")), *_ALIAS.findall(self.text)])
 
     @functools.cached_property
     def rows(self) -> list[bytes]:
@@ -96,8 +104,8 @@ class Sources:
         self._files: dict[str, _Source] = {}
         self._said: dict[ast.expr, Annotation] = {}
         """What the annotations of the module that is checked say: most of them stand there more than once."""
-        self._used: dict[str, str] = {}
-        """The files of other modules that an answer came from, and their `injection_lines` then."""
+        self._used: dict[tuple[str, bool], str] = {}
+        """The files of other modules that an answer came from, as a whole or an alias of them, and their digest then."""
         self._followed: dict[tuple[str, str], ast.expr] = {}
         """The aliases of other modules that were read, by module and name, and what each was then: it may name another one."""
 
@@ -108,18 +116,20 @@ class Sources:
         self._said.clear()
 
     def changed_files(self) -> Iterator[str]:
-        """Yield the files that say something else about injection by now than when they were read."""
-        yield from (path for path, lines in self._used.items() if self.injection_lines(path) != lines)
+        """Yield the files that say something else by now than when they were read."""
+        yield from (path for (path, whole), digest in self._used.items() if self.digest(path, whole=whole) != digest)
         for (module, name), before in self._followed.items():
             home = self._modules.get(module)
             value = self._value(home, name)
             if home is not None and (value is None or ast.dump(value) != ast.dump(before)):
                 yield home.path
 
-    def injection_lines(self, path: str) -> str:
-        """Return a digest of what a file says about injection; nothing where it says nothing."""
+    def digest(self, path: str, *, whole: bool) -> str:
+        """Return a digest of what a file says about injection, or as a whole in annotations; nothing where it says nothing."""
         source = None if path.endswith(".pyi") else self._read(path)
-        return source.lines if source is not None else ""
+        if source is None:
+            return ""
+        return source.annotations if whole else source.marks
 
     def mentions(self, path: str, word: bytes) -> bool:
         """Return whether a source file contains some text."""
@@ -164,7 +174,7 @@ class Sources:
         holder = definition.fullname.rpartition(".")[0]
         if not holder:  # one inside another function has its bare name
             return self._module
-        return self._module_of(definition.fullname) or self._module_of(holder)
+        return self._module_of(definition.fullname, whole=True) or self._module_of(holder, whole=True)
 
     def _scope(self, definition: FuncDef, module: MypyFile) -> Scope:
         """Return where the annotations of a function stand."""
@@ -203,18 +213,16 @@ class Sources:
         self._read_annotation(expression, scope, found, set())
         return found
 
-    def field_annotation(self, module: MypyFile, class_name: str, name: str) -> Annotation | None:
+    def field_annotation(self, of_class: TypeInfo, name: str) -> Annotation | None:
         """Return what the annotation of a class's field says besides its type; None where the source cannot be read."""
-        source = self._read(module.path)
-        for node in ast.walk(source.tree) if source is not None else ():
-            if isinstance(node, ast.ClassDef) and node.name == class_name:
-                for statement in node.body:
-                    if (
-                        isinstance(statement, ast.AnnAssign)
-                        and isinstance(statement.target, ast.Name)
-                        and statement.target.id == name
-                    ):
-                        return self.annotation(statement.annotation, Scope(module))
+        module = self._module_of(f"{of_class.module_name}.", whole=True)
+        source = self._read(module.path) if module is not None else None
+        if source is None or module is None:
+            return None
+        classes = (node for node in ast.walk(source.tree) if isinstance(node, ast.ClassDef) and node.name == of_class.name)
+        for statement in (one for node in classes for one in node.body):
+            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.target.id == name:
+                return self.annotation(statement.annotation, Scope(module))
         return None
 
     def is_mark(self, node: SymbolNode | None) -> bool:
@@ -260,7 +268,7 @@ class Sources:
         name = scope.fullname(function)
         if name in DEPENDS or self.is_mark(scope.node(item)):
             found.is_injected = True
-        elif not name and isinstance(item, ast.Call) and _last_name(function) in _MARKS:
+        elif not name and isinstance(item, ast.Call) and _last_name(function) in _MARK_NAMES:
             found.unknown_mark = ast.unparse(item)
         elif not isinstance(item, ast.Constant) and not name.startswith(_SILENT):
             found.is_changed = True
@@ -280,11 +288,11 @@ class Sources:
                 self._followed.setdefault((home.fullname, name), value)
             self._read_annotation(value, Scope(home), found, seen)
 
-    def _module_of(self, fullname: str) -> MypyFile | None:
+    def _module_of(self, fullname: str, *, whole: bool = False) -> MypyFile | None:
         """Return the module that something is defined at the top of, and remember that another one's source was asked."""
         module = self._modules.get(fullname.rpartition(".")[0])
-        if module is not None and module is not self._module and module.path and module.path not in self._used:
-            self._used[module.path] = self.injection_lines(module.path)
+        if module is not None and module is not self._module and module.path and (module.path, whole) not in self._used:
+            self._used[module.path, whole] = self.digest(module.path, whole=whole)
         return module
 
     def _value(self, module: MypyFile | None, name: str) -> ast.expr | None:
@@ -318,16 +326,35 @@ def _arguments(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr | N
     yield from ((argument, None) for argument in (arguments.vararg, arguments.kwarg) if argument is not None)
 
 
-def _injection_lines(text: bytes) -> str:
-    words = [mark.encode() for mark in _MARKS]
-    lines: list[bytes] = []
+def _statements(text: bytes, of: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what is written with some words, or what one was imported as: from the start of the line to the last bracket."""
+    words = list(of)
     for word in words:
+        end = 0
         for found in re.finditer(word + rb"(?:\s+as\s+(\w+))?", text) if word in text else ():
-            end = text.find(b"\n", found.end())
-            lines.append(text[text.rfind(b"\n", 0, found.start()) + 1 : end if end >= 0 else len(text)].strip())
+            if found.start() >= end:
+                end = _end_of_statement(text, found.end())
+                yield text[text.rfind(b"\n", 0, found.start()) + 1 : end].strip()
             if found[1] is not None and found[1] not in words:
                 words.append(found[1])
-    return hashlib.blake2b(b"\n".join(lines), digest_size=16).hexdigest() if lines else ""
+
+
+def _end_of_statement(text: bytes, position: int) -> int:
+    depth = 0
+    for found in _BRACKETS.finditer(text, position):
+        if found[0] in b"([{":
+            depth += 1
+        elif found[0] != b"\n":
+            depth -= 1
+        elif depth <= 0:
+            return found.start()
+    return len(text)
+
+
+def _digest(lines: Iterable[bytes]) -> str:
+    """Return a digest of some lines; nothing of none."""
+    text = b"\n".join(lines)
+    return hashlib.blake2b(text, digest_size=16).hexdigest() if text else ""
 
 
 def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
