@@ -105,9 +105,10 @@ class TypedTasksPlugin(Plugin):
 
     def report_config_data(self, ctx: ReportConfigContext) -> str | None:
         """Return what else a module depends on besides its source; it is a part of what those who import it depend on."""
-        if _TYPESHED in ctx.path or (ctx.id.partition(".")[0] in _WITHOUT_TASKS and ctx.path.startswith(_INSTALLED)):
+        is_installed = ctx.path.startswith(_INSTALLED)
+        if _TYPESHED in ctx.path or (is_installed and ctx.id.partition(".")[0] in _WITHOUT_TASKS):
             return None
-        data = self._same_everywhere + self._sources.digest(ctx.path, whole=True)
+        data = self._same_everywhere + self._sources.digest(ctx.path, whole=not is_installed)
         return data + self._contract if self._contract and self._sources.mentions(ctx.path, b"task") else data
 
     def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:

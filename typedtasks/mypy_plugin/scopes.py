@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple, TypeAlias
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from mypy.nodes import MypyFile, SymbolNode
 
@@ -17,12 +18,15 @@ _CLOSED: Final = (*_HOLDERS, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp
 """What has names of its own."""
 
 
-class Scope(NamedTuple):
+class Scope:
     """A place in a module."""
 
-    module: MypyFile
-    inside: Mapping[str, SymbolNode | None] = {}
-    """The names of the module that mean something else at this place; None where it is not known what."""
+    __slots__ = ("inside", "module")
+
+    def __init__(self, module: MypyFile, inside: Mapping[str, SymbolNode | None] = MappingProxyType({})) -> None:
+        self.module = module
+        self.inside = inside
+        """The names of the module that mean something else at this place; None where it is not known what."""
 
     def node(self, expression: ast.expr) -> SymbolNode | None:
         """Return what a dotted name stands for."""

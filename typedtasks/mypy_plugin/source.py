@@ -340,6 +340,10 @@ def _statements(text: bytes, of: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _end_of_statement(text: bytes, position: int) -> int:
+    end = text.find(b"\n", position)
+    line = text[position:end]
+    if end >= 0 and line.count(b"(") <= line.count(b")") and line.count(b"[") <= line.count(b"]"):
+        return end  # most have one line, which is found faster so
     depth = 0
     for found in _BRACKETS.finditer(text, position):
         if found[0] in b"([{":
