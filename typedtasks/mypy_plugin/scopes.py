@@ -14,6 +14,7 @@ __all__ = ["Function", "Scope", "Scopes", "dotted", "find"]
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 _Holder: TypeAlias = Function | ast.ClassDef
 _HOLDERS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_BLOCKS: Final = (ast.stmt, ast.ExceptHandler, ast.match_case)
 _CLOSED: Final = (*_HOLDERS, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 """What has names of its own."""
 
@@ -60,7 +61,7 @@ class Scopes:
                     self._around[child] = around
                 functions = (one for one in around if not isinstance(one, ast.ClassDef))  # methods do not see names of the class
                 self._add(child, (*functions, child))
-            else:
+            elif isinstance(child, _BLOCKS):
                 self._add(child, around)
 
     def function(self, name: str, line: int) -> Function | None:
@@ -99,22 +100,25 @@ def _member(node: SymbolNode | None, rest: str) -> SymbolNode | None:
     return find(rest, node) if isinstance(node, MypyFile) else None
 
 
-def _names(node: ast.AST) -> Iterator[tuple[str, str]]:
+def _names(holder: _Holder) -> Iterator[tuple[str, str]]:
     """Yield the names that a function or class has of its own, and what each is imported from, if it is."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import):
-            yield from (
-                (alias.asname or _first(alias.name), alias.name if alias.asname else _first(alias.name)) for alias in child.names
-            )
-        elif isinstance(child, ast.ImportFrom):
-            home = "." * child.level + (child.module or "")
-            yield from ((alias.asname or alias.name, f"{home} {alias.name}") for alias in child.names)
-        elif isinstance(child, _HOLDERS):
-            yield child.name, ""
-        elif isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
-            yield child.id, ""
-        if not isinstance(child, _CLOSED):
-            yield from _names(child)
+    todo: list[ast.AST] = [*ast.iter_child_nodes(holder)]
+    shared: set[str] = set()
+    for node in todo:  # which grows: expressions may be too deep for recursion
+        if isinstance(node, (ast.Global, ast.Nonlocal)):
+            shared.update(node.names)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield (alias.asname, alias.name) if alias.asname else (_first(alias.name), _first(alias.name))
+        elif isinstance(node, ast.ImportFrom):
+            home = "." * node.level + (node.module or "")
+            yield from ((alias.asname or alias.name, f"{home} {alias.name}") for alias in node.names)
+        elif isinstance(node, _HOLDERS):
+            yield node.name, ""
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id not in shared:
+            yield node.id, ""
+        if not isinstance(node, _CLOSED):
+            todo.extend(ast.iter_child_nodes(node))
 
 
 def _first(name: str) -> str:
