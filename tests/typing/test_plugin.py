@@ -115,9 +115,10 @@ Mark = Depends(get_db)
 DbDep = Annotated[Db, Mark]
 """
 BASE_IMPORTS = """
-from typing import Annotated
+from typing import Annotated, TypeAlias
 from pydantic import BaseModel, PlainValidator
 from base import Db, DbDep, Mark, Needs, get_db
+Own = Annotated[Db, PlainValidator(str)]
 """
 MODEL = "class T(BaseModel, arbitrary_types_allowed=True):\n    x: Annotated[Db, PlainValidator(str)]"
 SAME_TYPE = (
@@ -128,6 +129,11 @@ SAME_TYPE = (
     ("T = Annotated[Db, Mark]", "Mark", "1", "x: T"),
     (MODEL, "PlainValidator(str)", "1", "x: T"),
     ("def T(\n    a: int,\n    x: DbDep,\n) -> None: ...", "DbDep", "Db", ""),
+    ("T = Annotated[object, PlainValidator(str)]", "PlainValidator(str)", "1", "x: T"),
+    ("T: TypeAlias = DbDep", "DbDep", "Db", "x: T"),
+    (MODEL.replace("Annotated[Db, PlainValidator(str)]", "list[Own]"), "[Own]", "[Db]", "x: T"),
+    ("T = Annotated[  # ]\n    Db,  # ]\n    PlainValidator(']'),\n]", "PlainValidator(']')", "1", "x: T"),
+    ("def T(  # )\n    a: int,  # :)\n    x: DbDep,\n    b: str = ')',\n) -> None: ...", "DbDep", "Db", ""),
     ("def T(a: int) -> Annotated[Db, PlainValidator(str)]:\n    return Db()", "PlainValidator(str)", "1", ""),
 )
 """Modules, something in them that is replaced by something else of the same type, and the parameter of a task of another module."""
@@ -248,7 +254,8 @@ def test_what_changes_no_type_is_followed_through_the_cache_and_by_the_daemon(tm
     for number, (text, _, _, parameter) in enumerate(SAME_TYPE):
         write(tmp_path / f"with_type_{number}.py", BASE_IMPORTS + text)
         made = f"@broker.task\nasync def task({parameter}) -> None: ..." if parameter else "task = broker.task(T)"
-        write(tmp_path / f"task_{number}.py", f"from base import broker\nfrom with_type_{number} import T\n{made}")
+        write(tmp_path / f"task_{number}.py", f"from base import broker\nfrom middle_{number} import T\n{made}")
+        write(tmp_path / f"middle_{number}.py", f"from with_type_{number} import T as Middle\nT = Middle")
     assert mypy(tmp_path) == {}
     assert daemon.errors() == {}
     places: set[str] = set()
@@ -342,6 +349,37 @@ def test_the_daemon_follows_what_a_task_depends_on(tmp_path: Path, daemon: Daemo
     assert "Success" in (out := daemon.run()), out
     (tmp_path / "contract.json").write_text(CONTRACT.replace('"int"', '"str"'))
     assert "[typedtasks-contract]" in (out := daemon.run()), out
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('class Kind(Enum):\n    A = "a"', 'class Kind(Enum):\n    A = ("a", 1)'),
+        ("class Kind:\n    @classmethod\n    def __get_pydantic_core_schema__(cls, a: Any, b: Any) -> Any: ...", "class Kind: ..."),
+        ("class Kind(NamedTuple):\n    a: int", "class Kind:\n    a: int"),
+        ("class Kind: ...\nclass Late(Known): ...", "class Kind: ...\nclass Late(TaskError): ..."),
+    ],
+)
+def test_the_daemon_follows_the_classes_of_a_task(before: str, after: str, tmp_path: Path, daemon: Daemon) -> None:
+    """Of every kind, and the failures in its body."""
+    kinds = (
+        "from enum import Enum\nfrom typing import Any, NamedTuple\nfrom typedtasks import TaskError\nclass Known(TaskError): ...\n"
+    )
+    if "Late" not in before:
+        kinds += "class Late(Known): ...\n"
+    write(tmp_path / "kinds.py", kinds + before)
+    parameter = "a: int" if "Late" in before else "a: dict[str, Kind]"
+    write(
+        tmp_path / "tasks.py",
+        "from typedtasks import Broker\nfrom kinds import Kind, Known, Late\nbroker = Broker()\n"
+        f"@broker.task(raises=Known)\nasync def task({parameter}) -> None:\n    raise Late()\n",
+    )
+    configure(tmp_path)
+    assert daemon.errors() == {}
+    write(tmp_path / "kinds.py", kinds + after)
+    errors = daemon.errors()
+    assert [file for file, _ in errors] == ["tasks.py"]
+    assert errors == mypy(tmp_path)
 
 
 def test_the_daemon_follows_what_a_task_inside_a_function_depends_on(tmp_path: Path, daemon: Daemon) -> None:

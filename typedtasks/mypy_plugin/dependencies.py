@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mypy.checker import TypeChecker
 from mypy.nodes import TypeInfo
-from mypy.server.trigger import make_wildcard_trigger
+from mypy.server.trigger import make_trigger, make_wildcard_trigger
 
 from typedtasks.mypy_plugin.report import is_repetition
 
@@ -31,7 +31,8 @@ class Dependencies:
         """See to it that a module is checked again, from the cache and in the daemon, when a class changes."""
         module, name = checker.tree.fullname, info.fullname
         checker.module_refs.add(info.module_name)
-        checker.tree.plugin_deps.setdefault(make_wildcard_trigger(name), set()).add(module)
+        for trigger in (make_trigger(name), make_wildcard_trigger(name)):  # itself, and what it has
+            checker.tree.plugin_deps.setdefault(trigger, set()).add(module)
         if not is_repetition(checker):
             self._known.add((module, name))
         elif (module, name) not in self._known:

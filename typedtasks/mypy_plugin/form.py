@@ -23,6 +23,7 @@ from mypy.nodes import (
 from mypy.types import AnyType, CallableType, Instance, ProperType, Type, UnionType, UnpackType, get_proper_type
 
 from typedtasks.mypy_plugin import codes
+from typedtasks.mypy_plugin.dependencies import Dependencies
 from typedtasks.mypy_plugin.portable import Portability
 from typedtasks.mypy_plugin.report import is_enabled, report
 from typedtasks.mypy_plugin.site import Parameter, Site
@@ -111,7 +112,7 @@ def _is_changed(site: Site, parameter: Parameter | None, sources: Sources) -> bo
     return said.is_changed
 
 
-def check_failures(site: Site) -> None:
+def check_failures(site: Site, dependencies: Dependencies) -> None:
     """Report each failure that the function's own body raises, and `raises=` does not declare."""
     definition = site.own_definition
     result = site.result
@@ -120,6 +121,7 @@ def check_failures(site: Site) -> None:
     declared = get_proper_type(result.args[-1])
     known = {item.type for item in _instances(declared)}
     for place, kind in _raised_in(definition.body.body):
+        dependencies.add(site.checker, kind)
         if not any(declared_one in kind.mro for declared_one in known):
             text = f'"{kind.name}" is raised and not declared; write raises={kind.name}, or callers get Crashed'
             report(site.checker, text, place, codes.RAISES)

@@ -284,12 +284,14 @@ def _value(checker: TypeChecker, expression: Expression) -> object:
 
 
 def _is_simple(expression: Expression) -> bool:
-    """Return whether something can be computed in no time: mypy would try it with `9**9**9`, too."""
+    """Return whether something can be computed in no time, and is what Python makes of it: mypy takes `+True` for `True`."""
     if isinstance(expression, OpExpr):
-        return expression.op in ("+", "-", "*", "/") and _is_simple(expression.left) and _is_simple(expression.right)
-    if isinstance(expression, IntExpr):
-        return expression.value < _CERTAIN
-    return isinstance(expression, (FloatExpr, NameExpr))
+        sides = (expression.left, expression.right)
+        is_long = expression.op == "*" and any(isinstance(side, StrExpr) for side in sides)
+        return expression.op in ("+", "-", "*", "/", "//", "%") and all(map(_is_simple, sides)) and not is_long
+    if isinstance(expression, UnaryExpr):
+        return expression.op in ("-", "~") and _is_simple(expression.expr)
+    return isinstance(expression, (IntExpr, FloatExpr, StrExpr, NameExpr))
 
 
 def _called(checker: TypeChecker, call: CallExpr, function: str) -> object:

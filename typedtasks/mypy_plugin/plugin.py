@@ -45,9 +45,8 @@ _WITHOUT_TASKS: Final = frozenset({"typedtasks", "pydantic", "pydantic_core", "r
 They are what every program with tasks may import: this project, what it needs, and what those import. A module of such a name
 elsewhere is somebody's own.
 """
-_INSTALLED: Final = os.path.join(Path(__file__).parents[2], "")
-"""Where packages are installed: this one at least."""
-
+_INSTALLED: Final = tuple(os.path.join(os.sep, name, "") for name in ("site-packages", "dist-packages"))
+_OWN: Final = os.path.join(Path(__file__).parents[1], "")
 _TYPESHED: Final = os.path.join("mypy", "typeshed", "")
 _OPTIONS: Final = [f"{name}.options" for name in ("typedtasks.task.Task", *TASK_CLASSES, *DEPS_CLASSES)]
 
@@ -105,7 +104,7 @@ class TypedTasksPlugin(Plugin):
 
     def report_config_data(self, ctx: ReportConfigContext) -> str | None:
         """Return what else a module depends on besides its source; it is a part of what those who import it depend on."""
-        is_installed = ctx.path.startswith(_INSTALLED)
+        is_installed = ctx.path.startswith(_OWN) or any(folder in ctx.path for folder in _INSTALLED)
         if _TYPESHED in ctx.path or (is_installed and ctx.id.partition(".")[0] in _WITHOUT_TASKS):
             return None
         data = self._same_everywhere + self._sources.digest(ctx.path, whole=not is_installed)
@@ -152,14 +151,14 @@ class TypedTasksPlugin(Plugin):
             return ctx.default_return_type
         if self._pass is not pass_of(site.checker):
             self._pass = pass_of(site.checker)
-            self._sources.begin(site.module, site.checker.modules)
+            self._sources.begin(site.checker)
             self._portability = Portability(site.checker, self._sources, self._dependencies)
         self._names.check(site)
         if not check_function(site):
             return ctx.default_return_type
         injected = injected_parameters(site, self._sources)
         check_types(site, injected, self._portability, self._sources)
-        check_failures(site)
+        check_failures(site, self._dependencies)
         check_executor(site)
         if self._drift is not None:
             self._drift.check(site, injected, self._dependencies)

@@ -6,7 +6,7 @@ Only what is certain is reported: `Annotated` may say how a type travels, and my
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from mypy.checker import TypeChecker
@@ -144,6 +144,14 @@ class Portability:
             return _FUNCTION
         if name == "builtins.type":
             return _CLASS
+        return self._of_named(instance)
+
+    def _of_named(self, instance: Instance) -> str | None:
+        """Return what is against a class that a program defines, or imports."""
+        info = instance.type
+        name = info.fullname
+        if not name.startswith("pydantic"):
+            self._dependencies.add(self._checker, info)
         if info.is_newtype:
             return self._first(list(info.bases))
         if info.is_enum:
@@ -167,7 +175,6 @@ class Portability:
         if not has_dataclass and not is_model(info) and not info.is_named_tuple:
             return _NO_FORM
         self._seen.add(instance)
-        self._dependencies.add(self._checker, info)
         if not instance.args:
             return self._of_fields(instance)
         self._inside.append(instance)
@@ -180,7 +187,7 @@ class Portability:
             reason = self._of(expand_type_by_instance(type, instance) if instance.args else type)
             if reason is not None:
                 self._has_doubts = True
-                if not self._is_changed(home, name):
+                if not self._sources.is_field_changed(home, name):
                     return f"in {instance.type.name}.{name}, {reason}"
         return None
 
@@ -188,11 +195,6 @@ class Portability:
         """Return whether a generic class contains itself with ever larger arguments, each made of those before."""
         before = (one for one in self._inside if one.type is instance.type)
         return sum(any(_contains(new, old) for new in instance.args for old in one.args) for one in before) > 1
-
-    def _is_changed(self, home: TypeInfo, name: str) -> bool:
-        """Return whether the field may travel in another form, by what `Annotated` says, or nobody can know."""
-        found = self._sources.field_annotation(home, name)
-        return found is None or found.is_changed
 
 
 def _of_other(type: ProperType) -> str | None:
@@ -216,8 +218,19 @@ def _contains(type: Type, part: Type) -> bool:
     if isinstance(type, TypeAliasType) and type.is_recursive:
         return False
     proper = get_proper_type(type)
-    inner = proper.args if isinstance(proper, Instance) else proper.items if isinstance(proper, UnionType | TupleType) else ()
-    return any(one == part or _contains(one, part) for one in inner)
+    return any(one == part or _contains(one, part) for one in _inside(proper))
+
+
+def _inside(type: ProperType) -> Iterable[Type]:
+    if isinstance(type, Instance):
+        return type.args
+    if isinstance(type, UnionType | TupleType):
+        return type.items
+    if isinstance(type, TypedDictType):
+        return type.items.values()
+    if isinstance(type, CallableType):
+        return [*type.arg_types, type.ret_type]
+    return [type.item] if isinstance(type, TypeType) else ()
 
 
 def _has_own_schema(info: TypeInfo) -> bool:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from mypy.checker import TypeChecker
 from mypy.nodes import FuncDef, MypyFile, SymbolNode, TypeAlias, TypeInfo, Var
 from mypy.types import Type, UnboundType
 
@@ -23,8 +24,10 @@ __all__ = ["DEPENDS", "INJECTED", "NOTHING", "Annotation", "Sources"]
 
 _MARK_NAMES: Final = ("Depends", "Security")
 _MARKS: Final = tuple(name.encode() for name in _MARK_NAMES)
-_ALIAS: Final = re.compile(rb"\n(\w+ = [\w.]+)")
-_BRACKETS: Final = re.compile(rb"[\n()\[\]{}]")
+_DECLARATIONS: Final = re.compile(rb"^(?:[A-Za-z_]\w*[ \t]*(?::[^\n=]*)?=|[ \t]+[A-Za-z_]\w*[ \t]*:)", re.MULTILINE)
+"""The beginnings of what may be an alias at the top of a file, or a field of a class."""
+_TOKENS: Final = re.compile(rb"#[^\n]*|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[\n()\[\]{}]")
+"""Comments, texts, brackets and the ends of lines."""
 INJECTED: Final = "typedtasks.injection.marks.Injected"
 DEPENDS: Final = frozenset(
     {
@@ -33,6 +36,7 @@ DEPENDS: Final = frozenset(
     }
 )
 _ANNOTATED: Final = frozenset({"typing.Annotated", "typing_extensions.Annotated"})
+_LITERAL: Final = frozenset({"typing.Literal", "typing_extensions.Literal"})
 _SILENT: Final = ("pydantic.fields.Field", "annotated_types.")
 """Metadata that leaves the type as it is."""
 
@@ -69,8 +73,9 @@ class _Source:
 
     @functools.cached_property
     def annotations(self) -> str:
-        """A digest of the statements in which anything is annotated, or an alias of another name."""
-        return _digest([*_statements(self.text, (*_MARKS, b"Annotated", b"def ")), *_ALIAS.findall(self.text)])
+        """A digest of the statements in which anything is annotated, or may be an alias of a type."""
+        declared = _from_matches(self.text, _DECLARATIONS.finditer(self.text))
+        return _digest([*_statements(self.text, (*_MARKS, b"Annotated", b"def ")), *declared])
 
     @functools.cached_property
     def rows(self) -> list[bytes]:
@@ -100,24 +105,33 @@ class Sources:
         """Take what is read in place of some files (`mypy --shadow-file`)."""
         self._module: MypyFile | None = None
         self._modules: Mapping[str, MypyFile] = {}
+        self._used_by_module: set[str] = set()
+        """The modules that the present one depends on: those that it imports, and those that an answer came from."""
         self._shadows = shadows
         self._files: dict[str, _Source] = {}
         self._said: dict[ast.expr, Annotation] = {}
         """What the annotations of the module that is checked say: most of them stand there more than once."""
         self._used: dict[tuple[str, bool], str] = {}
         """The files of other modules that an answer came from, as a whole or an alias of them, and their digest then."""
+        self._fields: dict[tuple[str, str, str], bool] = {}
+        """The fields of classes of other modules, and what `is_field_changed` answered."""
         self._followed: dict[tuple[str, str], ast.expr] = {}
         """The aliases of other modules that were read, by module and name, and what each was then: it may name another one."""
 
-    def begin(self, module: MypyFile, modules: Mapping[str, MypyFile]) -> None:
-        """Begin a pass over a module of a program: take the program's modules, by name, and forget what annotations said."""
-        self._module = module
-        self._modules = modules
+    def begin(self, checker: TypeChecker) -> None:
+        """Begin a pass over a module: take the program's modules, and forget what annotations said."""
+        self._module = checker.tree
+        self._modules = checker.modules
+        self._used_by_module = checker.module_refs
         self._said.clear()
 
     def changed_files(self) -> Iterator[str]:
         """Yield the files that say something else by now than when they were read."""
         yield from (path for (path, whole), digest in self._used.items() if self.digest(path, whole=whole) != digest)
+        for (module, of_class, name), said in self._fields.items():
+            home = self._modules.get(module)
+            if home is not None and self._field_says(home, of_class, name) != said:
+                yield home.path
         for (module, name), before in self._followed.items():
             home = self._modules.get(module)
             value = self._value(home, name)
@@ -213,17 +227,24 @@ class Sources:
         self._read_annotation(expression, scope, found, set())
         return found
 
-    def field_annotation(self, of_class: TypeInfo, name: str) -> Annotation | None:
-        """Return what the annotation of a class's field says besides its type; None where the source cannot be read."""
-        module = self._module_of(f"{of_class.module_name}.", whole=True)
-        source = self._read(module.path) if module is not None else None
-        if source is None or module is None:
-            return None
-        classes = (node for node in ast.walk(source.tree) if isinstance(node, ast.ClassDef) and node.name == of_class.name)
+    def is_field_changed(self, of_class: TypeInfo, name: str) -> bool:
+        """Return whether the annotation of a class's field may give the type another form on the wire, or cannot be read."""
+        module = self._module_of(f"{of_class.module_name}.")
+        if module is None:
+            return True
+        said = self._field_says(module, of_class.name, name)
+        if module is not self._module:
+            self._fields[module.fullname, of_class.name, name] = said
+        return said
+
+    def _field_says(self, module: MypyFile, class_name: str, name: str) -> bool:
+        source = self._read(module.path)
+        nodes = ast.walk(source.tree) if source is not None else ()
+        classes = (node for node in nodes if isinstance(node, ast.ClassDef) and node.name == class_name)
         for statement in (one for node in classes for one in node.body):
             if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.target.id == name:
-                return self.annotation(statement.annotation, Scope(module))
-        return None
+                return self.annotation(statement.annotation, Scope(module)).is_changed
+        return True
 
     def is_mark(self, node: SymbolNode | None) -> bool:
         """Return whether a variable holds what `Depends(...)` returned."""
@@ -247,16 +268,16 @@ class Sources:
         elif isinstance(expression, (ast.Name, ast.Attribute)):
             self._read_name(expression, scope, found, seen)
         elif isinstance(expression, ast.Subscript):
+            if scope.fullname(expression.value) in _LITERAL:
+                return
             self._read_name(expression.value, scope, found, seen)
             self._read_inside(expression.slice, scope, found, seen)
-        else:
+        elif not isinstance(expression, ast.Constant):
             self._read_inside(expression, scope, found, seen)
 
     def _read_inside(self, expression: ast.expr, scope: Scope, found: Annotation, seen: set[str]) -> None:
-        if isinstance(expression, ast.Constant) and not isinstance(expression.value, str):
-            return
-        parts = [expression] if not isinstance(expression, ast.BinOp | ast.Tuple | ast.List) else _parts(expression)
-        for part in parts:
+        is_one = isinstance(expression, (ast.Name, ast.Attribute, ast.Subscript, ast.Constant))
+        for part in [expression] if is_one else _parts(expression):
             inner = Annotation()
             self._read_annotation(part, scope, inner, seen)
             found.nests_injection |= inner.is_injected or inner.nests_injection
@@ -291,8 +312,10 @@ class Sources:
     def _module_of(self, fullname: str, *, whole: bool = False) -> MypyFile | None:
         """Return the module that something is defined at the top of, and remember that another one's source was asked."""
         module = self._modules.get(fullname.rpartition(".")[0])
-        if module is not None and module is not self._module and module.path and (module.path, whole) not in self._used:
-            self._used[module.path, whole] = self.digest(module.path, whole=whole)
+        if module is not None and module is not self._module and module.path:
+            self._used_by_module.add(module.fullname)
+            if (module.path, whole) not in self._used:
+                self._used[module.path, whole] = self.digest(module.path, whole=whole)
         return module
 
     def _value(self, module: MypyFile | None, name: str) -> ast.expr | None:
@@ -327,30 +350,35 @@ def _arguments(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr | N
 
 
 def _statements(text: bytes, of: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what is written with some words, or what one was imported as: from the start of the line to the last bracket."""
+    """Yield the statements that have some words in them, or what one was imported as."""
     words = list(of)
     for word in words:
-        end = 0
-        for found in re.finditer(word + rb"(?:\s+as\s+(\w+))?", text) if word in text else ():
-            if found.start() >= end:
-                end = _end_of_statement(text, found.end())
-                yield text[text.rfind(b"\n", 0, found.start()) + 1 : end].strip()
-            if found[1] is not None and found[1] not in words:
-                words.append(found[1])
+        matches = list(re.finditer(word + rb"(?:\s+as\s+(\w+))?", text)) if word in text else []
+        yield from _from_matches(text, matches)
+        words.extend({found[1] for found in matches if found[1] is not None}.difference(words))
+
+
+def _from_matches(text: bytes, matches: Iterable[re.Match[bytes]]) -> Iterator[bytes]:
+    """Yield what stands around some places, from the start of the line to its end, or to where the last bracket is closed."""
+    end = 0
+    for found in matches:
+        if found.start() >= end:
+            end = _end_of_statement(text, found.end())
+            yield text[text.rfind(b"\n", 0, found.start()) + 1 : end].strip()
 
 
 def _end_of_statement(text: bytes, position: int) -> int:
     end = text.find(b"\n", position)
     line = text[position:end]
-    if end >= 0 and line.count(b"(") <= line.count(b")") and line.count(b"[") <= line.count(b"]"):
+    if end >= 0 and line.count(b"(") <= line.count(b")") and line.count(b"[") <= line.count(b"]") and b"#" not in line:
         return end  # most have one line, which is found faster so
     depth = 0
-    for found in _BRACKETS.finditer(text, position):
+    for found in _TOKENS.finditer(text, position):
         if found[0] in b"([{":
             depth += 1
-        elif found[0] != b"\n":
+        elif found[0] in b")]}":
             depth -= 1
-        elif depth <= 0:
+        elif found[0] == b"\n" and depth <= 0:
             return found.start()
     return len(text)
 

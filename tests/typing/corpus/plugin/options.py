@@ -83,6 +83,10 @@ async def use(now: datetime, key: str, seconds: float) -> None:
     right.options(timeout=float("nan"))  # E: typedtasks-duration
     right.options(dedup_key=key, dedup_window=timedelta(0))  # E: typedtasks-duration
     right.options(dedup_window=60)  # E: typedtasks-option
+    right.options(timeout=-(5 * 2))  # E: typedtasks-duration
+    right.options(timeout=7 // 8)  # E: typedtasks-duration
+    right.options(timeout=1_000_000_000 * 1_000_000_000)  # E: typedtasks-duration
+    right.options(queue="a" + " b")  # E: typedtasks-option
     right.options(dedup_key="")  # E: typedtasks-option
     right.options(delay=60, expires=60)  # E: typedtasks-option
     right.options(delay=0.0001, expires=0.0005)  # E: typedtasks-option

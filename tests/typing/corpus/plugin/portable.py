@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, Protocol, TypeVar
 
-from pydantic import AnyUrl, BaseModel, EmailStr, GetCoreSchemaHandler, JsonValue, PlainSerializer, PlainValidator, SecretStr
+from pydantic import AnyUrl, BaseModel, EmailStr, Field, GetCoreSchemaHandler, JsonValue, PlainSerializer, PlainValidator, SecretStr
 from pydantic_core import core_schema
 from typing_extensions import TypedDict
 
@@ -41,6 +41,26 @@ class Update(BaseModel, arbitrary_types_allowed=True):
     active: Change[bool]
     day: Change[date]
     tags: Change[list[str]]
+
+
+Sign = Literal[-1, 1]
+Signs = tuple[int, *tuple[Optional[Literal[-1]], ...]]
+
+
+class Signed(BaseModel, arbitrary_types_allowed=True):
+    sign: Annotated[Literal[-1], Field()]
+    signs: list[Literal[-1]] | list[Plain]
+
+
+class Data(TypedDict, Generic[T]):
+    value: T
+
+
+@dataclass
+class GrowingData(Generic[T]):
+    one: "GrowingData[Data[T]] | None"
+    two: "GrowingData[Callable[[T], int]] | None"
+    three: "GrowingData[type[T]] | None"
 
 
 class Level(enum.Enum):
@@ -190,6 +210,19 @@ async def growing(a: Growing[int], b: Growing[Plain]) -> None: ...  # E: typedta
 async def update(
     a: Update,  # E: typedtasks-portable
     b: Change[Change[Change[Change[Change[Change[Change[Plain]]]]]]],  # E: typedtasks-portable
+) -> None: ...
+
+
+@broker.task
+async def signs(a: Sign, b: Signs, c: Annotated[Sign | None, Field()], *d: Annotated[tuple[int, *tuple[int, ...]], 3]) -> None: ...
+
+
+@broker.task
+async def bad_signs(
+    a: dict[Literal[-1], Plain],  # E: typedtasks-portable
+    b: Signed,  # E: typedtasks-portable
+    c: GrowingData[int],
+    d: Annotated[Literal["Converted", "DbDep"], Field()],
 ) -> None: ...
 
 

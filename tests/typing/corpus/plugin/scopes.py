@@ -101,6 +101,18 @@ def of_another_function() -> tt.Task[[int], int]:
     return task
 
 
+def imported_here(a: int) -> tt.Task[[int], int]:
+    import typing
+
+    import pydantic
+
+    @broker.task
+    async def task(a: typing.Annotated[int, pydantic.Field(ge=3)], /) -> int:
+        return a
+
+    return task
+
+
 class Holder:
     Here: TypeAlias = int
 
