@@ -24,10 +24,13 @@ __all__ = ["DEPENDS", "INJECTED", "NOTHING", "Annotation", "Sources"]
 
 _MARK_NAMES: Final = ("Depends", "Security")
 _MARKS: Final = tuple(name.encode() for name in _MARK_NAMES)
-_DECLARATIONS: Final = re.compile(rb"^(?:[A-Za-z_]\w*[ \t]*(?::[^\n=]*)?=|[ \t]+[A-Za-z_]\w*[ \t]*:)", re.MULTILINE)
-"""The beginnings of what may be an alias at the top of a file, or a field of a class."""
-_TOKENS: Final = re.compile(rb"#[^\n]*|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[\n()\[\]{}]")
+_DECLARATIONS: Final = re.compile(
+    rb"^(?:[ \t]*(?:async[ \t]+)?def[ \t]|[A-Za-z_]\w*[ \t]*(?::[^\n=]*)?=|[ \t]+[A-Za-z_]\w*[ \t]*:)", re.MULTILINE
+)
+"""The beginnings of functions, of what may be an alias at the top of a file, and of fields of a class."""
+_TOKENS: Final = re.compile(rb"#[^\n]*|\\\n|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[\n()\[\]{}]")
 """Comments, texts, brackets and the ends of lines."""
+_ODD: Final = re.compile(rb"[#\"'\\]")
 INJECTED: Final = "typedtasks.injection.marks.Injected"
 DEPENDS: Final = frozenset(
     {
@@ -75,7 +78,7 @@ class _Source:
     def annotations(self) -> str:
         """A digest of the statements in which anything is annotated, or may be an alias of a type."""
         declared = _from_matches(self.text, _DECLARATIONS.finditer(self.text))
-        return _digest([*_statements(self.text, (*_MARKS, b"Annotated", b"def ")), *declared])
+        return _digest([*_statements(self.text, (*_MARKS, b"Annotated")), *declared])
 
     @functools.cached_property
     def rows(self) -> list[bytes]:
@@ -370,7 +373,7 @@ def _from_matches(text: bytes, matches: Iterable[re.Match[bytes]]) -> Iterator[b
 def _end_of_statement(text: bytes, position: int) -> int:
     end = text.find(b"\n", position)
     line = text[position:end]
-    if end >= 0 and line.count(b"(") <= line.count(b")") and line.count(b"[") <= line.count(b"]") and b"#" not in line:
+    if end >= 0 and line.count(b"(") <= line.count(b")") and line.count(b"[") <= line.count(b"]") and not _ODD.search(line):
         return end  # most have one line, which is found faster so
     depth = 0
     for found in _TOKENS.finditer(text, position):
