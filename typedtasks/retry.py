@@ -48,7 +48,9 @@ class Retry:
     a time that has passed runs it at once."""
 
     def __post_init__(self) -> None:
-        _check_number("max_attempts", self.max_attempts, int, 1, _LARGEST, "pass 1 or more: with less the task never runs")
+        _check_number(
+            "max_attempts", self.max_attempts, int, 1, _LARGEST, "pass a whole number, 1 or more: with less the task never runs"
+        )
         _check_number("factor", self.factor, float, 1, _LARGEST, "pass 1 or more: less would make waits shorter")
         _check_number("jitter", self.jitter, float, 0, 1, "it is a share: pass a number from 0 to 1")
         on: object = self.on

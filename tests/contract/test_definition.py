@@ -5,6 +5,7 @@ import functools
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import InitVar, dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -249,6 +250,18 @@ def no_type(x):  # type: ignore[no-untyped-def]  # the missing type is the point
     ...
 
 
+@dataclass
+class InitOnly:
+    a: int
+    b: InitVar[int]
+
+
+def with_init_only(x: InitOnly) -> None: ...
+
+
+def with_any_model(x: list[BaseModel]) -> None: ...
+
+
 def no_result(x: int):  # type: ignore[no-untyped-def]  # the missing type is the point
     ...
 
@@ -310,6 +323,9 @@ class Owner:
         (Owner.method, "a method cannot be a task"),
         (functools.partial(no_result, 1), "is not a function"),
         (int, "is not a function"),
+        (staticmethod(no_result), "write @staticmethod above the decorator"),
+        (with_init_only, "a dataclass field with InitVar is not kept"),
+        (with_any_model, "BaseModel itself has no fields; name the model"),
         (text_for_number, "the parameter 'x' has the default 'a', which does not fit int"),
         (too_small, "the parameter 'x' has the default 0, which does not fit"),
         (none_for_number, "the parameter 'x' has the default None, which does not fit int"),

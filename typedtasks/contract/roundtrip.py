@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Final, NamedTuple, cast
 
+from pydantic import BaseModel
+
 from typedtasks.contract.schemas import Node, children
 
 __all__ = ["has_validators", "holds_secret", "needs_lax_json", "obstacle"]
@@ -164,6 +166,8 @@ def _is_open(schema: Node | None) -> bool:
 
 
 def _object_obstacle(node: Node) -> str | None:
+    if node.get("cls") is BaseModel:
+        return "BaseModel itself has no fields; name the model"
     inner = cast("Node", node.get("schema") or node)
     computed = inner.get("computed_fields")
     config = cast("Node", node.get("config") or {})
@@ -181,6 +185,8 @@ def _object_obstacle(node: Node) -> str | None:
 def _field_obstacle(node: Node) -> str | None:
     if node.get("serialization_exclude") or node.get("serialization_exclude_if"):
         return "a field with exclude=True or exclude_if=... is not sent; leave the field, or that option, out of the model"
+    if node.get("init_only"):
+        return "a dataclass field with InitVar is not kept, so it cannot be sent; make it an ordinary field"
     if node.get("init") is False:
         return "a dataclass field with init=False does not come back; make it an ordinary field or a property"
     written, read = node.get("serialization_alias"), node.get("validation_alias")

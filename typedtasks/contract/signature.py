@@ -64,6 +64,8 @@ def _shown(annotation: object) -> object:
 
 def check_function(function: Callable[..., object], task: str) -> None:
     """Raise `DefinitionError` for what can never be a task, whatever its types are."""
+    if isinstance(function, staticmethod):
+        raise DefinitionError(f"{task}: write @staticmethod above the decorator that makes the task, not below it.")
     if not inspect.isfunction(function):
         raise DefinitionError(
             f"{task}: {function!r} is not a function: a task is made of a function written with def or async def."
