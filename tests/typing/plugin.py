@@ -31,7 +31,7 @@ Errors: TypeAlias = Mapping[tuple[str, int], Sequence[str]]
 _seconds = count(1_000_000_000)
 _PAGE = ROOT / "docs" / "mypy-plugin.md"
 _SECTION = re.compile(r"^### (typedtasks-\w+)\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
-_RULE = re.compile(r"\(([a-z-]+)\)(?:;|$)")
+_RULE = re.compile(r"\(([a-z-]+)\)[;.]")
 _MARK = re.compile(r"# (?:E|error): (.*)$")
 
 

@@ -303,6 +303,7 @@ def test_every_task_has_the_contract_that_the_generator_writes_of_it(tmp_path: P
     ("text", "said"),
     [
         (None, "cannot be read"),
+        (None, "`typedtasks generate` writes it"),
         ("{", "cut short"),
         ("{}", "is no contract"),
         ('{"format": 9, "tasks": {}, "types": {}}', "format"),
@@ -318,6 +319,23 @@ def test_what_is_no_contract_ends_mypy_with_one_line(text: str | None, said: str
     assert run.returncode == 2
     assert said in run.stderr
     assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("mypy.ini", "[mypy]\nplugins = typedtasks.mypy_plugin\n[typedtasks-mypy]\ntypedtasks_enabel = typedtasks-any\n"),
+        ("mypy.ini", "[mypy]\nplugins = typedtasks.mypy_plugin\ntypedtasks_enabel = typedtasks-any\n"),
+        ("pyproject.toml", '[tool.mypy]\nplugins = "typedtasks.mypy_plugin"\n[tool.typedtasks-mypy]\ntypedtasks_enabel = ["a"]\n'),
+    ],
+)
+def test_a_misspelt_key_of_the_configuration_ends_mypy_with_one_line(name: str, text: str, tmp_path: Path) -> None:
+    """It names the key, and the known ones."""
+    (tmp_path / name).write_text(text)
+    command = [sys.executable, "-m", "mypy", "-c", "pass"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 2
+    assert "has no key 'typedtasks_enabel'; known are typedtasks_contract and typedtasks_enable." in run.stderr
 
 
 def test_the_daemon_follows_what_a_task_depends_on(tmp_path: Path, daemon: Daemon) -> None:

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from mypy.expandtype import expand_type_by_instance
 from mypy.maptype import map_instance_to_supertype
-from mypy.nodes import TypeInfo, Var
-from mypy.types import Instance, Type
+from mypy.nodes import FuncDef, TypeInfo, Var
+from mypy.types import CallableType, Instance, Type, get_proper_type
 from mypy.typevars import fill_typevars
 
-__all__ = ["fields_of", "has_default", "is_model"]
+__all__ = ["fields_of", "has_default", "is_model", "member_values"]
 
 _ROOT: Final = "pydantic.root_model.RootModel"
 _WITHOUT_FIELDS: Final = ("pydantic.", "builtins.", "typing.", "typedtasks.errors.")
@@ -30,7 +30,7 @@ def fields_of(info: TypeInfo) -> Iterator[tuple[str, Type, TypeInfo]]:
     """
     own = fill_typevars(info)
     instance = own if isinstance(own, Instance) else own.partial_fallback
-    private = "_" if is_model(info) else "__"
+    private = "_" if is_model(info) or info.is_named_tuple else "__"
     seen: set[str] = set()
     for base in info.mro:
         home = base.fullname
@@ -41,6 +41,8 @@ def fields_of(info: TypeInfo) -> Iterator[tuple[str, Type, TypeInfo]]:
         for name, symbol in reversed(base.names.items()):
             node = symbol.node
             if not isinstance(node, Var) or name in seen or name.startswith(private) or (type := node.type) is None:
+                continue
+            if info.is_named_tuple and name.endswith("-redefinition"):
                 continue
             seen.add(name)
             if not (node.is_classvar or node.is_inferred or name == "model_config"):
@@ -54,6 +56,8 @@ def _in_terms_of(instance: Instance, type: Type, base: TypeInfo) -> Type:
 
 def has_default(info: TypeInfo, name: str) -> bool | None:
     """Return whether a field may be left out; None where mypy does not know: `Field(3)` is no default without pydantic's plugin."""
+    if info.is_named_tuple:
+        return name in _optional_parameters(info.get_method("__new__"))
     # Any: metadata is JSON of the plugin that wrote it.
     dataclass: dict[str, Any] = info.metadata.get("dataclass", {})
     for attribute in dataclass.get("attributes", []):
@@ -61,6 +65,22 @@ def has_default(info: TypeInfo, name: str) -> bool | None:
             return bool(attribute["has_default"]) or (None if _is_assigned(info, name) else False)
     of_pydantic: dict[str, Any] = info.metadata.get("pydantic-mypy-metadata", {}).get("fields", {})
     return bool(of_pydantic[name]["has_default"]) if name in of_pydantic else None
+
+
+def _optional_parameters(method: object) -> set[str | None]:
+    type = get_proper_type(method.type) if isinstance(method, FuncDef) else None
+    if not isinstance(type, CallableType):
+        return set()
+    return {name for name, kind in zip(type.arg_names, type.arg_kinds, strict=True) if kind.is_optional()}
+
+
+def member_values(info: TypeInfo) -> dict[str, object]:
+    """Return the values of an enum's members, where they are written as literals and nothing makes others of them."""
+    if any(base.module_name not in ("enum", "builtins") and "__new__" in base.names for base in info.mro):
+        return {}
+    types = {name: get_proper_type(symbol.node.type) for name, symbol in info.names.items() if isinstance(symbol.node, Var)}
+    literals = {name: type.last_known_value for name, type in types.items() if isinstance(type, Instance)}
+    return {name: literal.value for name, literal in literals.items() if literal is not None and name in info.enum_members}
 
 
 def _is_assigned(info: TypeInfo, name: str) -> bool:

@@ -24,7 +24,7 @@ from mypy.types import (
     get_proper_type,
 )
 
-from typedtasks.mypy_plugin.classes import fields_of, has_default, is_model
+from typedtasks.mypy_plugin.classes import fields_of, has_default, is_model, member_values
 
 __all__ = ["Data", "Draft"]
 
@@ -107,7 +107,7 @@ class Draft:
         new: Data = {**old, "kind": _kind(info, old, typed_dict), "name": old.get("name", info.name)}
         self.types[id] = new
         if info.is_enum:
-            values = {member["name"]: member["value"] for member in old.get("members", [])}
+            values = {member["name"]: member["value"] for member in old.get("members", [])} | member_values(info)
             new["members"] = [{"name": name, "value": values.get(name, name)} for name in info.enum_members]
         elif info.is_newtype:
             new["type"] = self.form(info.bases[0], old.get("type"))
@@ -140,7 +140,7 @@ class Draft:
         alias = type.alias
         if alias is None or alias.fullname == _JSON_VALUE:
             return "pydantic.JsonValue"
-        known = _data(old).get("ref") == alias.fullname
+        known = _data(old).get("ref") == alias.fullname and self._old[alias.fullname]["kind"] == "alias"
         if type.is_recursive or (known and type.args):
             return str(alias.fullname) if old is None else old
         if known:

@@ -15,7 +15,7 @@ from typedtasks.mypy_plugin.draft import Data, Draft
 from typedtasks.mypy_plugin.report import report
 from typedtasks.mypy_plugin.settings import SettingsError
 from typedtasks.mypy_plugin.site import Parameter, Site, option
-from typedtasks_codegen.compatibility import Change, ContractInvalid, Order, compare_tasks, parse_contract
+from typedtasks_codegen.compatibility import ContractInvalid, Order, compare_tasks, parse_contract
 
 __all__ = ["Drift"]
 
@@ -36,6 +36,8 @@ class Drift:
             self._committed: Data = dict(parse_contract(path.read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            if isinstance(error, FileNotFoundError):
+                reason = f"{reason}; `typedtasks generate` writes it"
             raise SettingsError(f"typedtasks_contract: {path} cannot be read: {reason}.") from None
         except ContractInvalid as reason:
             raise SettingsError(f"typedtasks_contract: {path}: {reason}.") from None
@@ -51,7 +53,8 @@ class Drift:
             return
         always = [change for change in orders[0] if all(change in found for found in orders)]
         breaking = always or dict.fromkeys(change for found in orders for change in found)
-        text = "; ".join(map(_said, breaking))
+        instead = " ".join(dict.fromkeys(change.rule.instead for change in breaking)).removesuffix(".")
+        text = f"{'; '.join(f'{change} ({change.rule.id})' for change in breaking)}. Instead: {instead}"
         report(site.checker, f'The task "{name}" breaks {self._name}: {text}', site.place, codes.CONTRACT)
 
     def _drafted(self, site: Site, function: CallableType, name: str, injected: frozenset[int], dependencies: Dependencies) -> Data:
@@ -111,7 +114,3 @@ def _task_name(site: Site) -> str | None:
         definition = site.definition
         return f"{site.module.fullname}.{definition.name}" if definition is not None else None
     return written.value if isinstance(written, StrExpr) else None
-
-
-def _said(change: Change) -> str:
-    return f"{f'{change.path} ' if change.path else ''}{change.text} ({change.rule.id})"

@@ -61,6 +61,9 @@ def check_function(site: Site) -> bool:
         text = f'A method cannot be a task: its "{takes}" cannot be sent; use a function'
         report(site.checker, text, site.place, codes.METHOD)
         return False
+    if _is_above_staticmethod(site):
+        report(site.checker, "Write @staticmethod above the decorator that makes the task, not below it", site.place, codes.METHOD)
+        return False
     if not isinstance(function, CallableType):
         return False
     if definition is not None and not definition.is_coroutine and _is_bare(site) and _is_awaitable(function.ret_type):
@@ -68,6 +71,14 @@ def check_function(site: Site) -> bool:
         report(site.checker, text, site.place, codes.AWAITABLE)
         return False
     return True
+
+
+def _is_above_staticmethod(site: Site) -> bool:
+    if not isinstance(site.context, Decorator) or site.decorator is None:
+        return False
+    written = site.context.original_decorators
+    lines = [one.line for one in written if isinstance(one, RefExpr) and one.fullname == "builtins.staticmethod"]
+    return any(line > site.decorator.line for line in lines)
 
 
 def _is_other_object(function: ProperType) -> bool:
@@ -88,6 +99,11 @@ def check_types(site: Site, injected: frozenset[int], portability: Portability, 
         elif parameter.place not in injected:
             _check_type(site, parameter.type, parameter, portability, sources)
     _check_type(site, site.returns, None, portability, sources)
+    for failure in _declared(site):
+        reason = portability.obstacle_in(failure)
+        if reason is not None:
+            text = f'The failure "{failure.type.name}" cannot make the round trip through JSON: {reason}'
+            report(site.checker, text, site.place, codes.PORTABLE)
 
 
 def _check_type(site: Site, type: Type, parameter: Parameter | None, portability: Portability, sources: Sources) -> None:
@@ -115,16 +131,20 @@ def _is_changed(site: Site, parameter: Parameter | None, sources: Sources) -> bo
 def check_failures(site: Site, dependencies: Dependencies) -> None:
     """Report each failure that the function's own body raises, and `raises=` does not declare."""
     definition = site.own_definition
-    result = site.result
-    if definition is None or not is_enabled(site.checker, codes.RAISES) or not isinstance(result, Instance):
+    if definition is None or not is_enabled(site.checker, codes.RAISES):
         return
-    declared = get_proper_type(result.args[-1])
-    known = {item.type for item in _instances(declared)}
+    known = {failure.type for failure in _declared(site)}
     for place, kind in _raised_in(definition.body.body):
         dependencies.add(site.checker, kind)
         if not any(declared_one in kind.mro for declared_one in known):
             text = f'"{kind.name}" is raised and not declared; write raises={kind.name}, or callers get Crashed'
             report(site.checker, text, place, codes.RAISES)
+
+
+def _declared(site: Site) -> Iterator[Instance]:
+    """Yield the failures that `raises=` declares."""
+    if isinstance(site.result, Instance) and site.result.args:
+        yield from _instances(get_proper_type(site.result.args[-1]))
 
 
 def _raised_in(statements: Sequence[Statement], caught: Sequence[TypeInfo | None] = ()) -> Iterator[tuple[Context, TypeInfo]]:

@@ -67,7 +67,13 @@ _CERTAIN_QUEUE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CERTAIN_PRIORITIES: Final = frozenset({"high", "normal", "low"})
 _TOGETHER: Final = frozenset({*_CALL_DURATIONS, "eta", "queue", "priority", "dedup_key"})
 """The options of which it is known which ones go together."""
-_MADE: Final[dict[str, Callable[..., object]]] = {"datetime.timedelta": timedelta, "builtins.float": float}
+_MADE: Final[dict[str, Callable[..., object]]] = {
+    "builtins.float": float,
+    "datetime.datetime": datetime,
+    "datetime.datetime.now": datetime.now,
+    "datetime.datetime.utcnow": datetime.now,  # neither has a zone
+    "datetime.timedelta": timedelta,
+}
 _ASSUMED: Final[Mapping[str, object]] = {"eta": datetime.max.replace(tzinfo=UTC), "dedup_key": "key"}
 """What stands for options whose value is not known: that they are given may be all that matters."""
 
@@ -118,7 +124,7 @@ def is_certain(options: Mapping[str, object]) -> bool:
         and not ("dedup_window" in options and "dedup_key" not in options)
         and lengths.get("delay", 0) + 1 <= lengths.get("expires", math.inf)  # less than a second apart they may be rounded
         and lengths.get("soft_timeout", 0) < lengths.get("timeout", math.inf)
-        and isinstance(options.get("eta", _ASSUMED["eta"]), datetime)
+        and _has_zone(options.get("eta", _ASSUMED["eta"]))
         and _is_text(options.get("queue", "queue"), _CERTAIN_QUEUE)
         and _is_text(options.get("dedup_key", "key"), _CERTAIN_NAME)
         and options.get("priority", "normal") in _CERTAIN_PRIORITIES
@@ -247,6 +253,10 @@ def _length(duration: timedelta | float) -> float:
     return duration.total_seconds() if isinstance(duration, timedelta) else duration
 
 
+def _has_zone(value: object) -> bool:
+    return isinstance(value, datetime) and value.tzinfo is not None
+
+
 def _is_text(value: object, pattern: re.Pattern[str]) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
 
@@ -254,7 +264,7 @@ def _is_text(value: object, pattern: re.Pattern[str]) -> bool:
 def _check_repeated(checker: TypeChecker, name: str, value: Expression | None) -> None:
     seen: set[str] = set()
     for item in value.items if isinstance(value, TupleExpr) else ():
-        if isinstance(item, RefExpr) and item.fullname in seen:
+        if isinstance(item, RefExpr) and item.fullname and item.fullname in seen:
             report(checker, f'"{item.fullname.rpartition(".")[2]}" is given twice in {name}=', item, codes.OPTION)
         seen.add(item.fullname if isinstance(item, RefExpr) else "")
 
@@ -275,7 +285,7 @@ def _value(checker: TypeChecker, expression: Expression) -> object:
     if isinstance(expression, RefExpr) and expression.fullname in ("math.inf", "math.nan"):
         return math.inf if expression.fullname == "math.inf" else math.nan
     if isinstance(expression, CallExpr) and isinstance(expression.callee, RefExpr):
-        return _called(checker, expression, expression.callee.fullname)
+        return _called(checker, expression, _function_name(expression.callee))
     try:
         folded = constant_fold_expr(expression, checker.tree.fullname) if _is_simple(expression) else None
     except OverflowError:
@@ -292,6 +302,12 @@ def _is_simple(expression: Expression) -> bool:
     if isinstance(expression, UnaryExpr):
         return expression.op in ("-", "~") and _is_simple(expression.expr)
     return isinstance(expression, (IntExpr, FloatExpr, StrExpr, NameExpr))
+
+
+def _function_name(callee: RefExpr) -> str:
+    if isinstance(callee, MemberExpr) and not callee.fullname and isinstance(callee.expr, RefExpr):
+        return f"{callee.expr.fullname}.{callee.name}"  # a method of a class
+    return callee.fullname
 
 
 def _called(checker: TypeChecker, call: CallExpr, function: str) -> object:

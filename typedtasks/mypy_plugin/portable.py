@@ -31,7 +31,7 @@ from mypy.types import (
     get_proper_type,
 )
 
-from typedtasks.mypy_plugin.classes import fields_of, is_model
+from typedtasks.mypy_plugin.classes import fields_of, is_model, member_values
 from typedtasks.mypy_plugin.dependencies import Dependencies
 from typedtasks.mypy_plugin.source import Sources
 
@@ -100,7 +100,17 @@ class Portability:
 
     def obstacle(self, type: Type) -> str | None:
         """Return why values of a type cannot make the round trip, or None where nothing is known against it."""
-        reason = self._of(type)
+        return self._ended(self._of(type))
+
+    def obstacle_in(self, failure: Instance) -> str | None:
+        """Return the same of a class that is declared in `raises=`."""
+        if failure in self._clean:
+            return None
+        self._dependencies.add(self._checker, failure.type)
+        self._seen.add(failure)
+        return self._ended(self._of_fields(failure))
+
+    def _ended(self, reason: str | None) -> str | None:
         if self._seen:
             if not self._has_doubts:
                 self._clean |= self._seen
@@ -152,6 +162,8 @@ class Portability:
         name = info.fullname
         if not name.startswith("pydantic"):
             self._dependencies.add(self._checker, info)
+        if name == "pydantic.main.BaseModel":
+            return "BaseModel itself has no fields; name the model"
         if info.is_newtype:
             return self._first(list(info.bases))
         if info.is_enum:
@@ -174,6 +186,8 @@ class Portability:
         has_dataclass = any("dataclass" in key for base in info.mro for key in base.metadata)
         if not has_dataclass and not is_model(info) and not info.is_named_tuple:
             return _NO_FORM
+        if any(attribute.get("is_init_var") for attribute in info.metadata.get("dataclass", {}).get("attributes", ())):
+            return "a dataclass field with InitVar is not kept, so it cannot be sent; make it an ordinary field"
         self._seen.add(instance)
         if not instance.args:
             return self._of_fields(instance)
@@ -252,7 +266,8 @@ def _key_obstacle(key: Type) -> str | None:
     no_text = isinstance(proper, TupleType | TypedDictType | UnionType | NoneType)
     if isinstance(proper, Instance):
         is_object = is_model(proper.type) or "dataclass" in proper.type.metadata
-        no_text = is_object or proper.type.fullname in _CONTAINERS
+        has_other_values = not all(isinstance(value, str) for value in member_values(proper.type).values())
+        no_text = is_object or proper.type.fullname in _CONTAINERS or has_other_values
     if isinstance(proper, UnionType) and all(isinstance(get_proper_type(item), LiteralType) for item in proper.items):
         no_text = False
     return f"keys of the type {_shown(proper)} do not come back from JSON; use str keys, or a list of pairs" if no_text else None

@@ -39,7 +39,10 @@ class Settings(NamedTuple):
             return cls()
         path = Path(config_file)
         merged: dict[str, object] = {}
-        for section in _sections(path):
+        for name, section in _sections(path):
+            for key in section:
+                if key not in (_CONTRACT, _ENABLE) and (name == _SECTIONS[0] or key.startswith("typedtasks")):
+                    raise SettingsError(f"{path.name}: [{name}] has no key {key!r}; known are {_CONTRACT} and {_ENABLE}.")
             merged = {**section, **merged}
         contract = _words(path, _CONTRACT, merged.get(_CONTRACT, []))
         if len(contract) > 1:
@@ -48,15 +51,15 @@ class Settings(NamedTuple):
         return cls(path.parent / contract[0] if contract else None, frozenset(enabled))
 
 
-def _sections(path: Path) -> Iterator[Mapping[str, object]]:
-    """Yield the sections for the plugin, the most specific first. What cannot be read, mypy has complained about already."""
+def _sections(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield the plugin's sections and their names, the most specific first. Of what cannot be read, mypy has complained already."""
     if path.suffix == ".toml":
         tools = cast("dict[str, dict[str, object]]", tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}))
-        yield from (tools[name] for name in _SECTIONS if name in tools)
+        yield from ((name, tools[name]) for name in _SECTIONS if name in tools)
         return
     parser = configparser.RawConfigParser()
     parser.read(path, encoding="utf-8")
-    yield from (dict(parser.items(name)) for name in _SECTIONS if parser.has_section(name))
+    yield from ((name, dict(parser.items(name))) for name in _SECTIONS if parser.has_section(name))
 
 
 def _words(path: Path, key: str, value: object) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal, Optional
 
+import drift_before
 import drift_types
 from drift_before import Answer, Gone, Level
 from drift_types import Order
@@ -88,3 +89,14 @@ async def ignored(a: str) -> int:  # type: ignore[typedtasks-contract]
 @broker.task(name="drift.inside")
 async def inside(order: Order) -> drift_types.Answer:  # E: typedtasks-contract:result-type-changed
     raise NotImplementedError
+
+
+@broker.task(name="drift.kinds")
+async def kinds(  # E: typedtasks-contract:argument-field-required+argument-value-removed
+    a: drift_types.Mood, b: drift_types.Size, c: drift_types.Point
+) -> None: ...
+
+
+@broker.task(name="drift.same_kinds")
+async def same_kinds(a: Level, b: drift_before.Size, c: drift_before.Point) -> tuple[Level, drift_before.Size, drift_before.Point]:
+    return a, b, c

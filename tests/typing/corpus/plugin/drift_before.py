@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, Field
+from typing_extensions import NotRequired, TypedDict
 
 from typedtasks import Broker, TaskError
 
@@ -14,6 +15,21 @@ broker = Broker("memory://")
 class Level(Enum):
     LOW = "low"
     HIGH = "high"
+
+
+class Mood(Enum):
+    GOOD = "good"
+    BAD = "bad"
+
+
+class Size(TypedDict):
+    width: int
+    height: NotRequired[int]
+
+
+class Point(NamedTuple):
+    x: int
+    y: int = 0
 
 
 class Gone(TaskError):
@@ -93,6 +109,15 @@ async def literal(a: Literal["a", "b"]) -> int:
 @broker.task(name="drift.ignored")
 async def ignored(a: int) -> int:
     return a
+
+
+@broker.task(name="drift.kinds")
+async def kinds(a: Mood, b: Size, c: Point) -> None: ...
+
+
+@broker.task(name="drift.same_kinds")
+async def same_kinds(a: Level, b: Size, c: Point) -> tuple[Level, Size, Point]:
+    return a, b, c
 
 
 @broker.task(name="drift.inside")

@@ -170,6 +170,12 @@ def untyped(a, b=1) -> int:  # type: ignore[no-untyped-def]  # E: typedtasks-any
 async def ignored(a: object) -> None: ...  # type: ignore[typedtasks-portable]
 
 
+class Below:
+    @broker.task
+    @staticmethod
+    async def below(a: int) -> None: ...  # E: typedtasks-method
+
+
 @broker.task(name="same")
 async def first() -> None: ...
 

@@ -83,6 +83,9 @@ async def use(now: datetime, key: str, seconds: float) -> None:
     right.options(timeout=float("nan"))  # E: typedtasks-duration
     right.options(dedup_key=key, dedup_window=timedelta(0))  # E: typedtasks-duration
     right.options(dedup_window=60)  # E: typedtasks-option
+    right.options(eta=datetime.now())  # E: typedtasks-option
+    right.options(eta=datetime(2030, 1, 1))  # E: typedtasks-option
+    right.options(eta=datetime(2030, 1, 1, tzinfo=UTC)), right.options(eta=datetime.now(tz=UTC))
     right.options(timeout=-(5 * 2))  # E: typedtasks-duration
     right.options(timeout=7 // 8)  # E: typedtasks-duration
     right.options(timeout=1_000_000_000 * 1_000_000_000)  # E: typedtasks-duration

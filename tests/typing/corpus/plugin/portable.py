@@ -5,7 +5,7 @@ import threading
 import uuid
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address
@@ -16,7 +16,7 @@ from pydantic import AnyUrl, BaseModel, EmailStr, Field, GetCoreSchemaHandler, J
 from pydantic_core import core_schema
 from typing_extensions import TypedDict
 
-from typedtasks import Broker, Secret
+from typedtasks import Broker, Secret, TaskError
 
 broker = Broker("memory://")
 T = TypeVar("T")
@@ -223,6 +223,37 @@ async def bad_signs(
     b: Signed,  # E: typedtasks-portable
     c: GrowingData[int],
     d: Annotated[Literal["Converted", "DbDep"], Field()],
+) -> None: ...
+
+
+@dataclass
+class InitOnly:
+    a: int
+    b: InitVar[int]
+
+
+class Number(enum.IntEnum):
+    ONE = 1
+
+
+class Name(str, enum.Enum):
+    ONE = "one"
+
+
+class Unsendable(TaskError):
+    why: Plain
+
+
+class Sendable(TaskError):
+    why: Page[int]
+
+
+@broker.task(raises=(Sendable, Unsendable))
+async def more(  # E: typedtasks-portable
+    a: InitOnly,  # E: typedtasks-portable
+    b: BaseModel,  # E: typedtasks-portable
+    c: dict[Number, int],  # E: typedtasks-portable
+    d: dict[Name, int],
 ) -> None: ...
 
 
