@@ -126,7 +126,7 @@ class Two(BaseModel):
 @dataclasses.dataclass
 class Initial:
     x: int
-    y: dataclasses.InitVar[int]
+    y: dataclasses.InitVar[int] = 0
 
     def __post_init__(self, y: int) -> None:
         self.x += y

@@ -324,7 +324,7 @@ class Owner:
         (functools.partial(no_result, 1), "is not a function"),
         (int, "is not a function"),
         (staticmethod(no_result), "write @staticmethod above the decorator"),
-        (with_init_only, "a dataclass field with InitVar is not kept"),
+        (with_init_only, "a dataclass field with InitVar is not sent"),
         (with_any_model, "BaseModel itself has no fields; name the model"),
         (text_for_number, "the parameter 'x' has the default 'a', which does not fit int"),
         (too_small, "the parameter 'x' has the default 0, which does not fit"),

@@ -185,8 +185,8 @@ def _object_obstacle(node: Node) -> str | None:
 def _field_obstacle(node: Node) -> str | None:
     if node.get("serialization_exclude") or node.get("serialization_exclude_if"):
         return "a field with exclude=True or exclude_if=... is not sent; leave the field, or that option, out of the model"
-    if node.get("init_only"):
-        return "a dataclass field with InitVar is not kept, so it cannot be sent; make it an ordinary field"
+    if node.get("init_only") and _is_required(node):
+        return "a dataclass field with InitVar is not sent; make it an ordinary field, or give it a default"
     if node.get("init") is False:
         return "a dataclass field with init=False does not come back; make it an ordinary field or a property"
     written, read = node.get("serialization_alias"), node.get("validation_alias")

@@ -186,8 +186,9 @@ class Portability:
         has_dataclass = any("dataclass" in key for base in info.mro for key in base.metadata)
         if not has_dataclass and not is_model(info) and not info.is_named_tuple:
             return _NO_FORM
-        if any(attribute.get("is_init_var") for attribute in info.metadata.get("dataclass", {}).get("attributes", ())):
-            return "a dataclass field with InitVar is not kept, so it cannot be sent; make it an ordinary field"
+        attributes = info.metadata.get("dataclass", {}).get("attributes", ())
+        if any(one["is_init_var"] and not one["has_default"] for one in attributes):
+            return "a dataclass field with InitVar is not sent; make it an ordinary field, or give it a default"
         self._seen.add(instance)
         if not instance.args:
             return self._of_fields(instance)

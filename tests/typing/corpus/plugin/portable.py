@@ -232,6 +232,12 @@ class InitOnly:
     b: InitVar[int]
 
 
+@dataclass
+class InitByDefault:
+    a: int
+    b: InitVar[int] = 0
+
+
 class Number(enum.IntEnum):
     ONE = 1
 
@@ -254,6 +260,7 @@ async def more(  # E: typedtasks-portable
     b: BaseModel,  # E: typedtasks-portable
     c: dict[Number, int],  # E: typedtasks-portable
     d: dict[Name, int],
+    e: InitByDefault,
 ) -> None: ...
 
 
