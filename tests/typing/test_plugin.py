@@ -326,6 +326,7 @@ def test_what_is_no_contract_ends_mypy_with_one_line(text: str | None, said: str
     [
         ("mypy.ini", "[mypy]\nplugins = typedtasks.mypy_plugin\n[typedtasks-mypy]\ntypedtasks_enabel = typedtasks-any\n"),
         ("mypy.ini", "[mypy]\nplugins = typedtasks.mypy_plugin\ntypedtasks_enabel = typedtasks-any\n"),
+        ("setup.cfg", "[DEFAULT]\na = 1\n[mypy]\nplugins = typedtasks.mypy_plugin\n[typedtasks-mypy]\ntypedtasks_enabel = a\n"),
         ("pyproject.toml", '[tool.mypy]\nplugins = "typedtasks.mypy_plugin"\n[tool.typedtasks-mypy]\ntypedtasks_enabel = ["a"]\n'),
     ],
 )

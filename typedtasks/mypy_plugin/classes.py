@@ -11,9 +11,11 @@ from mypy.nodes import FuncDef, TypeInfo, Var
 from mypy.types import CallableType, Instance, Type, get_proper_type
 from mypy.typevars import fill_typevars
 
-__all__ = ["fields_of", "has_default", "is_model", "member_values"]
+__all__ = ["fields_of", "has_default", "is_failure", "is_model", "is_named_tuple", "member_values"]
 
 _ROOT: Final = "pydantic.root_model.RootModel"
+_DATA_TYPES: Final = frozenset({"builtins.str", "builtins.int", "builtins.float", "builtins.bytes"})
+_MAKES_VALUES: Final = ("__new__", "__init__", "value")
 _WITHOUT_FIELDS: Final = ("pydantic.", "builtins.", "typing.", "typedtasks.errors.")
 """Modules whose classes have no fields of their own that travel, but for the one of `_ROOT`."""
 
@@ -23,6 +25,16 @@ def is_model(info: TypeInfo) -> bool:
     return info.has_base("pydantic.main.BaseModel")
 
 
+def is_failure(info: TypeInfo) -> bool:
+    """Return whether a class is a failure, such as `raises=` declares."""
+    return info.has_base("typedtasks.errors.TaskError")
+
+
+def is_named_tuple(info: TypeInfo) -> bool:
+    """Return whether a class is a NamedTuple, or is derived from one."""
+    return any(base.is_named_tuple for base in info.mro)
+
+
 def fields_of(info: TypeInfo) -> Iterator[tuple[str, Type, TypeInfo]]:
     """Yield the fields of a model, dataclass, failure or NamedTuple: name, type and the class that has it, the last first.
 
@@ -30,7 +42,8 @@ def fields_of(info: TypeInfo) -> Iterator[tuple[str, Type, TypeInfo]]:
     """
     own = fill_typevars(info)
     instance = own if isinstance(own, Instance) else own.partial_fallback
-    private = "_" if is_model(info) or info.is_named_tuple else "__"
+    of_failure, of_tuple = is_failure(info), is_named_tuple(info)
+    private = "_" if of_failure or of_tuple or is_model(info) else "__"
     seen: set[str] = set()
     for base in info.mro:
         home = base.fullname
@@ -38,11 +51,13 @@ def fields_of(info: TypeInfo) -> Iterator[tuple[str, Type, TypeInfo]]:
             if home == _ROOT and "root" not in seen:
                 yield "root", map_instance_to_supertype(instance, base).args[0], info
             continue
+        if of_failure and not is_failure(base):
+            continue
         for name, symbol in reversed(base.names.items()):
             node = symbol.node
             if not isinstance(node, Var) or name in seen or name.startswith(private) or (type := node.type) is None:
                 continue
-            if info.is_named_tuple and name.endswith("-redefinition"):
+            if (of_tuple and name.endswith("-redefinition")) or name == "_":  # `_: KW_ONLY` is no field
                 continue
             seen.add(name)
             if not (node.is_classvar or node.is_inferred or name == "model_config"):
@@ -56,7 +71,7 @@ def _in_terms_of(instance: Instance, type: Type, base: TypeInfo) -> Type:
 
 def has_default(info: TypeInfo, name: str) -> bool | None:
     """Return whether a field may be left out; None where mypy does not know: `Field(3)` is no default without pydantic's plugin."""
-    if info.is_named_tuple:
+    if is_named_tuple(info):
         return name in _optional_parameters(info.get_method("__new__"))
     # Any: metadata is JSON of the plugin that wrote it.
     dataclass: dict[str, Any] = info.metadata.get("dataclass", {})
@@ -76,11 +91,14 @@ def _optional_parameters(method: object) -> set[str | None]:
 
 def member_values(info: TypeInfo) -> dict[str, object]:
     """Return the values of an enum's members, where they are written as literals and nothing makes others of them."""
-    if any(base.module_name not in ("enum", "builtins") and "__new__" in base.names for base in info.mro):
+    own = [base for base in info.mro if base.module_name not in ("enum", "builtins")]
+    if not info.is_enum or any(name in base.names for base in own for name in _MAKES_VALUES):
         return {}
+    kinds = {base.name for base in info.mro if base.fullname in _DATA_TYPES}
     types = {name: get_proper_type(symbol.node.type) for name, symbol in info.names.items() if isinstance(symbol.node, Var)}
     literals = {name: type.last_known_value for name, type in types.items() if isinstance(type, Instance)}
-    return {name: literal.value for name, literal in literals.items() if literal is not None and name in info.enum_members}
+    values = {name: literal.value for name, literal in literals.items() if literal is not None and name in info.enum_members}
+    return {name: value for name, value in values.items() if kinds <= {type(value).__name__}}
 
 
 def _is_assigned(info: TypeInfo, name: str) -> bool:

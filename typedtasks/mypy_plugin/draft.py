@@ -24,7 +24,7 @@ from mypy.types import (
     get_proper_type,
 )
 
-from typedtasks.mypy_plugin.classes import fields_of, has_default, is_model, member_values
+from typedtasks.mypy_plugin.classes import fields_of, has_default, is_failure, is_model, is_named_tuple, member_values
 
 __all__ = ["Data", "Draft"]
 
@@ -120,8 +120,9 @@ class Draft:
 
     def _fields(self, info: TypeInfo, typed_dict: TypedDictType | None, known: Data) -> Iterator[Data]:
         if typed_dict is not None:
-            for name, type in typed_dict.items.items():
-                yield self._field(name, type, known.get(name, {}), required=name in typed_dict.required_keys)
+            generic = info.typeddict_type or typed_dict  # in terms of its own type variables
+            for name, type in generic.items.items():
+                yield self._field(name, type, known.get(name, {}), required=name in generic.required_keys)
             return
         for name, type, _ in reversed(list(fields_of(info))):
             old = known.get(name, {})
@@ -227,9 +228,9 @@ def _kind(info: TypeInfo, old: Data, typed_dict: TypedDictType | None) -> str:
         return "new-type"
     if typed_dict is not None:
         return "typed-dict"
-    if info.is_named_tuple:
+    if is_named_tuple(info):
         return "named-tuple"
-    if info.has_base("typedtasks.errors.TaskError"):
+    if is_failure(info):
         return "failure"
     if is_model(info):
         return "root" if info.has_base("pydantic.root_model.RootModel") else "model"

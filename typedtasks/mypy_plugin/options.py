@@ -109,6 +109,10 @@ def check_call_options(checker: TypeChecker, call: CallExpr) -> None:
     for name, value in _ASSUMED.items():
         if option(call, name) is not None:
             known.setdefault(name, value)
+    eta = known["eta"] if "eta" in known else _ASSUMED["eta"]
+    if isinstance(eta, datetime) and eta.tzinfo is None:
+        report(checker, "eta has no time zone; pass one, such as datetime.now(UTC)", option(call, "eta") or call, codes.OPTION)
+        known["eta"] = _ASSUMED["eta"]
     if not is_certain(known):
         from typedtasks.mypy_plugin import possible
 
@@ -281,26 +285,30 @@ def _value(checker: TypeChecker, expression: Expression) -> object:
         return expression.value
     if isinstance(expression, UnaryExpr) and expression.op == "-":
         inner = _value(checker, expression.expr)
-        return -inner if isinstance(inner, float | int | timedelta) else _UNKNOWN
+        try:
+            return -inner if isinstance(inner, float | int | timedelta) else _UNKNOWN
+        except OverflowError:
+            return _UNKNOWN
     if isinstance(expression, RefExpr) and expression.fullname in ("math.inf", "math.nan"):
         return math.inf if expression.fullname == "math.inf" else math.nan
     if isinstance(expression, CallExpr) and isinstance(expression.callee, RefExpr):
         return _called(checker, expression, _function_name(expression.callee))
     try:
-        folded = constant_fold_expr(expression, checker.tree.fullname) if _is_simple(expression) else None
+        folded = constant_fold_expr(expression, checker.tree.fullname) if _is_simple(expression, checker.tree.fullname) else None
     except OverflowError:
         folded = None
     return _UNKNOWN if folded is None else folded
 
 
-def _is_simple(expression: Expression) -> bool:
+def _is_simple(expression: Expression, module: str) -> bool:
     """Return whether something can be computed in no time, and is what Python makes of it: mypy takes `+True` for `True`."""
     if isinstance(expression, OpExpr):
         sides = (expression.left, expression.right)
-        is_long = expression.op == "*" and any(isinstance(side, StrExpr) for side in sides)
-        return expression.op in ("+", "-", "*", "/", "//", "%") and all(map(_is_simple, sides)) and not is_long
+        if expression.op not in ("+", "-", "*", "/", "//", "%") or not all(_is_simple(side, module) for side in sides):
+            return False
+        return expression.op != "*" or not any(isinstance(constant_fold_expr(side, module), str) for side in sides)
     if isinstance(expression, UnaryExpr):
-        return expression.op in ("-", "~") and _is_simple(expression.expr)
+        return expression.op in ("-", "~") and _is_simple(expression.expr, module)
     return isinstance(expression, (IntExpr, FloatExpr, StrExpr, NameExpr))
 
 

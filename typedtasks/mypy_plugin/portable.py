@@ -45,6 +45,8 @@ _CONTAINERS: Final = frozenset(
         "typedtasks.secret.Secret",
     }
 )
+_WITH_ANY_MEMBERS: Final = frozenset({"collections.OrderedDict", "collections.defaultdict"})
+"""Mappings whose keys may be any members of an enum."""
 _MAPPINGS: Final = frozenset(
     {
         "builtins.dict",
@@ -143,7 +145,7 @@ class Portability:
         info = instance.type
         name = info.fullname
         if name in _CONTAINERS:
-            return (_key_obstacle(instance.args[0]) if name in _MAPPINGS else None) or self._first(instance.args)
+            return (_key_obstacle(instance.args[0], name) if name in _MAPPINGS else None) or self._first(instance.args)
         if name == "builtins.object":
             return _ANYTHING
         if name in _ITERATORS:
@@ -186,9 +188,6 @@ class Portability:
         has_dataclass = any("dataclass" in key for base in info.mro for key in base.metadata)
         if not has_dataclass and not is_model(info) and not info.is_named_tuple:
             return _NO_FORM
-        attributes = info.metadata.get("dataclass", {}).get("attributes", ())
-        if any(one["is_init_var"] and not one["has_default"] for one in attributes):
-            return "a dataclass field with InitVar is not sent; make it an ordinary field, or give it a default"
         self._seen.add(instance)
         if not instance.args:
             return self._of_fields(instance)
@@ -262,13 +261,13 @@ def _member_obstacle(info: TypeInfo) -> str | None:
     return None
 
 
-def _key_obstacle(key: Type) -> str | None:
+def _key_obstacle(key: Type, mapping: str) -> str | None:
     proper = get_proper_type(key)
     no_text = isinstance(proper, TupleType | TypedDictType | UnionType | NoneType)
     if isinstance(proper, Instance):
         is_object = is_model(proper.type) or "dataclass" in proper.type.metadata
-        has_other_values = not all(isinstance(value, str) for value in member_values(proper.type).values())
-        no_text = is_object or proper.type.fullname in _CONTAINERS or has_other_values
+        values = member_values(proper.type).values() if mapping not in _WITH_ANY_MEMBERS else ()
+        no_text = is_object or proper.type.fullname in _CONTAINERS or not all(isinstance(value, str) for value in values)
     if isinstance(proper, UnionType) and all(isinstance(get_proper_type(item), LiteralType) for item in proper.items):
         no_text = False
     return f"keys of the type {_shown(proper)} do not come back from JSON; use str keys, or a list of pairs" if no_text else None

@@ -42,7 +42,8 @@ class Settings(NamedTuple):
         for name, section in _sections(path):
             for key in section:
                 if key not in (_CONTRACT, _ENABLE) and (name == _SECTIONS[0] or key.startswith("typedtasks")):
-                    raise SettingsError(f"{path.name}: [{name}] has no key {key!r}; known are {_CONTRACT} and {_ENABLE}.")
+                    header = f"tool.{name}" if path.suffix == ".toml" else name
+                    raise SettingsError(f"{path.name}: [{header}] has no key {key!r}; known are {_CONTRACT} and {_ENABLE}.")
             merged = {**section, **merged}
         contract = _words(path, _CONTRACT, merged.get(_CONTRACT, []))
         if len(contract) > 1:
@@ -59,7 +60,8 @@ def _sections(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
         return
     parser = configparser.RawConfigParser()
     parser.read(path, encoding="utf-8")
-    yield from ((name, dict(parser.items(name))) for name in _SECTIONS if parser.has_section(name))
+    for name in filter(parser.has_section, _SECTIONS):
+        yield name, {key: value for key, value in parser.items(name) if key not in parser.defaults()}
 
 
 def _words(path: Path, key: str, value: object) -> Sequence[str]:

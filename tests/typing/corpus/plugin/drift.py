@@ -100,3 +100,14 @@ async def kinds(  # E: typedtasks-contract:argument-field-required+argument-valu
 @broker.task(name="drift.same_kinds")
 async def same_kinds(a: Level, b: drift_before.Size, c: drift_before.Point) -> tuple[Level, drift_before.Size, drift_before.Point]:
     return a, b, c
+
+
+@broker.task(name="drift.same_classes", raises=drift_before.Hidden)
+async def same_classes(
+    a: drift_before.Box[int],
+    b: drift_before.Box[drift_before.Box[str]],
+    c: drift_before.Twice,
+    d: drift_before.Text,
+    e: drift_before.Planet,
+    f: drift_before.Half,
+) -> None: ...

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, Field
 from typing_extensions import NotRequired, TypedDict
@@ -113,6 +113,43 @@ async def ignored(a: int) -> int:
 
 @broker.task(name="drift.kinds")
 async def kinds(a: Mood, b: Size, c: Point) -> None: ...
+
+
+T = TypeVar("T")
+
+
+class Box(TypedDict, Generic[T]):
+    value: T
+
+
+class Twice(NamedTuple("Twice", [("x", int)])):
+    def twice(self) -> int:
+        return 2 * self.x
+
+
+class Text(str, Enum):
+    ONE = 1
+    TWO = "2"
+
+
+class Planet(Enum):
+    EARTH = "earth"
+
+    def __init__(self, name: str) -> None:
+        self._value_ = name.upper()
+
+
+class Half(float, Enum):
+    ALL = 1
+
+
+class Hidden(TaskError):
+    a: int
+    _b: int = 3
+
+
+@broker.task(name="drift.same_classes", raises=Hidden)
+async def same_classes(a: Box[int], b: Box[Box[str]], c: Twice, d: Text, e: Planet, f: Half) -> None: ...
 
 
 @broker.task(name="drift.same_kinds")

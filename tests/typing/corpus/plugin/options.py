@@ -10,6 +10,7 @@ from typedtasks.options import EnqueueOptions
 broker = Broker("memory://", result_ttl=timedelta(days=-1))  # E: typedtasks-duration
 WEEK: Final = 7 * 24 * 3600
 LARGE: Final = 10**400
+TEXT: Final = "ab"
 SHARED: EnqueueOptions = {"delay": 3}
 
 
@@ -83,6 +84,7 @@ async def use(now: datetime, key: str, seconds: float) -> None:
     right.options(timeout=float("nan"))  # E: typedtasks-duration
     right.options(dedup_key=key, dedup_window=timedelta(0))  # E: typedtasks-duration
     right.options(dedup_window=60)  # E: typedtasks-option
+    right.options(queue=TEXT * 99999999999999, delay=-timedelta(days=999999999, hours=23))
     right.options(eta=datetime.now())  # E: typedtasks-option
     right.options(eta=datetime(2030, 1, 1))  # E: typedtasks-option
     right.options(eta=datetime(2030, 1, 1, tzinfo=UTC)), right.options(eta=datetime.now(tz=UTC))

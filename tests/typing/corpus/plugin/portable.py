@@ -5,12 +5,12 @@ import threading
 import uuid
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, Protocol, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, NamedTuple, NewType, Optional, Protocol, TypeVar
 
 from pydantic import AnyUrl, BaseModel, EmailStr, Field, GetCoreSchemaHandler, JsonValue, PlainSerializer, PlainValidator, SecretStr
 from pydantic_core import core_schema
@@ -226,24 +226,44 @@ async def bad_signs(
 ) -> None: ...
 
 
-@dataclass
-class InitOnly:
-    a: int
-    b: InitVar[int]
-
-
-@dataclass
-class InitByDefault:
-    a: int
-    b: InitVar[int] = 0
-
-
 class Number(enum.IntEnum):
     ONE = 1
 
 
 class Name(str, enum.Enum):
     ONE = "one"
+
+
+class Text(str, enum.Enum):
+    ONE = 1
+
+
+class Key(str):
+    MAX: Final = 64
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+
+
+class Mixin:
+    call: Callable[[], int]
+
+
+class Sent(Mixin, TaskError):
+    a: int
+    _cache: dict[str, object]
+
+
+@dataclass
+class ByPlace:
+    a: int
+    _: KW_ONLY
+    b: int
+
+
+@broker.task(raises=Sent)
+async def fine(a: dict[Text, int], b: dict[Key, int], c: OrderedDict[Number, int], d: ByPlace) -> None: ...
 
 
 class Unsendable(TaskError):
@@ -256,11 +276,9 @@ class Sendable(TaskError):
 
 @broker.task(raises=(Sendable, Unsendable))
 async def more(  # E: typedtasks-portable
-    a: InitOnly,  # E: typedtasks-portable
     b: BaseModel,  # E: typedtasks-portable
     c: dict[Number, int],  # E: typedtasks-portable
     d: dict[Name, int],
-    e: InitByDefault,
 ) -> None: ...
 
 
