@@ -15,7 +15,9 @@ __all__ = ["fields_of", "has_default", "is_failure", "is_model", "is_named_tuple
 
 _ROOT: Final = "pydantic.root_model.RootModel"
 _DATA_TYPES: Final = frozenset({"builtins.str", "builtins.int", "builtins.float", "builtins.bytes"})
+"""An enum that is derived from one of these makes its members' values of that type."""
 _MAKES_VALUES: Final = ("__new__", "__init__", "value")
+"""What an enum may define that makes other values of its members than are written."""
 _WITHOUT_FIELDS: Final = ("pydantic.", "builtins.", "typing.", "typedtasks.errors.")
 """Modules whose classes have no fields of their own that travel, but for the one of `_ROOT`."""
 

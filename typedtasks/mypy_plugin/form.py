@@ -23,6 +23,7 @@ from mypy.nodes import (
 from mypy.types import AnyType, CallableType, Instance, ProperType, Type, UnionType, UnpackType, get_proper_type
 
 from typedtasks.mypy_plugin import codes
+from typedtasks.mypy_plugin.classes import is_failure
 from typedtasks.mypy_plugin.dependencies import Dependencies
 from typedtasks.mypy_plugin.portable import Portability
 from typedtasks.mypy_plugin.report import is_enabled, report
@@ -32,7 +33,6 @@ from typedtasks.mypy_plugin.statements import blocks_in
 
 __all__ = ["check_failures", "check_function", "check_types"]
 
-_FAILURE = "typedtasks.errors.TaskError"
 _TASK = "typedtasks.task.Task"
 
 
@@ -167,7 +167,7 @@ def _failures_of(raised: Expression | None) -> Iterator[TypeInfo]:
     kinds = [node] if isinstance(node, TypeInfo) else []
     if isinstance(node, Var) and node.type is not None and not isinstance(raised, CallExpr):
         kinds = [item.type for item in _instances(get_proper_type(node.type))]
-    yield from (kind for kind in kinds if kind.has_base(_FAILURE))
+    yield from (kind for kind in kinds if is_failure(kind))
 
 
 def _handled(type: Expression | None) -> Iterator[TypeInfo | None]:

@@ -8,34 +8,24 @@ from __future__ import annotations
 
 import ast
 import functools
-import hashlib
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from mypy.checker import TypeChecker
 from mypy.nodes import FuncDef, MypyFile, SymbolNode, TypeAlias, TypeInfo, Var
 from mypy.types import Type, UnboundType
 
+from typedtasks.mypy_plugin.digests import MARKS, digest_of_annotations, digest_of_marks
 from typedtasks.mypy_plugin.scopes import Function, Scope, Scopes, dotted
 
 __all__ = ["DEPENDS", "INJECTED", "NOTHING", "Annotation", "Sources"]
 
-_MARK_NAMES: Final = ("Depends", "Security")
-_MARKS: Final = tuple(name.encode() for name in _MARK_NAMES)
-_DECLARATIONS: Final = re.compile(
-    rb"^(?:[ \t]*(?:async[ \t]+)?def[ \t]|[A-Za-z_]\w*[ \t]*(?::[^\n=]*)?=|[ \t]+[A-Za-z_]\w*[ \t]*:)", re.MULTILINE
-)
-"""The beginnings of functions, of what may be an alias at the top of a file, and of fields of a class."""
-_TOKENS: Final = re.compile(rb"#[^\n]*|\\\n|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[\n()\[\]{}]")
-"""Comments, texts, brackets and the ends of lines."""
-_ODD: Final = re.compile(rb"[#\"'\\]")
 INJECTED: Final = "typedtasks.injection.marks.Injected"
 DEPENDS: Final = frozenset(
     {
         "typedtasks.injection.marks.Depends",
-        *(f"fastapi.{module}.{name}" for module in ("params", "param_functions") for name in _MARK_NAMES),
+        *(f"fastapi.{module}.{name}" for module in ("params", "param_functions") for name in MARKS),
     }
 )
 _ANNOTATED: Final = frozenset({"typing.Annotated", "typing_extensions.Annotated"})
@@ -72,13 +62,12 @@ class _Source:
     @functools.cached_property
     def marks(self) -> str:
         """A digest of the statements with `Depends` and the like."""
-        return _digest(_statements(self.text, _MARKS))
+        return digest_of_marks(self.text)
 
     @functools.cached_property
     def annotations(self) -> str:
         """A digest of the statements in which anything is annotated, or may be an alias of a type."""
-        declared = _from_matches(self.text, _DECLARATIONS.finditer(self.text))
-        return _digest([*_statements(self.text, (*_MARKS, b"Annotated")), *declared])
+        return digest_of_annotations(self.text)
 
     @functools.cached_property
     def rows(self) -> list[bytes]:
@@ -292,7 +281,7 @@ class Sources:
         name = scope.fullname(function)
         if name in DEPENDS or self.is_mark(scope.node(item)):
             found.is_injected = True
-        elif not name and isinstance(item, ast.Call) and _last_name(function) in _MARK_NAMES:
+        elif not name and isinstance(item, ast.Call) and _last_name(function) in MARKS:
             found.unknown_mark = ast.unparse(item)
         elif not isinstance(item, ast.Constant) and not name.startswith(_SILENT):
             found.is_changed = True
@@ -350,46 +339,6 @@ def _arguments(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr | N
     yield from zip(by_place, [*[None] * required, *arguments.defaults], strict=True)
     yield from zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     yield from ((argument, None) for argument in (arguments.vararg, arguments.kwarg) if argument is not None)
-
-
-def _statements(text: bytes, of: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the statements that have some words in them, or what one was imported as."""
-    words = list(of)
-    for word in words:
-        matches = list(re.finditer(word + rb"(?:\s+as\s+(\w+))?", text)) if word in text else []
-        yield from _from_matches(text, matches)
-        words.extend({found[1] for found in matches if found[1] is not None}.difference(words))
-
-
-def _from_matches(text: bytes, matches: Iterable[re.Match[bytes]]) -> Iterator[bytes]:
-    """Yield what stands around some places, from the start of the line to its end, or to where the last bracket is closed."""
-    end = 0
-    for found in matches:
-        if found.start() >= end:
-            end = _end_of_statement(text, found.end())
-            yield text[text.rfind(b"\n", 0, found.start()) + 1 : end].strip()
-
-
-def _end_of_statement(text: bytes, position: int) -> int:
-    end = text.find(b"\n", position)
-    line = text[position:end]
-    if end >= 0 and line.count(b"(") <= line.count(b")") and line.count(b"[") <= line.count(b"]") and not _ODD.search(line):
-        return end  # most have one line, which is found faster so
-    depth = 0
-    for found in _TOKENS.finditer(text, position):
-        if found[0] in b"([{":
-            depth += 1
-        elif found[0] in b")]}":
-            depth -= 1
-        elif found[0] == b"\n" and depth <= 0:
-            return found.start()
-    return len(text)
-
-
-def _digest(lines: Iterable[bytes]) -> str:
-    """Return a digest of some lines; nothing of none."""
-    text = b"\n".join(lines)
-    return hashlib.blake2b(text, digest_size=16).hexdigest() if text else ""
 
 
 def _assignments(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
