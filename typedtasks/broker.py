@@ -20,7 +20,7 @@ from typedtasks.codecs import PayloadCodec
 from typedtasks.contract import default_task_name
 from typedtasks.coroutine import Coro
 from typedtasks.decorator import TaskDecorator, make_task
-from typedtasks.errors import BrokerClosed, DefinitionError, TaskError
+from typedtasks.errors import BrokerClosed, DefinitionError, ResultLost, TaskError, representation
 from typedtasks.handle import TaskHandle
 from typedtasks.ids import TaskId, is_queue_name, is_task_id, new_task_id, new_task_ids
 from typedtasks.injection import Providers
@@ -278,13 +278,18 @@ class Broker(Operating):
         return handles
 
     def handle(self, task: Task[..., R, E_co], task_id: str) -> TaskHandle[R, E_co]:
-        """Return the typed handle of a task that was sent earlier, here or in another process."""
+        """Return the typed handle of a task that was sent earlier, here or in another process.
+
+        Raises `ResultLost` for a text that cannot be an id: it may be what somebody wrote into a URL.
+        """
         if not isinstance(cast("object", task), Task):
             raise DefinitionError(f"{task!r} is not a task; pass what @broker.task made.")
         if self._tasks.get(task.name) is not task:
             raise self._not_own(task)
-        if not isinstance(cast("object", task_id), str) or not is_task_id(task_id):
+        if not isinstance(cast("object", task_id), str):
             raise DefinitionError(f"{task_id!r} is not a task id; pass the `id` of a TaskHandle.")
+        if not is_task_id(task_id):
+            raise ResultLost(f"{representation(task_id)} is the id of no task: such as 'default.' and 20 characters are expected.")
         return TaskHandle(TaskId(task_id), task, self, foreign=True)
 
     async def wait_outcome(self, id: TaskId, *, foreign: bool, ttl_ms: int) -> bytes:

@@ -135,7 +135,7 @@ class TaskFailed(TypedTasksError):
 
 
 class ResultInvalid(TaskFailed):
-    """The function returned what its annotation forbids. The value was not stored."""
+    """The function returned what its annotation forbids, or more than `max_result`. The value was not stored."""
 
     code = "result-invalid"
 

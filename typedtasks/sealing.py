@@ -21,6 +21,13 @@ _OUTCOME_ROOM: Final = 1024 * 1024
 _MOST_CODECS: Final = 8
 _LONGEST_NAME: Final = 64
 _NAMES: Final = TypeAdapter(tuple[str, ...])
+_MEMBERS: Final[tuple[tuple[str, type | None, str], ...]] = (
+    ("hides", bool, "hides = True where values are not to be shown, else hides = False"),
+    ("is_required", bool, "is_required = True where everything has to be encoded by it, else is_required = False"),
+    ("encode", None, "def encode(self, data: bytes, bound_to: bytes) -> bytes"),
+    ("decode", None, "def decode(self, data: bytes, bound_to: bytes, limit: int) -> bytes"),
+)
+"""What a codec has besides its name and `awaited`, which is empty by default: their kind (None: a method), and what to write."""
 _HOLD_NOTHING: Final = ("cancelled", "expired")
 
 
@@ -35,14 +42,7 @@ class Sealing:
             raise DefinitionError(f"codecs={codecs!r} is no list; pass one such as [Compress(), Encrypt(keys)].")
         given = tuple(codecs)
         for codec in given:
-            name: object = getattr(codec, "name", None)
-            if (
-                isinstance(codec, type)
-                or not isinstance(name, str)
-                or not 1 <= len(name) <= _LONGEST_NAME
-                or not name.isprintable()
-            ):
-                raise DefinitionError(f"codecs: {codec!r} is no codec; pass such as Compress() and Encrypt(keys).")
+            _check_codec(codec)
         self.names = tuple(codec.name for codec in given)
         """What is sent along, so that others know how to open it."""
         if len(set(self.names)) < len(given) or len(given) > _MOST_CODECS:
@@ -52,7 +52,10 @@ class Sealing:
             raise DefinitionError("codecs: put Compress before Encrypt; encrypted bytes cannot be compressed.")
         self.hides = bool(hiding)
         """Whether what is sealed is not to be shown."""
-        self.awaited = (*(_codec_token(name) for name in self.names), *(token for codec in given for token in codec.awaited))
+        self.awaited = (
+            *(_codec_token(name) for name in self.names),
+            *(token for codec in given for token in getattr(codec, "awaited", ())),
+        )
         """What parked messages may wait for that is here."""
         self._codecs = dict(zip(self.names, given, strict=True))
         self._max_payload = max_payload
@@ -132,6 +135,22 @@ class Sealing:
         if len(data) > limit:
             raise Undecodable(f"it has {len(data)} bytes when it is decoded; at most {limit} are allowed")
         return data
+
+
+def _check_codec(codec: object) -> None:
+    """Raise `DefinitionError` for what is no codec, or lacks something of `PayloadCodec` that has no safe default."""
+    name = getattr(codec, "name", None)
+    if isinstance(codec, type) or not isinstance(name, str) or not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():
+        raise DefinitionError(
+            f"codecs: {codec!r} is no codec, which has a name of 1 to {_LONGEST_NAME} printable characters; "
+            "pass such as Compress() and Encrypt(keys)."
+        )
+    for member, kind, example in _MEMBERS:
+        found = getattr(codec, member, None)
+        if not (callable(found) if kind is None else isinstance(found, kind)):
+            raise DefinitionError(
+                f"codecs: {codec!r} lacks {member!r}; write {example} in its class. typedtasks.codecs.PayloadCodec has all members."
+            )
 
 
 def _bound_to(kind: Literal["call", "outcome", "progress"], *parts: str) -> bytes:

@@ -67,4 +67,5 @@ async def test_a_result_above_the_limit_is_result_invalid(stage: Stage) -> None:
 
     async with broker, Worker(broker):
         outcome = await (await large.enqueue(LARGE)).outcome(timeout=PATIENCE)
-        assert "20002 bytes; at most 1000" in str(outcome)
+        assert "large returned more than may be stored" in str(outcome)
+        assert "20002 bytes as JSON, and at most 1000" in str(outcome)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,34 @@ def test_what_cannot_be_set_up_is_refused_without_showing_a_key(make: Callable[[
     with pytest.raises(DefinitionError, match=reason) as refused:
         make()
     assert "hunter2" not in str(refused.value)
+
+
+class Plain:
+    """A codec of one's own, as small as it can be."""
+
+    name = "plain"
+    hides = False
+    is_required = False
+
+    def encode(self, data: bytes, bound_to: bytes) -> bytes:
+        return data
+
+    def decode(self, data: bytes, bound_to: bytes, limit: int) -> bytes:
+        return data
+
+
+def test_a_codec_waits_for_nothing_unless_it_says_so() -> None:
+    """`awaited` is the one member that may be left out."""
+    codec: Any = Plain()
+    assert Broker("memory://", codecs=[codec]).sealing.awaited == ("the codec plain",)
+
+
+@pytest.mark.parametrize("member", ["hides", "is_required", "encode", "decode"])
+def test_a_codec_that_lacks_a_member_is_refused_with_what_to_write(member: str) -> None:
+    """Not with an AttributeError when the first call is sent."""
+    codec: Any = type("Lacking", (), {name: value for name, value in vars(Plain).items() if name != member})()
+    with pytest.raises(DefinitionError, match=rf"Lacking.* lacks '{member}'; write .*{member}"):
+        Broker("memory://", codecs=[codec])
 
 
 def test_no_repr_shows_a_key() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from typedtasks import Broker, DefinitionError, PayloadInvalid
+from typedtasks import Broker, DefinitionError, PayloadInvalid, ResultLost
 
 
 @pytest.fixture
@@ -98,10 +98,19 @@ async def test_only_calls_of_the_brokers_own_tasks_are_sent(broker: Broker) -> N
         assert (await broker.counts()).ready == 0
 
 
-@pytest.mark.parametrize("id", [5, "", "default", "default.", ".x", "a b.x", "default.\ud800", "default.ü", "default.a\n", None])
-def test_what_is_no_task_id_is_refused(broker: Broker, id: Any) -> None:
+@pytest.mark.parametrize("id", [5, None, b"default.x"])
+def test_what_is_no_text_is_refused_as_a_task_id(broker: Broker, id: Any) -> None:
+    """That is a mistake in the program."""
     with pytest.raises(DefinitionError, match="is not a task id; pass the `id` of a TaskHandle"):
         broker.handle(_task(broker), id)
+
+
+@pytest.mark.parametrize("id", ["", "default", "default.", ".x", "a b.x", "default.\ud800", "default.ü", "default.a\n", "x" * 9000])
+def test_a_text_that_cannot_be_a_task_id_is_that_of_no_task(broker: Broker, id: str) -> None:
+    """It may be what a stranger wrote into a URL, and is no mistake in the program."""
+    with pytest.raises(ResultLost, match="is the id of no task") as refused:
+        broker.handle(_task(broker), id)
+    assert len(str(refused.value)) < 250
 
 
 def test_a_handle_needs_a_task(broker: Broker) -> None:

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from typedtasks.contract.binding import Bind, explain_misfit, make_bind, make_spread, positional_names
 from typedtasks.contract.codec import Codec, Misfit, validator_raised, why_no_schema
+from typedtasks.contract.cures import cure
 from typedtasks.contract.schemas import CONFIG, Node
 from typedtasks.contract.signature import check_function, injected_parameters, resolve_types, signature_text
 from typedtasks.errors import DefinitionError, PayloadInvalid, PayloadTooLarge, describe
@@ -109,7 +110,7 @@ class Boundary(Generic[R]):
         """Return positional and keyword arguments for the function. Raises `Misfit` for bytes that do not fit."""
         built = self._built or self._build()
         if len(payload) > self._max_payload:
-            raise Misfit([_too_long("Payload", len(payload), self._max_payload)])
+            raise Misfit([_too_large("Payload", len(payload), self._max_payload, "max_payload")])
         try:
             # A codec returns what it was made for: here a TypedDict of the parameters.
             return self._spread(cast("dict[str, object]", built.arguments.decode(payload)))
@@ -130,7 +131,7 @@ class Boundary(Generic[R]):
         """Return a result as JSON, validated against the declared type. Raises `Misfit`."""
         result = (self._built or self._build()).result.encode(value)
         if len(result) > self._max_result:
-            raise Misfit([_too_long("Result", len(result), self._max_result)])
+            raise Misfit([_too_large("Result", len(result), self._max_result, "max_result")])
         return result
 
     def decode_result(self, value: bytes) -> R:
@@ -194,7 +195,9 @@ def _check(task: str, what: str, hint: object, default: object = inspect.Paramet
     codec = _codec(f"{task}: {what}", hint)
     reason = codec.obstacle
     if reason is not None:
-        raise DefinitionError(f"{task}: {what} ({_shown(hint)}) cannot make the round trip through JSON: {reason}.")
+        better = cure(hint)
+        why = f"{reason.partition('; ')[0]}. {better}" if better else f"{reason}."
+        raise DefinitionError(f"{task}: {what} ({_shown(hint)}) cannot make the round trip through JSON: {why}")
     if default is not inspect.Parameter.empty and codec.is_decided_by_type:
         try:
             codec.encode(default)
@@ -214,7 +217,7 @@ def _codec(task: str, hint: object) -> Codec:
     except (PydanticUserError, SchemaError, TypeError, ValueError) as error:
         raise DefinitionError(
             f"{task} ({_shown(hint)}) has no JSON form: {why_no_schema(error)} "
-            "Use a pydantic model, a dataclass or a standard type."
+            + (cure(hint) or "Use a pydantic model, a dataclass or a standard type.")
         ) from None
 
 
@@ -242,5 +245,9 @@ def _shown(hint: object) -> str:
     return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
 
 
-def _too_long(what: str, size: int, limit: int) -> ErrorDetails:
-    return ErrorDetails(type="too_long", loc=(), msg=f"{what} has {size} bytes; at most {limit} are allowed", input="")
+def _too_large(what: str, size: int, limit: int, option: str) -> ErrorDetails:
+    text = (
+        f"{what} has {size} bytes as JSON, and at most {limit} are allowed; store it elsewhere and send a reference to it, "
+        f"or raise Broker({option}=...)"
+    )
+    return ErrorDetails(type="too_long_as_json", loc=(), msg=text, input="")

@@ -19,6 +19,11 @@ class Misfit(ValueError):
         super().__init__(describe(errors))
         self.errors = errors
 
+    @property
+    def is_size(self) -> bool:
+        """Whether the value fits its type, and is only too large."""
+        return [error["type"] for error in self.errors] == ["too_long_as_json"]
+
     def without_values(self) -> Misfit:
         """Return the same without what was given."""
         return Misfit(_without_values(self.errors))
@@ -86,7 +91,9 @@ def validator_raised(error: BaseException) -> ErrorDetails:
 
 def why_no_schema(error: Exception) -> str:
     """Return what pydantic says about a type that it knows nothing of, without its advice, which does not help here."""
-    return str(error).partition("\n")[0].partition(" Set `arbitrary_types_allowed")[0]
+    text = str(error).partition("\n")[0].partition(" Set `arbitrary_types_allowed")[0]
+    _, unknown, type = text.partition("Unable to generate pydantic-core schema for ")
+    return f"pydantic does not know how to write {type}" if unknown else text
 
 
 def _unserializable(error: Exception) -> ErrorDetails:

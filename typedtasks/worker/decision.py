@@ -119,9 +119,10 @@ def unsettled(refused: Finish, error: Exception) -> Finish:
 
 
 def misreturned(received: Received, misfit: Misfit) -> Finish:
-    """The task returned what its annotation forbids."""
+    """The task returned what its annotation forbids, or more than may be stored."""
     attempts = received.header.attempt
-    error = ResultInvalid(f"{received.task.name} returned what its annotation forbids:{describe(misfit.errors)}", attempts=attempts)
+    what = "more than may be stored" if misfit.is_size else "what its annotation forbids"
+    error = ResultInvalid(f"{received.task.name} returned {what}:{describe(misfit.errors)}", attempts=attempts)
     outcome = write_outcome("result_invalid", attempts=attempts, error=error, errors=misfit.errors)
     return Finish(received.delivery, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
 
