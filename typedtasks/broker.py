@@ -82,7 +82,9 @@ class Broker(Operating):
         if url is None:
             url = os.environ.get("TYPEDTASKS_URL") or DEFAULT_URL
         if not isinstance(url, str) and not hasattr(url, "publish"):
-            raise DefinitionError(f"{url!r} is no URL and no Backend; pass one such as 'redis://localhost:6379/0'.")
+            raise DefinitionError(
+                f"Broker(url) takes a URL or a Backend, and {type(url).__qualname__} is neither; pass a string such as 'redis://localhost:6379/0'."
+            )  # its text may have a password
         _check_size("max_payload", max_payload)
         _check_size("max_result", max_result)
         self.backend: Backend = backend_from_url(url) if isinstance(url, str) else url

@@ -31,7 +31,7 @@ def _task(broker: Broker, name: str = "f") -> Any:
         ({"max_result": -1}, "max_result=-1 is not possible"),
         ({"default_queue": 5}, "default_queue=5 is not a queue name"),
         ({"result_ttl": "x"}, "result_ttl='x' is not a duration"),
-        ({"url": 5}, "5 is no URL and no Backend"),
+        ({"url": 5}, "int is neither; pass a string"),
     ],
 )
 def test_a_broker_refuses_options_that_make_no_sense(options: dict[str, Any], text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from typedtasks.backend import Backend
-from typedtasks.backends.urls import redacted
+from typedtasks.backends.urls import has_form, redacted
 from typedtasks.errors import BackendUnsupported
 
 __all__ = ["DEFAULT_URL", "backend_from_url", "redacted"]
@@ -41,16 +41,24 @@ def backend_from_url(url: str) -> Backend:
 
 def _sqlite_path(url: str) -> str:
     rest = url.removeprefix("sqlite://")
-    if not rest.startswith("/") or rest == "/" or "?" in rest:
+    if not rest.startswith("/") or rest == "/" or "?" in rest or not has_form(url):
         raise BackendUnsupported(
-            f"The broker's URL {url!r} names no file: write sqlite:///tasks.db for a file in the working directory, "
-            "or sqlite:////var/lib/tasks.db (four slashes) for an absolute path. Parameters after '?' are not known."
+            f"The broker's URL {redacted(url)!r} names no file: write sqlite:///tasks.db for a file in the working directory, "
+            "or sqlite:////var/lib/tasks.db (four slashes) for an absolute path. Users, passwords and parameters are not known."
         )
     path = unquote(rest[1:])
+    if "\0" in path:
+        raise BackendUnsupported(f"The broker's URL {redacted(url)!r} names no file: its name has a null character.")
+    if not _can_be_named(path):
+        raise BackendUnsupported(
+            f"The broker's URL {redacted(url)!r} names no file: its name has characters that this system's file names cannot have."
+        )
+    return path
+
+
+def _can_be_named(path: str) -> bool:
     try:
         os.fsencode(path)
-    except UnicodeEncodeError as error:
-        raise BackendUnsupported(f"The broker's URL {url!r} names no file: {error.reason}.") from None
-    if "\0" in path:
-        raise BackendUnsupported(f"The broker's URL {url!r} names no file: its name has a null character.")
-    return path
+    except UnicodeEncodeError:
+        return False
+    return True

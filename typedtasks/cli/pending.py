@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
+from typedtasks.backends import redacted
 from typedtasks.broker import Broker
 from typedtasks.cli.loading import UsageError
 from typedtasks.codecs import Undecodable
@@ -159,4 +160,4 @@ def _check_exists(url: str) -> None:
     if url.startswith("memory:"):
         raise UsageError("--pending memory:// finds nothing: what waits there is known to its own process alone.")
     if url.startswith("sqlite:///") and not Path(unquote(url.removeprefix("sqlite:///"))).is_file():
-        raise UsageError(f"--pending {url}: there is no such file, so nothing waits in it.")
+        raise UsageError(f"--pending {redacted(url)}: there is no such file, so nothing waits in it.")

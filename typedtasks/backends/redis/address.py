@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ssl import SSLContext
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import RedisError
 
-from typedtasks.backends.urls import redacted
+from typedtasks.backends.urls import has_form, redacted, shown_option
 from typedtasks.errors import BackendUnsupported
 
 __all__ = ["Address", "ClusterAddress", "SentinelAddress"]
@@ -34,7 +34,7 @@ class Address:
     port: int
     path: str
     """Of a Unix socket; empty for TCP."""
-    greeting: tuple[tuple[object, ...], ...]
+    greeting: tuple[tuple[object, ...], ...] = field(repr=False)
     """The commands that make a new connection usable: authentication, and the choice of a database."""
     tls: SSLContext | None
 
@@ -54,22 +54,14 @@ class Address:
         `whole` is the URL that the user has written, where `url` is a part of it.
         """
         whole = whole or url
-        try:
-            _check(whole)
-            options = cast("_Options", parse_url(url))
-            tls = _tls(options)
-            if not options.get("path") and urlsplit(url).path[1:] not in ("", str(options.get("db"))):
-                raise ValueError("its path is not the number of a database, such as /0")
-            host = str(options.get("host") or "localhost")
-            host.encode("idna")
-        except (ValueError, TypeError, OSError, RedisError) as error:
-            raise _unusable(whole, str(error)) from error
+        options, tls = _read(url, whole)
+        host = str(options.get("host") or "localhost")
         unknown = [name for name in options if name not in _OPTIONS and not name.startswith(_TLS)]
         if unknown:
             raise BackendUnsupported(
-                f"The broker's URL {redacted(whole)!r} has the unknown option {unknown[0]!r}. Known are db, username, password, "
-                "shards, with rediss:// redis-py's ssl_ options such as ssl_ca_certs, and with redis+sentinel:// "
-                "sentinel_username and sentinel_password."
+                f"The broker's URL {redacted(whole)!r} has the unknown option {shown_option(unknown[0])!r}. Known are db, "
+                "username, password, shards, with rediss:// redis-py's ssl_ options such as ssl_ca_certs, and with "
+                "redis+sentinel:// sentinel_username and sentinel_password."
             )
         username, password, db = options.get("username"), options.get("password"), options.get("db", 0)
         greeting: list[tuple[object, ...]] = []
@@ -122,7 +114,8 @@ class ClusterAddress:
         return cls(tuple(first.at(node.host, node.port) for node in nodes))
 
 
-class _Parts(NamedTuple):
+@dataclass(frozen=True, slots=True, repr=False)
+class _Parts:
     """A URL with several hosts, taken apart."""
 
     scheme: str
@@ -136,11 +129,13 @@ class _Parts(NamedTuple):
 
 
 def _split(url: str, kind: str, port: int) -> _Parts:
+    _check(url)
     try:
-        _check(url)
         parts = urlsplit(url)
-    except ValueError as error:
-        raise _unusable(url, str(error)) from error
+    except ValueError:
+        parts = None
+    if parts is None:  # outside of the handler, whose error quotes the URL
+        raise _unusable(url, "its brackets are not those of an IPv6 address: write a '[' or ']' in a password as %5B or %5D")
     user, at, names = parts.netloc.rpartition("@")
     hosts = tuple(_with_port(name.strip(), port) for name in names.split(",") if name.strip())
     if not hosts:
@@ -154,12 +149,47 @@ def _with_port(host: str, port: int) -> str:
 
 
 def _check(url: str) -> None:
-    """Refuse what would be taken apart in the wrong place, and then shown; and what is no text. Raises `ValueError`."""
-    url.encode()
+    """Refuse what cannot be taken apart, or not where its writer meant it. Raises `BackendUnsupported`."""
     rest = url.partition("://")[2]
     behind = _CREDENTIAL.sub("", rest[len(re.split(r"[/?#]", rest, maxsplit=1)[0]) :])
     if "@" in behind and not url.startswith("unix:"):
-        raise ValueError("an @ stands behind the host: write a '/', '?', '#' or '@' in a password as %2F, %3F, %23 or %40")
+        raise _unusable(url, "an @ stands behind the host: write a '/', '?', '#' or '@' in a password as %2F, %3F, %23 or %40")
+    if not has_form(url):
+        raise _unusable(
+            url,
+            "it has not the form redis://user:password@host:6379/0. A host has letters, digits, '.', '-' and '_', a port "
+            "digits, and other characters of a user or password are written as %2F for '/', and so on",
+        )
+
+
+def _read(url: str, whole: str) -> tuple[_Options, SSLContext | None]:
+    """Return what a URL's options are, and how TLS is set up. Raises `BackendUnsupported`.
+
+    It does so outside of the handler: the errors of urllib and redis-py quote the URL, and go with whatever is raised inside.
+    """
+    _check(whole)
+    try:
+        options = cast("_Options", parse_url(url))
+        tls = _tls(options)
+        if not options.get("path") and urlsplit(url).path[1:] not in ("", str(options.get("db"))):
+            reason = "its path is not the number of a database, such as /0"
+        elif not _is_host(str(options.get("host") or "localhost")):
+            reason = "its host is none"
+        else:
+            return options, tls
+    except OSError as error:
+        reason = f"TLS cannot be set up with its options: {error.strerror or type(error).__name__}"
+    except (ValueError, TypeError, RedisError):
+        reason = "a port, the number of a database or an ssl_ option has a value that it cannot have"
+    raise _unusable(whole, reason)
+
+
+def _is_host(host: str) -> bool:
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _unusable(url: str, reason: str) -> BackendUnsupported:

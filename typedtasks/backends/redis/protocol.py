@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeAlias, cast
@@ -21,6 +22,7 @@ _INCOMPLETE: Final = object()
 _BEGUN: Final = object()
 _DEEPEST: Final = 100
 """Lists inside lists. Redis sends five at most."""
+_REPEATED: Final = re.compile(r",? *with args beginning with:.*", re.DOTALL)
 _LAST_LOOK: Final = 0.02
 """Seconds that a late reply has to be read when the event loop was blocked: timers may come before the socket's turn."""
 
@@ -31,7 +33,13 @@ Reply: TypeAlias = Any
 
 
 class ReplyError(Exception):
-    """The server's answer to a command is an error. `code` is its first word, such as `NOSCRIPT`."""
+    """The server's answer to a command is an error. `code` is its first word, such as `NOSCRIPT`.
+
+    Where a server repeats the command, that is left out: of `AUTH` it is the password.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(_REPEATED.sub("", text))
 
     @property
     def code(self) -> str:

@@ -40,7 +40,7 @@ def shards_of(url: str) -> tuple[str, Shards]:
         is_number = number.isascii() and number.isdigit() and len(number) < 4 and 1 <= int(number) <= _MOST
         if not is_number or (queue and not is_queue_name(queue)) or queue in numbers or _OPTION.search(rest):
             raise BackendUnsupported(
-                f"The broker's URL {redacted(url)!r} cannot be used: shards={found[2]} is neither a number from 1 to {_MOST}, "
+                f"The broker's URL {redacted(url)!r} cannot be used: its option shards is neither a number from 1 to {_MOST}, "
                 "such as shards=4, nor a list of queues with their numbers, such as shards=orders:4,emails:2."
             )
         numbers[queue] = int(number)
