@@ -8,7 +8,9 @@ from typing import Any, Final, cast
 
 from typedtasks_codegen.compatibility.coverage import Coverage
 from typedtasks_codegen.compatibility.gaps import Gap, Kind, Role
+from typedtasks_codegen.compatibility.room import with_room
 from typedtasks_codegen.compatibility.rules import RULES, Category, Order, Rule
+from typedtasks_codegen.compatibility.sides import Side
 from typedtasks_codegen.compatibility.types import Data, refusing
 
 __all__ = ["Change", "compare_contracts", "compare_tasks"]
@@ -71,17 +73,31 @@ class Change:
         return self.rule.breaks_in(order)
 
 
+class _Readers:
+    """Who reads what: `first` are those who meet the versions that are there already, `second` the others."""
+
+    def __init__(self, old: Data, new: Data) -> None:
+        sides = Side(old["types"]), Side(new["types"])
+        self.first = {Role.ARGUMENT: Coverage(sides[1], sides[0], Role.ARGUMENT), Role.RESULT: Coverage(*sides, Role.RESULT)}
+        self.second = {Role.ARGUMENT: Coverage(*sides, Role.ARGUMENT), Role.RESULT: Coverage(sides[1], sides[0], Role.RESULT)}
+
+
 def compare_contracts(old: Data, new: Data) -> list[Change]:
     """Return every change from one contract to another, both as the data of a `contract.json`, sorted by task."""
+    return with_room(lambda: _compare_contracts(old, new))
+
+
+def _compare_contracts(old: Data, new: Data) -> list[Change]:
     before: Data = old["tasks"]
     after: Data = new["tasks"]
+    readers = _Readers(old, new)
     changes: list[Change] = []
     for name in sorted({*before, *after}):
         if name not in after:
             reserved = ", its name is reserved" if name in new.get("reserved", ()) else ""
             changes.append(_change("task-removed", name, "", f"is gone{reserved}{_moved_task(name, before, after)}"))
         elif name in before:
-            changes += compare_tasks(old, new, name)
+            changes += _compare_task(name, before[name], after[name], readers)
         elif name in old.get("reserved", ()):
             changes.append(_change("reserved-name-used", name, "", "has the name of a retired task"))
         else:
@@ -94,14 +110,16 @@ def compare_contracts(old: Data, new: Data) -> list[Change]:
 
 def compare_tasks(old: Data, new: Data, name: str) -> list[Change]:
     """Return every change of one task that both contracts have."""
-    before: Data = old["tasks"][name]
-    after: Data = new["tasks"][name]
+    return _compare_task(name, old["tasks"][name], new["tasks"][name], _Readers(old, new))
+
+
+def _compare_task(name: str, before: Data, after: Data, readers: _Readers) -> list[Change]:
     found = [
         *_options(name, before, after),
         *_validators(name, before, after),
-        *_parameters(name, before, after, old, new),
-        *_result(name, before, after, old, new),
-        *_failures(name, before, after, old, new),
+        *_parameters(name, before, after, readers),
+        *_result(name, before, after, readers),
+        *_failures(name, before, after, readers),
     ]
     return list(dict.fromkeys(found))
 
@@ -140,12 +158,12 @@ def _validator(task: str, role: Role, path: str, name: str, place: int) -> Chang
     return _change(_rule(role, gap, place), task, path, _said(role, gap, place))
 
 
-def _parameters(task: str, before: Data, after: Data, old: Data, new: Data) -> Iterator[Change]:
+def _parameters(task: str, before: Data, after: Data, readers: _Readers) -> Iterator[Change]:
     olds: dict[str, Data] = {one["name"]: one for one in before["parameters"]}
     news: dict[str, Data] = {one["name"]: one for one in after["parameters"]}
     for name, parameter in olds.items():
         if name in news:
-            yield from _parameter(task, name, parameter, news[name], old, new)
+            yield from _parameter(task, name, parameter, news[name], readers)
         else:
             kind = "optional" if _is_optional(parameter) else "required"
             yield _change(f"parameter-removed-{kind}", task, name, f"is gone{_renamed(parameter, before, after)}")
@@ -175,7 +193,7 @@ def _collector(task: Data) -> str | None:
     return next((one["name"] for one in task["parameters"] if one["kind"] == "var_keyword"), None)
 
 
-def _parameter(task: str, name: str, before: Data, after: Data, old: Data, new: Data) -> Iterator[Change]:
+def _parameter(task: str, name: str, before: Data, after: Data, readers: _Readers) -> Iterator[Change]:
     kinds = (before["kind"], after["kind"])
     freed = kinds[0] in ("positional_only", "keyword_only") and kinds[1] == "positional_or_keyword"
     if kinds[0] != kinds[1] and not freed:
@@ -187,18 +205,18 @@ def _parameter(task: str, name: str, before: Data, after: Data, old: Data, new: 
     elif "default" in before and "default" in after and before["default"] != after["default"]:
         yield _change("parameter-default-changed", task, name, f"is {after['default']!r} by default, not {before['default']!r}")
     forms = (_collected(before), _collected(after))
-    narrowed = Coverage(new, old, Role.ARGUMENT).gaps(forms[1], forms[0], name)
-    widened = Coverage(old, new, Role.ARGUMENT).gaps(forms[0], forms[1], name)
+    narrowed = readers.first[Role.ARGUMENT].gaps(forms[1], forms[0], name)
+    widened = readers.second[Role.ARGUMENT].gaps(forms[0], forms[1], name)
     yield from _typed(task, Role.ARGUMENT, narrowed, widened)
 
 
-def _result(task: str, before: Data, after: Data, old: Data, new: Data) -> Iterator[Change]:
-    widened = Coverage(old, new, Role.RESULT).gaps(before["result"], after["result"], "result")
-    narrowed = Coverage(new, old, Role.RESULT).gaps(after["result"], before["result"], "result")
+def _result(task: str, before: Data, after: Data, readers: _Readers) -> Iterator[Change]:
+    widened = readers.first[Role.RESULT].gaps(before["result"], after["result"], "result")
+    narrowed = readers.second[Role.RESULT].gaps(after["result"], before["result"], "result")
     yield from _typed(task, Role.RESULT, widened, narrowed)
 
 
-def _failures(task: str, before: Data, after: Data, old: Data, new: Data) -> Iterator[Change]:
+def _failures(task: str, before: Data, after: Data, readers: _Readers) -> Iterator[Change]:
     names = {id.rpartition(".")[2]: id for id in before["raises"]}
     for id in after["raises"]:
         name = id.rpartition(".")[2]
@@ -206,8 +224,8 @@ def _failures(task: str, before: Data, after: Data, old: Data, new: Data) -> Ite
         if known is None:
             yield _change("failure-added", task, name, "is a new failure")
             continue
-        widened = Coverage(old, new, Role.RESULT).field_gaps(known, id, name)
-        narrowed = Coverage(new, old, Role.RESULT).field_gaps(id, known, name)
+        widened = readers.first[Role.RESULT].field_gaps(known, id, name)
+        narrowed = readers.second[Role.RESULT].field_gaps(id, known, name)
         yield from _typed(task, Role.RESULT, widened, narrowed)
     kept = {id.rpartition(".")[2] for id in after["raises"]}
     for name in names:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeAlias, cast
 
+from typedtasks_codegen.compatibility.assumptions import Assumptions
 from typedtasks_codegen.compatibility.bounds import AT_LEAST, AT_MOST, DIGITS, digits_fit, implied
 from typedtasks_codegen.compatibility.gaps import Gap, Kind, Role
+from typedtasks_codegen.compatibility.sides import Side
 from typedtasks_codegen.compatibility.types import (
     CODE,
     CONFIG,
@@ -53,11 +55,12 @@ _FORBIDDEN: Final[Extras] = (frozenset({"forbid"}), frozenset({"forbid"}))
 class Coverage:
     """Decides whether the types of one contract (the target) take all values that those of another (the source) stand for."""
 
-    def __init__(self, target: Data, source: Data, role: Role) -> None:
-        self._target: Data = target["types"]
-        self._source: Data = source["types"]
+    def __init__(self, target: Side, source: Side, role: Role) -> None:
+        self._sides = target, source
+        self._target: Data = target.types
+        self._source: Data = source.types
         self._role = role
-        self._assumed: set[_Pair] = set()
+        self._assumptions = Assumptions[_Pair]()
         self._failed: set[_Pair] = set()
         """Pairs of members of unions of which one does not take the other, whatever is assumed."""
 
@@ -70,20 +73,29 @@ class Coverage:
         return self._all(lambda: self._definition(self._target[target], self._source[source], path, _FORBIDDEN), path)
 
     def _all(self, compare: Callable[[], Iterator[Gap]], path: str) -> list[Gap]:
-        self._assumed.clear()
+        self._assumptions.forget((0, 0))
         try:
             return list(dict.fromkeys(compare()))
         except RecursionError:
             return [Gap(Kind.UNPROVED, path, "the types are nested too deep to be compared")]
 
     def _form(self, target: object, source: object, path: str, inherited: Extras) -> Iterator[Gap]:
+        if target == source and inherited[0] == inherited[1] and self._sides[0].looks_like(self._sides[1], target):
+            return
         pair = (key_of(target), key_of(source), inherited)
-        if pair in self._assumed:
-            return  # a recursive type, or one that is looked at already: it holds if all the rest does
+        if self._assumptions.has(pair):
+            return
         if path.count(".") + path.count("[") > _DEEPEST:
             yield Gap(Kind.UNPROVED, path, "the types grow without end, which cannot be compared")
             return
-        self._assumed.add(pair)
+        self._assumptions.begin(pair)
+        holds = True
+        for gap in self._compared(target, source, path, inherited):
+            holds = False
+            yield gap
+        self._assumptions.end(holds=holds)
+
+    def _compared(self, target: object, source: object, path: str, inherited: Extras) -> Iterator[Gap]:
         target, outer = split(self._opened(target, self._target))
         if outer:
             yield from self._constraints(outer, split(self._opened(source, self._source))[1], path)
@@ -232,30 +244,31 @@ class Coverage:
         pair = (key_of(target), key_of(source), inherited)
         if pair in self._failed:
             return None
-        attempt = self._attempt()
+        mark = self._assumptions.mark()
         found: list[Gap] = []
-        for gap in attempt._form(target, source, path, inherited):
+        for gap in self._form(target, source, path, inherited):
             if gap.on_wire:
                 self._failed.add(pair)
+                self._assumptions.forget(mark)
                 return None
             found.append(gap)
-        self._assumed |= attempt._assumed
         return found
 
-    def _attempt(self) -> Coverage:
-        """Return what compares a member of a union: it assumes for itself, as what it does not take says nothing of the others."""
-        attempt = Coverage({"types": self._target}, {"types": self._source}, self._role)
-        attempt._assumed, attempt._failed = set(self._assumed), self._failed
-        return attempt
+    def _attempted(self, target: object, source: object, path: str, inherited: Extras) -> list[Gap]:
+        """Return why a member of a union is not taken: what is assumed for that says nothing of the others."""
+        mark = self._assumptions.mark()
+        found = list(self._form(target, source, path, inherited))
+        self._assumptions.forget(mark)
+        return found
 
     def _not_taken(self, targets: Sequence[object], member: object, path: str, inherited: Extras) -> Iterator[Gap]:
         """Say why a member of a union is not taken: by the one type that is meant for it, if there is one."""
         sort = sort_of(self._opened(member, self._source))
         alike = [one for one in targets if sort_of(self._opened(one, self._target)) == sort]
         if len(alike) == 1:
-            yield from self._attempt()._form(alike[0], member, path, inherited)
+            yield from self._attempted(alike[0], member, path, inherited)
         else:
-            because = _because(self._attempt()._form(targets[0], member, path, inherited), path) if len(targets) == 1 else ""
+            because = _because(self._attempted(targets[0], member, path, inherited), path) if len(targets) == 1 else ""
             yield Gap(Kind.UNION, path, f"{type_shown(member)} is not taken{because}")
 
     def _named(self, target: object, source: object, path: str) -> Iterator[Gap]:
@@ -384,6 +397,6 @@ def _setting(key: str, config: Data) -> str:
     return f"{key}={value_shown(config[key])}" if key in config else f"no {key}"
 
 
-def _because(gaps: Iterator[Gap], path: str) -> str:
+def _because(gaps: Iterable[Gap], path: str) -> str:
     found = next((gap for gap in gaps if gap.on_wire and gap.path != path), None)
     return "" if found is None else f" ({found.path}: {found.text})"
