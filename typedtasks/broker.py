@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -24,6 +23,7 @@ from typedtasks.errors import BrokerClosed, DefinitionError, ResultLost, TaskErr
 from typedtasks.handle import TaskHandle
 from typedtasks.ids import TaskId, is_queue_name, is_task_id, new_task_id, new_task_ids
 from typedtasks.injection import Providers
+from typedtasks.logs import Log
 from typedtasks.operating import Operating
 from typedtasks.options import TaskDefinition, TaskOptions, define, is_task_name
 from typedtasks.sealing import Sealing
@@ -50,7 +50,7 @@ _PUBLISH_LIMIT: Final = 1000
 _GROUPS_UNDER_WAY: Final = 8
 """Calls of `enqueue_many` that are sent before the first has been answered."""
 
-_log = logging.getLogger("typedtasks.broker")
+_log = Log("typedtasks.broker")
 
 
 class Broker(Operating):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Sequence
 from typing import Final, TypeVar
@@ -12,6 +11,7 @@ from typedtasks.backend import Backend, TaskId, created_ms
 from typedtasks.batching import Batcher, cancel_and_wait
 from typedtasks.clock import Clock
 from typedtasks.errors import BackendUnavailable, BrokerClosed, ResultExpired, ResultLost, TypedTasksError
+from typedtasks.logs import Log
 from typedtasks.outcome import is_success
 
 __all__ = ["Outcomes"]
@@ -32,7 +32,7 @@ _MEMORY: Final = 512
 _MEMORABLE: Final = 4096
 """Bytes of a remembered outcome."""
 
-_log = logging.getLogger("typedtasks")
+_log = Log("typedtasks")
 
 
 class _Waiter:

@@ -13,12 +13,14 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
+from typedtasks.logs import Log
+
 __all__ = ["Stopper"]
 
 _LAST_WORDS: Final = 0.9
 """Seconds beyond the grace time in which a worker gives back what it could not end."""
 
-_log = logging.getLogger("typedtasks.worker")
+_log = Log("typedtasks.worker")
 
 
 class Stopper:

@@ -19,13 +19,14 @@ from typedtasks.cli.loading import load_broker
 from typedtasks.cli.logs import set_up_logging
 from typedtasks.cli.stopping import Stopper
 from typedtasks.errors import TypedTasksError
+from typedtasks.logs import Log
 from typedtasks.worker import Worker
 from typedtasks.worker.alone import run_alone
 from typedtasks.worker.supervisor import Supervisor
 
 __all__ = ["run_worker"]
 
-_log = logging.getLogger("typedtasks.worker")
+_log = Log("typedtasks.worker")
 
 
 def run_worker(options: argparse.Namespace) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from functools import partial
 from typing import Final, Protocol, TypeVar, cast
@@ -12,6 +11,7 @@ from typing import Final, Protocol, TypeVar, cast
 from typedtasks.injection.marks import Need
 from typedtasks.injection.providers import Providers
 from typedtasks.injection.recipes import Recipe, shown
+from typedtasks.logs import Log
 
 __all__ = ["Place", "Scope"]
 
@@ -21,7 +21,7 @@ _TEARDOWN_LIMIT: Final = 10.0
 """Seconds that the part of a dependency after its `yield` may take."""
 _NOTHING: Final = object()
 
-_log = logging.getLogger("typedtasks.injection")
+_log = Log("typedtasks.injection")
 
 
 class Place(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import traceback
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typedtasks.codecs import Undecodable
 from typedtasks.contract import Misfit, as_declared
 from typedtasks.envelope import Header, write_header
 from typedtasks.errors import PayloadRejected, ResultInvalid, TaskError, TaskFailed, TaskTimedOut, describe
+from typedtasks.logs import Log
 from typedtasks.options import TaskDefinition
 from typedtasks.outcome import read_line, success_prefix, write_outcome
 from typedtasks.retry import Retry
@@ -49,7 +49,7 @@ _LONGEST_MESSAGE: Final = 4 * 1024
 _LONGEST_TRACEBACK: Final = 16 * 1024
 _OWN_CODE: Final = str(Path(__file__).parent.parent)
 
-_log = logging.getLogger("typedtasks.worker")
+_log = Log("typedtasks.worker")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import logging
 import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typedtasks.codecs import Undecodable
 from typedtasks.contract import Misfit
 from typedtasks.coroutine import Coro
 from typedtasks.envelope import EnvelopeInvalid, EnvelopeReader
+from typedtasks.logs import Log
 from typedtasks.sealing import SEAL_ROOM, Sealing
 from typedtasks.task import AnyTask
 from typedtasks.worker import decision
@@ -35,7 +35,7 @@ T = TypeVar("T")
 _SLACK: Final = 5.0
 """Seconds beyond its timeout that a suspect has before its child is killed: it has a timeout there, too."""
 
-_log = logging.getLogger("typedtasks.worker")
+_log = Log("typedtasks.worker")
 
 
 class Prepared(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 import threading
 import time
@@ -13,13 +12,14 @@ from typing import Final
 
 from typedtasks.backend import LeaseKeeper
 from typedtasks.errors import BackendUnavailable
+from typedtasks.logs import Log
 
 __all__ = ["Heartbeat"]
 
 _BLOCKED_AFTER: Final = 1.0
 """Seconds without a turn of the event loop before it counts as blocked."""
 
-_log = logging.getLogger("typedtasks.worker")
+_log = Log("typedtasks.worker")
 
 
 class Heartbeat:

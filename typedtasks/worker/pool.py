@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Final
 
 from typedtasks.backend import Delivery, Reschedule, Settlement
 from typedtasks.broker import Broker
+from typedtasks.logs import Log
 from typedtasks.options import TaskDefinition
 from typedtasks.progress import Progress
 from typedtasks.worker.child import Child, Died
@@ -24,7 +24,7 @@ _SUSPECTS: Final = 4
 _STARTS: Final = 3
 _PAUSE: Final = 1.0
 
-_log = logging.getLogger("typedtasks.worker")
+_log = Log("typedtasks.worker")
 
 
 def is_suspect(delivery: Delivery) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import threading
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,6 +13,7 @@ from typing import Final, TypeAlias
 from typedtasks.backend import Delivery, Report
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendUnavailable
+from typedtasks.logs import Log
 from typedtasks.progress import Progress, write_progress
 from typedtasks.sealing import Sealing
 
@@ -26,7 +26,7 @@ _LAST_WORDS: Final = 1.0
 
 Send: TypeAlias = Callable[[Sequence[Report]], Awaitable[object]]
 
-_log = logging.getLogger("typedtasks.worker")
+_log = Log("typedtasks.worker")
 
 
 class Reporter:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +10,7 @@ from typing import Final
 from typedtasks.backend import Bury, Delivery, Finish, Reschedule, Session, SessionLost, Settlement, TaskId
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendUnavailable, one_line
+from typedtasks.logs import Log
 from typedtasks.outcome import OutcomeLine, is_success, read_outcome
 from typedtasks.worker.execution import Execution
 from typedtasks.worker.hand import Hand
@@ -32,7 +32,7 @@ _LAST_WORDS: Final = 0.4
 _ALL: Final = 10_000
 """More than one worker has in hand: at its end it gives back whatever it finds."""
 
-_log = logging.getLogger("typedtasks.worker")
+_log = Log("typedtasks.worker")
 
 
 @dataclass(slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Final
 
 from typedtasks.backend import Finish, Reschedule, Session, SessionLost, Settlement
 from typedtasks.errors import BackendUnavailable
+from typedtasks.logs import Log
 from typedtasks.worker import decision
 
 __all__ = ["Settler"]
@@ -18,7 +18,7 @@ _LIMIT_BYTES: Final = 32 * 1024 * 1024
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 
-_log = logging.getLogger("typedtasks.worker")
+_log = Log("typedtasks.worker")
 
 
 class Settler:

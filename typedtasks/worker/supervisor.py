@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from typedtasks.backend import SessionId
+from typedtasks.logs import Log
 from typedtasks.worker.child import signal_name
 from typedtasks.worker.worker import new_session_id
 
@@ -27,7 +27,7 @@ _SLACK: Final = 2.0
 """Seconds beyond the grace time that a child has to end by itself. (It ends itself after one, unless the interpreter hangs.)"""
 _LOOK_FOR_CHANGES: Final = 0.5
 
-_log = logging.getLogger("typedtasks.worker")
+_log = Log("typedtasks.worker")
 
 
 class Supervisor:

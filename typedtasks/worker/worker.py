@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import secrets
 import socket
@@ -16,6 +15,7 @@ from typedtasks.broker import Broker
 from typedtasks.clock import Duration, seconds
 from typedtasks.contract import check_failure
 from typedtasks.errors import BackendUnavailable, DefinitionError
+from typedtasks.logs import Log
 from typedtasks.worker.decision import contract_token
 from typedtasks.worker.execution import Execution
 from typedtasks.worker.injecting import Injector
@@ -29,7 +29,7 @@ __all__ = ["Worker", "new_session_id"]
 _BEATS_PER_LEASE: Final = 5
 _PAUSE: Final = 1.0
 
-_log = logging.getLogger("typedtasks.worker")
+_log = Log("typedtasks.worker")
 
 
 def new_session_id() -> SessionId:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import re
 import secrets
@@ -35,6 +34,7 @@ from typedtasks.backends.redis.shards import shard, shards_of
 from typedtasks.backends.redis.spread import SpreadOperator
 from typedtasks.backends.urls import redacted
 from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported, BrokerClosed, representation
+from typedtasks.logs import Log
 
 __all__ = ["RedisBackend", "looked_at"]
 
@@ -49,7 +49,7 @@ _MOST_SHARDS: Final = "most"
 _PAUSES: Final = (0.05, 0.2, 0.5)
 _NO_DUPLICATES: Final[Mapping[TaskId, TaskId]] = MappingProxyType({})
 
-_log = logging.getLogger("typedtasks.redis")
+_log = Log("typedtasks.redis")
 
 
 class RedisBackend:

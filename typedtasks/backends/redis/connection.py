@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
@@ -14,6 +13,7 @@ from typedtasks.backends.redis.protocol import Connection, Reply, ReplyError
 from typedtasks.backends.redis.watching import ASK_AGAIN, SLOW_AFTER
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendFull, BackendUnavailable, representation
+from typedtasks.logs import Log
 
 __all__ = ["COMMAND_TIMEOUT", "Commands", "Executor", "ForeignKeys", "Messages", "Script", "Server", "prefix_of", "translated"]
 
@@ -28,7 +28,7 @@ _WARY_MESSAGE_WAIT: Final = 3.0
 """Seconds of silence until the server of a subscription is asked whether it is there; fewer where another may take its place."""
 _SHARED: Final = "-- common.lua\n"
 
-_log = logging.getLogger("typedtasks.redis")
+_log = Log("typedtasks.redis")
 
 
 class ForeignKeys(BackendUnavailable):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Collection, Sequence
 from typing import Final, cast
 
@@ -26,6 +25,7 @@ from typedtasks.backends.redis.protocol import Reply, ReplyError
 from typedtasks.backends.redis.readers import Readers
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendUnavailable
+from typedtasks.logs import Log
 
 __all__ = ["RedisSession", "SessionScripts"]
 
@@ -37,7 +37,7 @@ _AFTER_ITS_END: Final = 0.01
 _DONE: Final = ord("1")
 _GROUP_MISSING: Final = "NOGROUP"
 
-_log = logging.getLogger("typedtasks.redis")
+_log = Log("typedtasks.redis")
 
 
 class SessionScripts:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from typedtasks.backends.redis.address import Address
 from typedtasks.backends.redis.protocol import Connection, ReplyError
 from typedtasks.errors import TypedTasksError
+from typedtasks.logs import Log
 
 __all__ = ["ASK_AGAIN", "SLOW_AFTER", "Watch"]
 
@@ -17,7 +17,7 @@ SLOW_AFTER: Final = 0.5
 """Seconds without an answer (beyond the time that a command may block) until somebody else is asked."""
 ASK_AGAIN: Final = 0.2
 
-_log = logging.getLogger("typedtasks.redis")
+_log = Log("typedtasks.redis")
 
 
 class Watch:
