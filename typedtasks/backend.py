@@ -112,6 +112,8 @@ class Recovered(NamedTuple):
     deliveries: list[Delivery]
     next_look: float
     """Seconds until there may be more: the next lease of another session ends then. At most this session's own lease."""
+    awaited: Sequence[str] = ()
+    """What the parked tasks of the session's queues wait for, each once (see `Session.unpark`)."""
 
 
 class Delivery(NamedTuple):
@@ -127,6 +129,8 @@ class Delivery(NamedTuple):
     """The backend's own name for this delivery; unique within the session, opaque to everyone else."""
     cancelled: bool = False
     """Whether its cancellation was asked for while it waited."""
+    unmet: bool = False
+    """Whether it was parked, and its time came before anyone did who has what it waits for."""
 
 
 class Report(NamedTuple):
@@ -159,7 +163,11 @@ class Reschedule(NamedTuple):
     delay_ms: int = 0
     eta_ms: int = 0
     awaits: str = ""
-    """Park: the name of the task that a worker has to know. `Session.unpark` makes it ready at once; its time does so too."""
+    """Park: what a worker has to know or have, such as the name of the task. `Session.unpark` hands it to one that does.
+
+    Its time, counted from the last moment at which such a one was here, makes it ready for anyone (see `Delivery.unmet`). To be
+    parked is no execution: it counts as often delivered as before it was handed to this session.
+    """
 
 
 class Bury(NamedTuple):
@@ -199,7 +207,7 @@ class SessionListener(Protocol):
         ...
 
     def parked(self, name: str) -> None:
-        """A worker has parked a task of this name: `Session.unpark` takes it if it is known here."""
+        """A worker has parked a task that waits for this: `Session.unpark` takes it if that is here."""
         ...
 
     def left_behind(self) -> None:
@@ -262,8 +270,12 @@ class Session(Protocol):
         """
         ...
 
-    async def unpark(self, names: Collection[str]) -> int:
-        """Make every parked task of these names ready at once, and return how many there were."""
+    async def unpark(self, names: Collection[str], capacity: int) -> list[Delivery]:
+        """Take up to `capacity` parked tasks that wait for one of `names`.
+
+        For those that are left, `capacity` being used up, their times are counted anew: somebody who has what they wait for is
+        here. `release` parks what was taken in this way again. Raises `SessionLost` when the lease has ended.
+        """
         ...
 
     def keeper(self) -> LeaseKeeper:
@@ -304,7 +316,10 @@ class Backend(Protocol):
         ...
 
     async def cancel(self, ids: Sequence[TaskId]) -> None:
-        """Ask for the cancellation of tasks: those that wait are marked, and running ones' workers are told."""
+        """Ask for the cancellation of tasks: those that wait are marked, and running ones' workers are told.
+
+        An id that is not here is no task: to ask for it changes nothing, and is not remembered.
+        """
         ...
 
     async def watch(self, ids: Sequence[TaskId]) -> None:

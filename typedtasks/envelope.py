@@ -56,14 +56,16 @@ class Header:
     """The sender's `Task.contract`; empty: not known."""
     codecs: tuple[str, ...] = ()
     """By what the arguments were encoded, in this order."""
+    misfits: tuple[str, ...] = ()
+    """The contracts of workers that could not read the arguments, as far as they are about arguments."""
 
     def next_attempt(self) -> Header:
         """Return the header for the execution after this one."""
         return replace(self, attempt=self.attempt + 1)
 
-    def parked_again(self) -> Header:
+    def parked_again(self, misfits: tuple[str, ...] = ()) -> Header:
         """Return the header for the same envelope, put aside once more."""
-        return replace(self, parked=self.parked + 1)
+        return replace(self, parked=self.parked + 1, misfits=misfits or self.misfits)
 
 
 class _Line(TypedDict):
@@ -71,6 +73,7 @@ class _Line(TypedDict):
     task: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
     attempt: NotRequired[Annotated[int, Field(ge=1, le=2**31)]]
     parked: NotRequired[Annotated[int, Field(ge=0, le=2**31)]]
+    misfits: NotRequired[Annotated[list[Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,6}$")]], Field(max_length=16)]]
     reply_to: NotRequired[Annotated[str, Field(max_length=64)]]
     expires_ms: NotRequired[Annotated[int, Field(ge=0, le=2**53)]]
     timeout: NotRequired[Annotated[float, Field(ge=0, allow_inf_nan=False)]]
@@ -90,6 +93,8 @@ def write_header(header: Header) -> bytes:
         line["attempt"] = header.attempt
     if header.parked:
         line["parked"] = header.parked
+    if header.misfits:
+        line["misfits"] = list(header.misfits)
     if header.reply_to:
         line["reply_to"] = header.reply_to
     if header.expires_ms:
@@ -142,6 +147,7 @@ def _parse(line: bytes) -> Header:
         task=fields["task"],
         attempt=fields.get("attempt", 1),
         parked=fields.get("parked", 0),
+        misfits=tuple(fields.get("misfits", ())),
         reply_to=fields.get("reply_to", ""),
         expires_ms=fields.get("expires_ms", 0),
         timeout=fields.get("timeout", 0.0),

@@ -13,7 +13,7 @@ from redis import Redis
 from tests.backends.proxy import Proxy
 from tests.redis_server import RedisServer, redis_server
 from typedtasks import BackendFull, BackendUnavailable, BackendUnsupported, Broker, ResultTimeout, Worker
-from typedtasks.backend import Once, SessionLost
+from typedtasks.backend import Once, SessionLost, TaskId, new_task_id
 from typedtasks.backends.redis import RedisBackend
 from typedtasks.backends.redis.client import looked_at
 from typedtasks.testing import BackendHarness, Client
@@ -140,8 +140,9 @@ async def test_after_a_drained_run_no_key_stays_but_those_with_a_time_to_live(ha
     deliveries = await worker.receive(50)
     deliveries += await worker.receive(50)
     await worker.session.settle([park(delivery, "later") for delivery in deliveries])
-    assert await worker.session.unpark(["later"]) == 46  # the cancelled ones are ready at once
-    await worker.session.settle([finish(d) for d in await worker.receive(100)])
+    taken = await worker.unpark("later")
+    assert len(taken) == 46  # the cancelled ones are ready at once
+    await worker.session.settle([finish(d) for d in taken + await worker.receive(100)])
     await client.backend.unwatch(ids)
     await worker.session.leave()
 
@@ -152,6 +153,53 @@ async def test_after_a_drained_run_no_key_stays_but_those_with_a_time_to_live(ha
         assert empty_redis.xinfo_groups(key)[0]["consumers"] == 0
 
 
+async def test_a_live_cancellation_costs_the_same_among_a_hundred_thousand_stale_ones(
+    harness: BackendHarness, empty_redis: Redis
+) -> None:
+    """A worker looks up what it has in hand, and never walks through the marks."""
+    client = await harness.client()
+    worker = await harness.worker(client)
+    (id,) = await client.publish(publication())
+    delivery = await worker.receive_one()
+    until = int(empty_redis.time()[0] * 1000) + 30 * 86_400_000
+    for start in range(0, 100_000, 10_000):
+        empty_redis.zadd("tt:{default}:x", {f"default.{number:020d}": until for number in range(start, start + 10_000)})
+    await client.backend.cancel([id])
+    empty_redis.config_resetstat()
+    await worker.recover([delivery.receipt])
+    assert worker.listener.cancellations[-1] == id
+    stats = empty_redis.info("commandstats")
+    assert stats["cmdstat_zscore"]["calls"] <= 3
+    assert stats["cmdstat_xrange"]["calls"] <= 8
+    assert stats["cmdstat_zrange"]["calls"] <= 2
+
+
+async def test_cancellations_of_what_is_not_here_do_not_pile_up(harness: BackendHarness, empty_redis: Redis) -> None:
+    """They go once nothing is left that is as old as they are; one that a task still waits for stays."""
+    client = await harness.client()
+    worker = await harness.worker(client)
+    nobody = [new_task_id("default", 1.0) for _ in range(10)]
+    await client.backend.cancel(nobody)
+    assert 0 < empty_redis.pttl("tt:{default}:x") <= 60_000  # nothing is here that could be meant
+    five_minutes_ago = int(empty_redis.time()[0] * 1000) - 300_000
+    empty_redis.xadd("tt:{default}:s1", {"i": "default.old", "b": "old"}, id=f"{five_minutes_ago}-1")
+    await client.backend.cancel([TaskId("default.old"), *nobody])
+    shift_marks(empty_redis, -120)
+    await worker.recover()
+    assert empty_redis.zcard("tt:{default}:x") == 11
+    delivery = await worker.receive_one()
+    assert (delivery.id, delivery.cancelled) == ("default.old", True)
+    await worker.session.settle([finish(delivery)])
+    await worker.recover()
+    assert not empty_redis.exists("tt:{default}:x")
+
+
+def shift_marks(redis: Redis, seconds: int) -> None:
+    """Have cancellations been asked for at other times."""
+    for id, _ in redis.zscan_iter("tt:{default}:x"):
+        redis.zincrby("tt:{default}:x", seconds * 1000, id)
+
+
 async def test_two_parked_entries_of_one_id_are_both_kept(harness: BackendHarness, empty_redis: Redis) -> None:
     """A foreign producer gave none, or the same one twice."""
     client = await harness.client()
@@ -159,8 +207,7 @@ async def test_two_parked_entries_of_one_id_are_both_kept(harness: BackendHarnes
     for body in (b"one", b"two"):
         empty_redis.xadd("tt:{default}:s1", {"i": "", "b": body})
     await worker.session.settle([park(delivery, "later", delivery.body) for delivery in await worker.receive()])
-    assert await worker.session.unpark(["later"]) == 2
-    assert sorted(delivery.body for delivery in await worker.receive()) == [b"one", b"two"]
+    assert sorted(delivery.body for delivery in await worker.unpark("later")) == [b"one", b"two"]
 
 
 async def test_a_large_batch_goes_in_several_calls(harness: BackendHarness, empty_redis: Redis) -> None:

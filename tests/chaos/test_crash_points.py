@@ -15,7 +15,7 @@ from redis import Redis
 from tests.chaos.crashing import double, flaky
 from tests.processes import ROOT
 from typedtasks import Broker, Counts
-from typedtasks.backend import SessionId
+from typedtasks.backend import Reschedule, SessionId, TaskId
 
 CALLS = ("join", "receive", "settle", "recover", "unpark", "leave")
 POINTS = [f"{call}:{when}:1" for call in CALLS for when in ("before", "after")]
@@ -46,9 +46,30 @@ def burst(url: str, folder: Path, session: str, **environment: str) -> int:
     ).returncode
 
 
+async def park_one(broker: Broker) -> None:
+    """Have one of the tasks wait for a worker that knows it."""
+    old = await broker.backend.join(SessionId("old"), ["default"], 10.0, Deaf())
+    (delivery,) = await old.receive(1, 0)
+    assert await old.settle([Reschedule(delivery, delivery.body, 60_000, awaits="crash.double")]) == [True]
+    await old.leave()
+
+
+class Deaf:
+    """A session's listener that does nothing."""
+
+    def cancelled(self, id: TaskId) -> None:
+        """Take no notice."""
+
+    def parked(self, name: str) -> None:
+        """Take no notice."""
+
+    def left_behind(self) -> None:
+        """Take no notice."""
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_whatever_call_a_worker_dies_at_everything_ends_once(point: str, url: str, tmp_path: Path) -> None:
-    """Plain tasks, and one that is retried."""
+    """Plain tasks, one that is parked, and one that is retried."""
 
     async def run() -> list[int]:
         broker = Broker(url)
@@ -57,6 +78,7 @@ def test_whatever_call_a_worker_dies_at_everything_ends_once(point: str, url: st
         async with broker, asyncio.timeout(60):
             calls = [broker.tasks["crash.double"].call(n) for n in range(5)] + [broker.tasks["crash.flaky"].call(7)]
             handles = await broker.enqueue_many(calls)
+            await park_one(broker)
             assert await asyncio.to_thread(burst, url, tmp_path, "dying", CRASH=point) == -signal.SIGKILL
             await broker.backend.expire(SessionId("dying"), ["default"])
             assert await asyncio.to_thread(burst, url, tmp_path, "next") == 0

@@ -108,6 +108,7 @@ def _header(chance: random.Random) -> bytes:
             chance.choice([0.0, 1.5, 1e308]),
             chance.choice(["", "", "q0fVh-2a_Z"]),
             chance.choice([(), (), (), ("zlib",), ("zlib", "aes-256-gcm-siv"), ("unknown",)]),
+            chance.choice([(), (), ("q0fVh-",), ("q0fVh-", "AAAAAA")]),
         )
     )
 

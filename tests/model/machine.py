@@ -104,7 +104,7 @@ class BackendMachine(RuleBasedStateMachine):
         model, workers = self.model, self.workers
         waiting, running, alive = model.of(State.WAITING), model.of(State.RUNNING), [w for w in workers if self._is_alive(w)]
         busy, staying = any(map(self._has_work, workers)), [worker for worker in workers if not worker.has_left]
-        stale = [worker for worker in staying if worker not in alive]
+        stale, parked = [worker for worker in staying if worker not in alive], [job for job in waiting if job.awaits]
         return {
             "publish": 4 if len(waiting) < MOST_WAITING else 0,
             "join": 6 if not alive else len(alive) < MOST_SESSIONS,
@@ -119,7 +119,7 @@ class BackendMachine(RuleBasedStateMachine):
             "renew": 2 * any(map(self._may_renew, workers)),
             "let_time_pass": 2,
             "cancel": bool(waiting or running),
-            "unpark": 3 if alive and any(job.awaits for job in waiting) else 0,
+            "unpark": 3 * bool(alive and parked and min(job.due for job in parked) > model.now),
             "replay": 3 if model.of(State.DEAD) else 0,
             "drop": bool(model.of(State.DEAD)),
             "purge": len(waiting) >= MOST_WAITING or len(model.of(State.DEAD)) > 2,
@@ -250,8 +250,18 @@ class BackendMachine(RuleBasedStateMachine):
     def unpark(self, data: _Data) -> None:
         names = data.draw(st.sets(st.sampled_from(NAMES), min_size=1), label="names")
         worker = self._one_of(data, self._is_alive)
-        most = sum(job.awaits in names for job in self.model.of(State.WAITING))
-        assert len(self.model.unpark(names)) <= self.do(worker.session.unpark(names)) <= most
+        capacity = data.draw(st.integers(0, 3), label="capacity")
+        parked = {job.id: job.awaits for job in self.model.parked(names)}
+        deliveries = self.do(worker.session.unpark(names, capacity))
+        assert len(deliveries) == min(capacity, len(parked))
+        for delivery in deliveries:
+            job = self.model.jobs[delivery.id]
+            assert (delivery.queue, delivery.priority, delivery.body) == (self.queue, job.priority, job.body)
+            assert (delivery.deliveries, delivery.cancelled, delivery.unmet) == (job.deliveries + 1, False, False)
+            self.model.hand_out(worker.session.id, delivery, parked[delivery.id])
+        worker.take(deliveries)
+        if len(deliveries) == capacity:
+            self.model.keep_parked(names)
 
     def replay(self, data: _Data) -> None:
         ids = self._some_ids(data, [job.id for job in self.model.of(State.DEAD)])

@@ -32,6 +32,10 @@ class Job:
     due: float
     state: State = State.WAITING
     awaits: str = ""
+    patience: float = 0.0
+    """How long it is parked."""
+    taken_for: str = ""
+    """What it was parked for when it was taken: for that it is parked again if it is given back."""
     owner: str = ""
     receipt: str = ""
     deliveries: int = 0
@@ -81,11 +85,12 @@ class Reference:
             if not self.is_alive(job.owner) or (job.owner == session and job.receipt not in held)
         ]
 
-    def hand_out(self, session: str, delivery: Delivery) -> None:
+    def hand_out(self, session: str, delivery: Delivery, taken_for: str = "") -> None:
         """Lease a task to a session."""
         job = self.jobs[delivery.id]
+        was_running = job.state is State.RUNNING
         job.state, job.owner, job.receipt = State.RUNNING, session, delivery.receipt
-        job.deliveries, job.awaits = delivery.deliveries, ""
+        job.deliveries, job.awaits, job.taken_for = delivery.deliveries, "", taken_for or (job.taken_for if was_running else "")
 
     def owns(self, session: str, delivery: Delivery) -> bool:
         """Return whether a session may end a delivery: it is alive, and this is the task's latest delivery."""
@@ -100,9 +105,12 @@ class Reference:
         job = self.jobs[item.delivery.id]
         match item:
             case Reschedule(body=body, delay_ms=delay_ms, awaits=awaits):
-                job.state, job.body, job.deliveries = State.WAITING, body, 0
+                job.state, job.body = State.WAITING, body
+                job.deliveries = job.deliveries - 1 if awaits and not job.cancelled else 0
                 job.due = self.now if job.cancelled else self.now + delay_ms / 1000
                 job.awaits = "" if job.due <= self.now else awaits
+                job.patience = delay_ms / 1000
+                job.taken_for = ""
             case Bury(reason=reason, outcome=outcome):
                 job.state, job.reason = State.DEAD, reason
                 job.outcomes.append(outcome)
@@ -117,6 +125,8 @@ class Reference:
             return False
         job = self.jobs[delivery.id]
         job.state, job.due, job.deliveries = State.WAITING, self.now, job.deliveries - 1
+        if job.taken_for and not job.cancelled:
+            job.due, job.awaits = self.now + job.patience, job.taken_for
         return True
 
     def cancel(self, ids: Sequence[TaskId]) -> None:
@@ -127,12 +137,14 @@ class Reference:
             if job.state is State.WAITING:
                 job.due, job.awaits = min(job.due, self.now), ""
 
-    def unpark(self, names: Collection[str]) -> list[Job]:
-        """Make parked tasks ready, and return those whose time had not come yet."""
-        parked = [job for job in self.of(State.WAITING) if job.awaits in names and job.due > self.now]
-        for job in parked:
-            job.due, job.awaits = self.now, ""
-        return parked
+    def parked(self, names: Collection[str]) -> list[Job]:
+        """Return the tasks that are parked for one of these."""
+        return [job for job in self.of(State.WAITING) if job.awaits and job.awaits in names]
+
+    def keep_parked(self, names: Collection[str]) -> None:
+        """Let what is parked wait for as long again: somebody is here who has what it waits for."""
+        for job in self.parked(names):
+            job.due = self.now + job.patience
 
     def replay(self, ids: Collection[TaskId]) -> set[TaskId]:
         """Make dead letters ready again, as if nobody had ever touched them."""

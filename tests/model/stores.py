@@ -17,10 +17,13 @@ from typedtasks.clock import ManualClock
 __all__ = ["MemoryStore", "RedisStore", "SQLiteStore", "Store"]
 
 _SHIFT = """
-for _, name in ipairs({'w', 'delay', 'x'}) do
+for _, name in ipairs({'w', 'delay'}) do
   for _, member in ipairs(redis.call('ZRANGE', ARGV[1] .. name, 0, -1)) do
     redis.call('ZINCRBY', ARGV[1] .. name, -ARGV[2], member)
   end
+end
+for _, name in ipairs(redis.call('HKEYS', ARGV[1] .. 'await')) do
+  redis.call('HINCRBY', ARGV[1] .. 'await', name, -ARGV[2])
 end
 for _, key in ipairs(redis.call('KEYS', ARGV[1] .. 'u:*')) do
   local left = redis.call('PTTL', key) - ARGV[2]
@@ -85,7 +88,7 @@ class RedisStore:
         return RedisBackend(self._url)
 
     def advance(self, queue: str, seconds: float) -> None:
-        """Move leases, due times, marks and windows."""
+        """Move leases, due times and windows. Marks of cancellations go by the times of the streams, which stay."""
         self._redis.eval(_SHIFT, 0, f"tt:{{{queue}}}:", int(seconds * 1000))
 
     def close(self) -> None:

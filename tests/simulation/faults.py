@@ -248,9 +248,9 @@ class FaultySession:
 
         return await self._link.call(effect)
 
-    async def unpark(self, names: Collection[str]) -> int:
+    async def unpark(self, names: Collection[str], capacity: int) -> list[Delivery]:
         """Take parked tasks."""
-        return await self._link.call(lambda: self._inner.unpark(names))
+        return await self._link.call(lambda: self._inner.unpark(names, capacity))
 
     def keeper(self) -> LeaseKeeper:
         """Return what renews the lease."""

@@ -185,7 +185,8 @@ class MemoryBackend:
         self._fence += 1
         entry.fence, entry.owner, entry.deliveries = self._fence, session, entry.deliveries + 1
         self.queue(name).running[entry.id] = entry
-        return Delivery(entry.id, name, entry.priority, entry.body, entry.deliveries, str(entry.fence), entry.cancelled)
+        receipt = str(entry.fence)
+        return Delivery(entry.id, name, entry.priority, entry.body, entry.deliveries, receipt, entry.cancelled, entry.unmet)
 
     def is_alive(self, session: str) -> bool:
         """Return whether a session has a lease."""
@@ -284,7 +285,7 @@ class MemorySession:
             entry = self._take_back(delivery)
             if entry is not None:
                 entry.deliveries -= 1
-                self._backend.queue(delivery.queue).ready[entry.priority][entry.id] = entry
+                self._give_back(self._backend.queue(delivery.queue), entry)
             answers.append(entry is not None)
         self._backend.wake()
         return answers
@@ -303,14 +304,17 @@ class MemorySession:
                     found.append(self._backend.lease_out(name, entry, self._id))
         ends = [lease for session, lease in self._backend.leases.items() if session != self._id]
         next_end = min([lease for lease in ends if lease > self._backend.now_ms()], default=math.inf) - self._backend.now_ms()
-        return Recovered(found, min(self._lease_ms, next_end + 1) / 1000)
+        awaited = dict.fromkeys(name for queue in self._queues for name in self._backend.queue(queue).awaited())
+        return Recovered(found, min(self._lease_ms, next_end + 1) / 1000, tuple(awaited))
 
-    async def unpark(self, names: Collection[str]) -> int:
-        """Make parked tasks of these names ready."""
-        count = sum(self._backend.queue(queue).unpark(names) for queue in self._queues)
-        if count:
-            self._backend.wake()
-        return count
+    async def unpark(self, names: Collection[str], capacity: int) -> list[Delivery]:
+        """Take parked tasks that wait for one of these names."""
+        self._check()
+        found: list[Delivery] = []
+        for queue in self._queues:
+            entries = self._backend.queue(queue).unpark(names, max(0, capacity - len(found)), self._backend.now_ms())
+            found += [self._backend.lease_out(queue, entry, self._id) for entry in entries]
+        return found
 
     def keeper(self) -> MemoryLeaseKeeper:
         """Return what renews this session's lease."""
@@ -352,9 +356,11 @@ class MemorySession:
                 queue.ready[entry.priority][entry.id] = entry
                 return True
             again = Publication(entry.id, item.delivery.queue, entry.priority, item.body, item.delay_ms, item.eta_ms)
-            queue.store(again, backend.now_ms())
-            if item.awaits and entry.id in queue.delayed:
-                queue.delayed[entry.id].awaits = item.awaits
+            stored = queue.store(again, backend.now_ms())
+            if item.awaits:
+                stored.deliveries = entry.deliveries - 1
+            if item.awaits and stored.due_ms:
+                queue.park(stored, item.awaits, stored.due_ms - backend.now_ms(), backend.now_ms())
                 backend.tell_parked(item.awaits)
             return True
         if isinstance(item, Bury):
@@ -365,6 +371,15 @@ class MemorySession:
                 backend.queue(following.queue).publish(following, backend.now_ms())
         backend.conclude(entry.id, item.outcome, item.ttl_ms)
         return True
+
+    def _give_back(self, queue: MemoryQueue, entry: Entry) -> None:
+        """Put an entry where this session has it from: among the parked ones, or the ready ones."""
+        if entry.awaits and not entry.cancelled:
+            queue.park(entry, entry.awaits, entry.patience_ms, self._backend.now_ms())
+            self._backend.tell_parked(entry.awaits)
+        else:
+            entry.awaits = ""
+            queue.ready[entry.priority][entry.id] = entry
 
     def _take_back(self, delivery: Delivery) -> Entry | None:
         """Return the entry of a delivery that this session still owns, out of the running ones."""

@@ -24,6 +24,10 @@ class Entry:
     deliveries: int = 0
     due_ms: int = 0
     awaits: str = ""
+    """What it is parked for; also while it runs, where `MemoryQueue.unpark` has handed it out: it is parked again if given back."""
+    patience_ms: int = 0
+    """How long it is parked."""
+    unmet: bool = False
     owner: str = ""
     fence: int = 0
     cancelled: bool = False
@@ -58,8 +62,8 @@ class MemoryQueue:
             self.store(item, now)
         return item.id
 
-    def store(self, item: Publication, now: int) -> None:
-        """Put an envelope among the ready or the delayed ones."""
+    def store(self, item: Publication, now: int) -> Entry:
+        """Put an envelope among the ready or the delayed ones, and return its entry."""
         due = now + item.delay_ms if item.delay_ms else item.eta_ms
         entry = Entry(item.id, item.priority, item.body)
         if due > now:
@@ -67,19 +71,30 @@ class MemoryQueue:
             self.delayed[item.id] = entry
         else:
             self.ready[item.priority][item.id] = entry
+        return entry
 
     def promote(self, now: int) -> None:
         """Make delayed tasks ready whose time has come."""
         for entry in sorted(self.delayed.values(), key=lambda entry: entry.due_ms):
             if entry.due_ms <= now:
+                entry.unmet = bool(entry.awaits)
                 self.make_ready(entry.id)
 
-    def unpark(self, tasks: Collection[str]) -> int:
-        """Make parked tasks ready and return how many there were."""
-        parked = [entry.id for entry in self.delayed.values() if entry.awaits and entry.awaits in tasks]
-        for id in parked:
-            self.make_ready(id)
-        return len(parked)
+    def park(self, entry: Entry, awaits: str, patience_ms: int, now: int) -> None:
+        """Have an entry wait for whoever has what it awaits, at most for its patience."""
+        entry.awaits, entry.patience_ms, entry.due_ms = awaits, patience_ms, now + patience_ms
+        self.delayed[entry.id] = entry
+
+    def unpark(self, names: Collection[str], capacity: int, now: int) -> list[Entry]:
+        """Take parked tasks out, and let those that are left wait for as long again."""
+        parked = [entry for entry in self.delayed.values() if entry.awaits and entry.awaits in names]
+        for entry in parked[capacity:]:
+            entry.due_ms = now + entry.patience_ms
+        return [self.delayed.pop(entry.id) for entry in parked[:capacity]]
+
+    def awaited(self) -> Iterable[str]:
+        """Return what the parked tasks wait for."""
+        return dict.fromkeys(entry.awaits for entry in self.delayed.values() if entry.awaits)
 
     def make_ready(self, id: TaskId) -> None:
         """Make one delayed task ready."""
@@ -130,7 +145,7 @@ class MemoryQueue:
         """Make dead letters ready again, and return those that were there."""
         entries = self._exhume(ids)
         for entry in entries:
-            entry.deliveries, entry.reason, entry.cancelled = 0, "", False
+            entry.deliveries, entry.reason, entry.cancelled, entry.unmet, entry.awaits = 0, "", False, False, ""
             self.ready[entry.priority][entry.id] = entry
         return {entry.id for entry in entries}
 
@@ -151,4 +166,5 @@ class MemoryQueue:
 
 
 def _shown(queue: str, entry: Entry, state: Literal["ready", "running", "delayed", "parked"]) -> Waiting:
-    return Waiting(entry.id, queue, entry.priority, state, entry.due_ms, entry.awaits, entry.body)
+    is_parked = state == "parked"
+    return Waiting(entry.id, queue, entry.priority, state, entry.due_ms, entry.awaits if is_parked else "", entry.body)

@@ -20,6 +20,7 @@ from typedtasks.testing.harness import BackendHarness, Client, RecordingListener
 from typedtasks.testing.mending import LetterCases, PurgeCases, UnparkingCases, ViewCases
 from typedtasks.testing.operating import OperatorCases
 from typedtasks.testing.outcomes import CancellationCases, OutcomeCases, ParkingCases
+from typedtasks.testing.parking import HandingOverCases
 from typedtasks.testing.reporting import ReportingCases
 from typedtasks.testing.sessions import SessionCases, TakeoverCases
 from typedtasks.testing.settling import LeaseCases, RecoveryCases, SettlingCases
@@ -48,6 +49,7 @@ class BackendConformance(
     CancellationCases,
     ParkingCases,
     UnparkingCases,
+    HandingOverCases,
     OperatorCases,
     LetterCases,
     PurgeCases,

@@ -112,6 +112,10 @@ class WorkerSide:
         """Take over what was left behind."""
         return (await self.session.recover(held, capacity)).deliveries
 
+    async def unpark(self, *names: str, capacity: int = 100) -> list[Delivery]:
+        """Take parked tasks."""
+        return await self.session.unpark(names, capacity)
+
     async def receive_one(self) -> Delivery:
         """Receive exactly one delivery, waiting for it."""
         (delivery,) = await self.session.receive(1, _PATIENCE)

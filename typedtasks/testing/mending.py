@@ -157,7 +157,7 @@ class PurgeCases:
         await client.publish(harness.publication())
         await worker.session.settle([park(await worker.receive_one(), "known")])
         assert await client.backend.purge("default") == 1
-        assert await worker.session.unpark(["known"]) == 0
+        assert await worker.unpark("known") == []
         assert await client.backend.counts("default") == Counts()
 
 
@@ -165,12 +165,11 @@ class UnparkingCases:
     """Cases of `Session.unpark` beyond the first."""
 
     async def test_what_is_taken_is_what_was_parked(self, harness: BackendHarness) -> None:
-        """Its new body, its priority; and it counts anew."""
+        """Its new body, its priority; and it was delivered once: to be parked is no execution."""
         client, worker = await harness.pair()
         (id,) = await client.publish(harness.publication(priority=Priority.HIGH))
         await worker.session.settle([park(await worker.receive_one(), "known", b"\x00new\n")])
-        await worker.session.unpark(["known"])
-        delivery = await worker.receive_one()
+        (delivery,) = await worker.unpark("known")
         assert (delivery.id, delivery.body, delivery.priority, delivery.deliveries) == (id, b"\x00new\n", Priority.HIGH, 1)
 
     async def test_it_is_taken_once(self, harness: BackendHarness) -> None:
@@ -178,7 +177,7 @@ class UnparkingCases:
         client, worker = await harness.pair()
         await client.publish(harness.publication())
         await worker.session.settle([park(await worker.receive_one(), "known")])
-        assert [await worker.session.unpark(["known"]) for _ in range(2)] == [1, 0]
+        assert [len(await worker.unpark("known")) for _ in range(2)] == [1, 0]
 
     async def test_a_session_takes_from_its_own_queues_only(self, harness: BackendHarness) -> None:
         """Others have workers of their own."""
@@ -186,8 +185,8 @@ class UnparkingCases:
         here, there = await harness.worker(client, name="here", queues=["a"]), await harness.worker(client, name="b", queues=["b"])
         await client.publish(harness.publication(queue="a"))
         await here.session.settle([park(await here.receive_one(), "known")])
-        assert await there.session.unpark(["known"]) == 0
-        assert await here.session.unpark(["known"]) == 1
+        assert await there.unpark("known") == []
+        assert len(await here.unpark("known")) == 1
 
     async def test_a_name_may_have_spaces_and_any_letters(self, harness: BackendHarness) -> None:
         """It is compared as a whole, and told as it is."""
@@ -197,7 +196,7 @@ class UnparkingCases:
         await worker.session.settle([park(d, name) for d, name in zip(await worker.receive(), names, strict=True)])
         await worker.listener.wait_for(lambda: set(names) <= set(worker.listener.parkings))
         assert {task.awaits for task in await client.backend.parked("default")} == set(names)
-        assert await worker.session.unpark(["app.tâche"]) == 1
+        assert len(await worker.unpark("app.tâche")) == 1
         assert {task.awaits for task in await client.backend.parked("default")} == set(names) - {"app.tâche"}
 
     async def test_a_task_may_be_parked_again_for_another(self, harness: BackendHarness) -> None:
@@ -205,9 +204,9 @@ class UnparkingCases:
         client, worker = await harness.pair()
         await client.publish(harness.publication())
         await worker.session.settle([park(await worker.receive_one(), "one")])
-        await worker.session.unpark(["one"])
-        await worker.session.settle([park(await worker.receive_one(), "two")])
-        assert await worker.session.unpark(["one"]) == 0
+        (delivery,) = await worker.unpark("one")
+        await worker.session.settle([park(delivery, "two")])
+        assert await worker.unpark("one") == []
         assert [task.awaits for task in await client.backend.parked("default")] == ["two"]
 
     async def test_a_parked_task_that_is_cancelled_is_ready_to_be_settled(self, harness: BackendHarness) -> None:

@@ -244,6 +244,18 @@ class CancellationCases:
         assert await client.backend.read_outcomes([id]) == {id: b"done"}
         assert await client.backend.counts("default") == Counts()
 
+    async def test_a_cancellation_is_found_among_many_that_mean_nothing(self, harness: BackendHarness) -> None:
+        """The news of it may have been lost: `recover` says it again, whatever else was asked for before and since."""
+        client, worker = await harness.pair()
+        (id,) = await client.publish(harness.publication())
+        delivery = await worker.receive_one()
+        nobody = [new_task_id("default", 1.0) for _ in range(1500)]
+        await client.backend.cancel([*nobody[:1200], id, *nobody[1200:]])
+        await worker.listener.wait_for(lambda: id in worker.listener.cancellations)
+        told = worker.listener.cancellations.count(id)
+        assert await worker.recover([delivery.receipt]) == []
+        assert worker.listener.cancellations.count(id) == told + 1
+
     async def test_tasks_of_several_queues_are_cancelled_in_one_call(self, harness: BackendHarness) -> None:
         """Waiting, delayed and running."""
         client, worker = await harness.pair(queues=["a", "b"])
@@ -324,15 +336,15 @@ class ParkingCases:
         await old.session.settle([park(await old.receive_one(), "app.later")])
         await new.listener.wait_for(lambda: "app.later" in new.listener.parkings)
 
-    async def test_unparking_makes_the_named_tasks_ready(self, harness: BackendHarness) -> None:
+    async def test_unparking_hands_out_the_named_tasks(self, harness: BackendHarness) -> None:
         """And only those; their times do not matter."""
         client = await harness.client()
         worker = await harness.worker(client)
         await client.publish(*(harness.publication() for _ in range(3)))
         names = ["known", "other", "known"]
         await worker.session.settle([park(d, name) for d, name in zip(await worker.receive(), names, strict=True)])
-        assert await worker.session.unpark(["known", "never"]) == 2
-        assert len(await worker.receive()) == 2
+        assert len(await worker.unpark("known", "never")) == 2
+        assert await worker.receive() == []
         assert (await client.backend.counts("default")).parked == 1
 
     async def test_unparking_nothing_is_nothing(self, harness: BackendHarness) -> None:
@@ -340,8 +352,7 @@ class ParkingCases:
         client = await harness.client()
         worker = await harness.worker(client)
         await client.publish(harness.publication(delay_ms=60_000))
-        assert await worker.session.unpark(["known"]) == 0
-        assert await worker.session.unpark([]) == 0
+        assert await worker.unpark("known") == await worker.unpark() == []
 
     async def test_a_task_that_is_parked_for_no_time_is_ready(self, harness: BackendHarness) -> None:
         """And no longer counted as parked."""
@@ -360,5 +371,6 @@ class ParkingCases:
         await client.publish(harness.publication())
         await worker.session.settle([park(await worker.receive_one(), "later", delay_ms=50)])
         await harness.pass_time(0.1)
-        assert (await worker.receive_one()).body == b"parked"
+        delivery = await worker.receive_one()
+        assert (delivery.body, delivery.unmet) == (b"parked", True)
         assert (await client.backend.counts("default")).parked == 0

@@ -70,15 +70,17 @@ class WakingCases:
             await client.backend.cancel([id])
         assert [(delivery.id, delivery.cancelled) for delivery in received.result()] == [(id, True)]
 
-    async def test_a_parked_task_that_is_taken_wakes(self, harness: BackendHarness) -> None:
-        """Whoever took it made it ready."""
+    async def test_a_parked_task_that_is_taken_wakes_nobody_else(self, harness: BackendHarness) -> None:
+        """It is handed to the one that has what it waits for; an idle one that has not, never sees it."""
         client = await harness.client()
         one, two = await harness.worker(client, name="one"), await harness.worker(client, name="two")
         await client.publish(harness.publication())
         await one.session.settle([park(await one.receive_one(), "known")])
-        async with waiting(two) as received:
-            assert await one.session.unpark(["known"]) == 1
-        assert len(received.result()) == 1
+        idle = asyncio.create_task(two.session.receive(1, 5.0))
+        (delivery,) = await one.unpark("known")
+        await client.publish(harness.publication(b"for anyone"))
+        assert [received.body for received in await idle] == [b"for anyone"]
+        assert await one.session.settle([finish(delivery)]) == [True]
 
     async def test_any_queue_of_a_session_wakes_it(self, harness: BackendHarness) -> None:
         """Not only the first."""

@@ -20,6 +20,7 @@ from typedtasks.options import TaskDefinition
 from typedtasks.outcome import read_line, success_prefix, write_outcome
 from typedtasks.retry import Retry
 from typedtasks.task import AnyTask
+from typedtasks.worker.parking import ARGUMENTS, contract_token
 from typedtasks.worker.soft import Overdue
 
 __all__ = [
@@ -40,10 +41,11 @@ __all__ = [
 ]
 
 _LONGEST_PARKING: Final = 300.0
-_OF_ARGUMENTS: Final = 6
-"""The characters of a contract that are about the arguments: what follows is about results."""
-_PARKED_FOR_A_CONTRACT: Final = 8
-"""How often what another contract wrote is put aside before it is a dead letter: 1, 2, 4 ... 128 s are about four minutes."""
+_PATIENCE: Final = 240.0
+"""Seconds that what another contract wrote waits for a worker that may be able to read it. They are counted from when it was put
+aside, or from the last moment at which such a worker was there, busy as it may have been."""
+_MOST_MISFITS: Final = 16
+"""Contracts of one task that are tried: far more than a fleet has at a time."""
 _PUT_OFF: Final = 5.0
 _LONGEST_MESSAGE: Final = 4 * 1024
 _LONGEST_TRACEBACK: Final = 16 * 1024
@@ -127,15 +129,19 @@ def misreturned(received: Received, misfit: Misfit) -> Finish:
     return Finish(received.delivery, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
 
 
-def rejected(received: Received, misfit: Misfit) -> Bury | Reschedule:
+def rejected(received: Received, misfit: Misfit, now: float) -> Bury | Reschedule:
     """The payload does not fit the task: it is never run, and kept with the reason.
 
-    Where the sender had another contract, workers that have it may be on their way: those are waited for, for about four minutes.
+    Where the sender had another contract, workers that can read it may be on their way: those are waited for, for four minutes.
     """
     header, task = received.header, received.task
-    sent, here = (contract[:_OF_ARGUMENTS] for contract in (header.contract, task.contract()))
-    if sent and here and sent != here and header.parked < _PARKED_FOR_A_CONTRACT:
-        return parked(received.delivery, header, received.payload, contract_token(task.name, header.contract))
+    sent, here = (contract[:ARGUMENTS] for contract in (header.contract, task.contract()))
+    misfits = tuple(dict.fromkeys((*header.misfits, here)))
+    if sent and here and sent != here and not received.delivery.unmet and len(misfits) <= _MOST_MISFITS:
+        patience = min(_PATIENCE, max(0.0, header.expires_ms / 1000 - now) + 1.0) if header.expires_ms else _PATIENCE
+        body = write_header(header.parked_again(misfits)) + received.payload
+        awaits = contract_token(task.name, header.contract, misfits)
+        return Reschedule(received.delivery, body, milliseconds(patience), awaits=awaits)
     other = (
         f" It was sent by the contract {header.contract}, and this worker has {task.contract()}." if sent != here and sent else ""
     )
@@ -143,11 +149,6 @@ def rejected(received: Received, misfit: Misfit) -> Bury | Reschedule:
     error = PayloadRejected(f"{reason}\nIt was not run, and is kept as a dead letter.")
     outcome = write_outcome("rejected", error=error, errors=misfit.errors)
     return Bury(received.delivery, reason, outcome, received.task.definition.result_ttl_ms, received.header.reply_to)
-
-
-def contract_token(task: str, contract: str) -> str:
-    """Return what a call waits for that only workers with its sender's contract can read."""
-    return f"the contract {contract[:_OF_ARGUMENTS]} of {task}"
 
 
 def refused(delivery: Delivery, reason: str, ttl_ms: int) -> Bury:

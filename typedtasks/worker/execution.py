@@ -137,7 +137,7 @@ class Execution:
             is_plain = not (self.seals or received.header.codecs)
             args, kwargs = received.task.boundary.decode_arguments(received.payload if is_plain else self._opened(received))
         except Misfit as misfit:
-            return decision.rejected(received, misfit.without_values() if self._sealing.hides else misfit)
+            return decision.rejected(received, misfit.without_values() if self._sealing.hides else misfit, self.clock.now())
         except Undecodable as error:
             return decision.undecodable(received, error)
         return Prepared(received, args, kwargs)

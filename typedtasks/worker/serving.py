@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ from typedtasks.logs import Log
 from typedtasks.outcome import OutcomeLine, is_success, read_outcome
 from typedtasks.worker.execution import Execution
 from typedtasks.worker.hand import Hand
+from typedtasks.worker.parking import Here, Parking
 from typedtasks.worker.settlement import Settler
 
 __all__ = ["Serving", "Tally"]
@@ -24,7 +25,11 @@ _LAST_CALL: Final = 5.0
 """Seconds that the backend has for what is given back or settled at the end."""
 _FIRST_PAUSE: Final = 0.1
 _PAUSE: Final = 1.0
-"""Seconds before a backend that is away is asked again (the first time; at most), and before parked tasks are taken again."""
+"""Seconds before a backend that is away is asked again (the first time; at most), and before parked tasks are looked for again."""
+_BREATH: Final = 0.05
+"""Seconds in which parked tasks are gathered before they are looked for again."""
+_STILL_HERE: Final = 15.0
+"""Seconds after which a worker without a free slot says again that it is here for parked tasks."""
 _LOOK_AGAIN: Final = 3.0
 """Seconds before something is looked for again that a backend which is away may have."""
 _LAST_WORDS: Final = 0.4
@@ -52,12 +57,12 @@ class Tally:
 class Serving:
     """Runs what one session receives.
 
-    It is its session's listener (`SessionListener`): cancellations reach running tasks, and parked tasks that are known here
-    are taken at once.
+    It is its session's listener (`SessionListener`): cancellations reach running tasks, and parked tasks for which this worker has
+    what they wait for are taken at once.
     """
 
-    def __init__(self, execution: Execution, names: Sequence[str], *, concurrency: int, tally: Tally) -> None:
-        self._names = frozenset(names)
+    def __init__(self, execution: Execution, here: Here, *, concurrency: int, tally: Tally) -> None:
+        self._parking = Parking(here, execution.clock.monotonic)
         self._concurrency = concurrency
         self._tally = tally
         self._execution = execution
@@ -65,6 +70,10 @@ class Serving:
         self._recovery_due = False
         """Whether something may be left to take over. It goes before new tasks: those have a worker, or will get one."""
         self._recovering = asyncio.Lock()
+        self._is_waiting = False
+        """Whether the intake waits for tasks that are ready, because there are none."""
+        self._look_at = 0.0
+        """When a worker without a free slot looks, too: it takes nothing, and hears of what it has missed."""
         self._next_look: asyncio.TimerHandle | None = None
         self._look = asyncio.Event()
         self._parked = asyncio.Event()
@@ -141,8 +150,8 @@ class Serving:
         self._hand.cancel(id)
 
     def parked(self, name: str) -> None:
-        """Take a parked task if it is known here (see `SessionListener`)."""
-        if name in self._names:
+        """Take a parked task if what it waits for is here (see `SessionListener`)."""
+        if self._parking.hear(name):
             self._parked.set()
 
     def left_behind(self) -> None:
@@ -153,9 +162,9 @@ class Serving:
     async def _take_in(self, session: Session, *, burst: bool) -> None:
         hand = self._hand
         if burst:  # what is parked or left behind is part of "until nothing is left"
-            await self._unpark_known(session)
             self._recovery_due = True
         pause = _FIRST_PAUSE
+        are_parked_next = True
         while True:
             free = self._free()
             if free <= 0 or (hand.is_full and 2 * free < hand.pace.allowance()):
@@ -166,20 +175,29 @@ class Serving:
             if self._recovery_due:
                 await self._recover_some(session)
                 continue
+            are_parked = bool(self._parking.knows_of_any and self._room_for_parked() and self._parking.due())
+            if are_parked and are_parked_next:  # they and the ready ones take turns, so that neither have to wait for the others
+                are_parked_next = False
+                await self._take_parked(session)
+                continue
+            are_parked_next = True
+            self._is_waiting = not (burst or are_parked)
             try:
-                deliveries = await session.receive(free, 0 if burst else _WAIT)
+                deliveries = await session.receive(free, _WAIT if self._is_waiting else 0)
             except BackendUnavailable as error:
                 _log.warning("No tasks can be received, trying again in %g s: %s", pause, error)
                 await asyncio.sleep(pause)
                 pause = min(_PAUSE, 2 * pause)
                 continue
+            finally:
+                self._is_waiting = False
             pause = _FIRST_PAUSE
             hand.accept(deliveries)
             if len(deliveries) == 1:  # what a lone task gives at once is settled before more is asked for: its caller waits
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)
             if burst and not deliveries:
-                if hand.is_idle and not self._settler.unsettled:
+                if hand.is_idle and not self._settler.unsettled and not self._parking.due():
                     return
                 await hand.idle()
                 await self._settler.drained()
@@ -188,44 +206,59 @@ class Serving:
         while True:
             await self._look.wait()
             self._look.clear()
-            if self._free() > 0:  # else the intake does it, as soon as there is a free slot
-                await self._recover_some(session)
+            await self._recover_some(session)
 
     async def _recover_some(self, session: Session) -> None:
         """Take over what was left behind, as far as there is room. It stays due until all of it is taken."""
+        loop = asyncio.get_running_loop()
         async with self._recovering:
-            free = self._free()
-            if free <= 0 or not self._recovery_due:
-                return
-            self._recovery_due = False
+            free = max(0, self._free())
+            if not self._recovery_due or (free == 0 and loop.time() < self._look_at):
+                return  # the intake does it, as soon as there is a free slot
+            self._look_at = loop.time() + _STILL_HERE
+            self._recovery_due = free == 0
             try:
-                found, next_look = await session.recover(self._hand.held, free)
+                found, next_look, parked = await session.recover(self._hand.held, free)
             except BackendUnavailable as error:
                 _log.warning("Nothing can be recovered now, trying again in %g s: %s", _LOOK_AGAIN, error)
-                found, next_look = [], _LOOK_AGAIN
+                found, next_look, parked = [], _LOOK_AGAIN, ()
+            for awaited in parked:
+                self.parked(awaited)
             self._recovery_due |= bool(found) and len(found) >= free
             self._hand.accept(found)
             if self._next_look is not None:
                 self._next_look.cancel()
-            self._next_look = asyncio.get_running_loop().call_later(next_look, self.left_behind)
+            self._next_look = loop.call_later(next_look, self.left_behind)
 
     async def _unpark(self, session: Session) -> None:
-        """Take parked tasks as far as there is room: a worker that does not know them may be faster, and parks them again."""
-        self._parked.set()  # whatever was parked before this worker came
-        while True:
-            await self._parked.wait()
-            is_full = self._free() <= 0
-            if not is_full:
-                self._parked.clear()
-            if is_full or await self._unpark_known(session):
-                await asyncio.sleep(_PAUSE)
+        """Take parked tasks as soon as they are heard of, as long as the intake waits for others: else it takes both in turn.
 
-    async def _unpark_known(self, session: Session) -> int:
-        try:
-            return await session.unpark(self._names)
-        except BackendUnavailable as error:
-            _log.warning("Parked tasks cannot be taken now; their time will come: %s", error)
-            return 0
+        Where there is no free slot, this says that somebody is here for them.
+        """
+        while True:
+            await _until(self._parked, _STILL_HERE if self._parking.knows_of_any else None)
+            self._parked.clear()
+            await self._take_parked(session)
+            while self._is_waiting and self._parking.due():
+                self._hand.freed.clear()
+                if self._room_for_parked() == 0:
+                    await _until(self._hand.freed, _STILL_HERE)
+                await self._take_parked(session)
+            await asyncio.sleep(_BREATH if self._room_for_parked() else _PAUSE)
+
+    async def _take_parked(self, session: Session) -> None:
+        """Take parked tasks for free slots."""
+        async with self._recovering:  # which would take what is on its way here for lost
+            for awaited in self._parking.due():
+                room = self._room_for_parked()
+                try:
+                    found = await session.unpark([awaited], room)
+                except BackendUnavailable as error:
+                    _log.warning("Parked tasks cannot be taken now, trying again soon: %s", error)
+                    self._parking.leave(awaited)
+                    return
+                self._parking.take(awaited, found, room)
+                self._hand.accept(found)
 
     async def _give_back(self, session: Session) -> None:
         """Give back what others may start sooner."""
@@ -243,6 +276,8 @@ class Serving:
                 self._hand.put_back(batch)
             else:
                 self._hand.forget(batch)
+                for delivery in batch:
+                    self._parking.end(delivery.receipt, in_vain=False)
 
     async def _release(self, session: Session, batch: list[Delivery], *, also_lost: bool = False) -> None:
         """Give back for good, and `also_lost`: what was claimed when the intake ended."""
@@ -259,6 +294,10 @@ class Serving:
         await self._lost.wait()
         raise SessionLost
 
+    def _room_for_parked(self) -> int:
+        """Return how many parked tasks may be taken: none ahead of free slots, because to give them back parks them again."""
+        return max(0, min(self._free(), self._hand.slots()))
+
     def _free(self) -> int:
         room = self._hand.room()
         too_many = self._settler.unsettled - self._concurrency - self._hand.pace.allowance()
@@ -273,6 +312,7 @@ class Serving:
             self._note(settlement)
 
     def _settled(self, settlement: Settlement) -> None:
+        self._parking.end(settlement.delivery.receipt, in_vain=False)
         self._hand.held.discard(settlement.delivery.receipt)
         self._hand.freed.set()
         if self._recovery_due:  # more was left behind than there was room for
@@ -286,6 +326,7 @@ class Serving:
         match settlement:
             case Reschedule(awaits=name) if name:
                 tally.parked += 1
+                self._parking.end(delivery.receipt, in_vain=True)  # before the news of it comes back
                 reason = "no task of this name is known here" if name == task else f"{name} is not here"
                 _log.warning("%s: parked, because %s.", who, reason, extra=extra)
             case Reschedule():
@@ -314,5 +355,8 @@ class Serving:
             _log.warning("%s: %s%s. %s%s", who, ending.replace("_", " "), times, text, f"\n{trace}" if trace else "", extra=extra)
 
 
-async def _until(event: asyncio.Event) -> None:
-    await event.wait()
+async def _until(event: asyncio.Event, patience: float | None = None) -> None:
+    """Return when an event is set, or after `patience` seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(patience):
+            await event.wait()

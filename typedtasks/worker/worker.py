@@ -16,10 +16,10 @@ from typedtasks.clock import Duration, seconds
 from typedtasks.contract import check_failure
 from typedtasks.errors import BackendUnavailable, DefinitionError
 from typedtasks.logs import Log
-from typedtasks.worker.decision import contract_token
 from typedtasks.worker.execution import Execution
 from typedtasks.worker.injecting import Injector
 from typedtasks.worker.lease import Heartbeat
+from typedtasks.worker.parking import Here
 from typedtasks.worker.pool import Children, application_of
 from typedtasks.worker.reporting import Reporter
 from typedtasks.worker.serving import Serving, Tally
@@ -176,10 +176,10 @@ class Worker:
             await self._background
 
     async def _live(self, id: SessionId, execution: Execution, reporter: Reporter, *, burst: bool) -> None:
-        contracts = [contract_token(task.name, task.contract()) for task in self.broker.tasks.values()]
+        tasks = self.broker.tasks
         serving = Serving(
             execution,
-            [*self.broker.tasks, *self.broker.sealing.awaited, *contracts],
+            Here([*tasks, *self.broker.sealing.awaited], {name: task.contract() for name, task in tasks.items()}),
             concurrency=self.concurrency,
             tally=self.tally,
         )

@@ -25,7 +25,7 @@ from typedtasks.backend import (
     queue_name,
     queue_of,
 )
-from typedtasks.backends.redis.codec import values_of
+from typedtasks.backends.redis.codec import STREAMS, values_of
 from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Executor, ForeignKeys, Messages, Script, prefix_of, translated
 from typedtasks.backends.redis.deployment import Deployment, deployment_of
 from typedtasks.backends.redis.operator import Operator
@@ -312,10 +312,10 @@ class RedisBackend:
             if names:
                 held = await commands.command(queue, "Looking for tasks", "HMGET", prefix + key, *names)
                 found |= {id for id, value in zip(names, held, strict=True) if value is not None}
-        for priority in range(3):
+        for number in range(STREAMS):
             last = b"-"
             while found < wanted:
-                stream = f"{prefix}s{priority}"
+                stream = f"{prefix}s{number}"
                 entries = await commands.command(queue, "Looking for tasks", "XRANGE", stream, last, "+", "COUNT", _SCAN)
                 if not entries:
                     break

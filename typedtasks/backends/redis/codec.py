@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from typedtasks.backend import Bury, Delivery, Publication, Report, Reschedule, Settlement, TaskId
 
-__all__ = ["delivery_of", "entry_of", "report_rows", "settlement_rows", "unpacked", "values_of"]
+__all__ = ["STREAMS", "delivery_of", "place_of", "report_rows", "settlement_rows", "unpacked", "values_of"]
+
+STREAMS: Final = 6
+"""Of a queue: by priority what is ready or runs, and then by priority what `Session.unpark` has taken (see scripts/common.lua)."""
 
 
 def values_of(item: Publication) -> tuple[str, bytes]:
@@ -21,14 +25,14 @@ def values_of(item: Publication) -> tuple[str, bytes]:
 def settlement_rows(item: Settlement) -> tuple[str | bytes, ...]:
     """Return the arguments of settle.lua for one delivery."""
     delivery = item.delivery
-    entry, priority = entry_of(delivery.receipt), int(delivery.priority)
+    place = place_of(delivery.receipt)
     if isinstance(item, Reschedule):
-        head = f"R {priority} {entry} {item.delay_ms} {item.eta_ms} {delivery.id}"
+        head = f"R {place} {item.delay_ms} {item.eta_ms} {delivery.id}"
         return head, _with_text(item.awaits, item.body)
     if isinstance(item, Bury):
-        head = f"B {priority} {entry} {item.ttl_ms} 0 {delivery.id}"
+        head = f"B {place} {item.ttl_ms} 0 {delivery.id}"
         return head, _with_text(item.reply_to, item.outcome), item.reason
-    head = f"F {priority} {entry} {item.ttl_ms} {len(item.follow)} {delivery.id}"
+    head = f"F {place} {item.ttl_ms} {len(item.follow)} {delivery.id}"
     rows = [value for following in item.follow for value in values_of(following)]
     return head, _with_text(item.reply_to, item.outcome), *rows
 
@@ -36,7 +40,7 @@ def settlement_rows(item: Settlement) -> tuple[str | bytes, ...]:
 def report_rows(item: Report) -> tuple[str | bytes, ...]:
     """Return the arguments of report.lua for one delivery."""
     delivery = item.delivery
-    return f"{int(delivery.priority)} {entry_of(delivery.receipt)} {item.ttl_ms} {delivery.id}", item.body
+    return f"{place_of(delivery.receipt)} {item.ttl_ms} {delivery.id}", item.body
 
 
 def _with_text(text: str, body: bytes) -> bytes:
@@ -44,9 +48,10 @@ def _with_text(text: str, body: bytes) -> bytes:
     return b"%d %b%b" % (len(encoded), encoded, body)
 
 
-def entry_of(receipt: str) -> str:
-    """Return the id of the stream entry that a receipt stands for."""
-    return receipt.rpartition(":")[2]
+def place_of(receipt: str) -> str:
+    """Return the number of the stream, and the id of the entry in it, that a receipt stands for: `<stream> <entry id>`."""
+    _, number, entry = receipt.split(":")
+    return f"{number} {entry}"
 
 
 def unpacked(queue: str, packed: Sequence[bytes]) -> Iterator[Delivery]:
@@ -54,12 +59,14 @@ def unpacked(queue: str, packed: Sequence[bytes]) -> Iterator[Delivery]:
     lines, content = packed
     at = 0
     for line in lines.decode().split("\n") if lines else ():
-        priority, entry, deliveries, cancelled, id_length, body_length = line.split(" ")
+        number, entry, deliveries, flags, id_length, body_length = line.split(" ")
         body_at = at + int(id_length)
         end = body_at + int(body_length)
         id = content[at:body_at].decode("utf-8", "replace")
-        receipt = f"{queue}:{priority}:{entry}"
-        yield Delivery(TaskId(id), queue, int(priority), content[body_at:end], int(deliveries), receipt, cancelled == "1")
+        receipt = f"{queue}:{number}:{entry}"
+        cancelled, unmet = flags in "13", flags in "23"
+        body = content[body_at:end]
+        yield Delivery(TaskId(id), queue, int(number) % 3, body, int(deliveries), receipt, cancelled, unmet)
         at = end
 
 
@@ -74,4 +81,5 @@ def delivery_of(queue: str, priority: int, entry: bytes, values: dict[bytes, byt
         1 + (int(earlier) if earlier.isdigit() and len(earlier) < 10 else 0),
         f"{queue}:{priority}:{entry.decode()}",
         values.get(b"x") == b"1",
+        values.get(b"u") == b"1",
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, cast
 
 from typedtasks.backend import Buried, Counts, Page, SessionState, Stored, TaskId, Waiting, session_states
+from typedtasks.backends.redis.codec import STREAMS
 from typedtasks.backends.redis.connection import Executor, Script, prefix_of
 from typedtasks.backends.redis.protocol import Reply
 
@@ -14,7 +15,7 @@ __all__ = ["Operator"]
 
 _PACKED: Final = re.compile(rb"(\d) (\d{1,15}) (\d{1,15}) ")
 _CHUNK: Final = 500
-_PLACES: Final = ("db", "s0", "s1", "s2", "deadb")
+_PLACES: Final = ("db", *(f"s{number}" for number in range(STREAMS)), "deadb")
 """Where the tasks of a queue are, in the order in which `scan` looks."""
 
 
@@ -38,14 +39,14 @@ class Operator:
         prefix = prefix_of(queue)
         ready: list[Waiting] = []
         running: list[Waiting] = []
-        for priority in range(3):
-            stream = f"{prefix}s{priority}"
+        for number in range(STREAMS):
+            stream = f"{prefix}s{number}"
             held = await self._pending(queue, stream)
             entries = await self._look(queue, "XRANGE", stream, "-", "+", "COUNT", limit + len(held))
             for entry, fields in entries:
                 id, body = _entry(fields)
                 state: Literal["ready", "running"] = "running" if entry in held else "ready"
-                waiting = Waiting(id, queue, priority, state, 0, "", body)
+                waiting = Waiting(id, queue, number % 3, state, 0, "", body)
                 (running if entry in held else ready).append(waiting)
         found = ready + running
         if len(found) < limit:

@@ -17,7 +17,7 @@ from typedtasks.backend import (
     TaskId,
     read_plan,
 )
-from typedtasks.backends.redis.codec import delivery_of, entry_of, report_rows, settlement_rows, unpacked
+from typedtasks.backends.redis.codec import STREAMS, delivery_of, place_of, report_rows, settlement_rows, unpacked
 from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Script, prefix_of
 from typedtasks.backends.redis.deployment import Deployment
 from typedtasks.backends.redis.lease import RedisLeaseKeeper
@@ -165,7 +165,7 @@ class RedisSession:
         for queue, places in by_queue.items():
             arguments: list[object] = [self._id]
             for place in places:
-                arguments += (batch[place].priority, entry_of(batch[place].receipt))
+                arguments += place_of(batch[place].receipt).split(" ")
             answers = cast("bytes", await self._run(self._scripts.release, queue, "Giving tasks back", *arguments))
             for place, answer in zip(places, answers, strict=True):
                 released[place] = answer == _DONE
@@ -175,16 +175,18 @@ class RedisSession:
         """Take over what sessions without a lease owned, and find own entries whose hand-over was lost."""
         found: list[Delivery] = []
         missed: dict[str, float] = {}
+        awaited: dict[str, None] = {}
         now = asyncio.get_running_loop().time()
         next_look = self._lease_ms / 1000
         receives, undisturbed = self._receives, not self._receiving
         for queue in self._queues:
-            counts = [sum(receipt.startswith(f"{queue}:{priority}:") for receipt in held) for priority in range(3)]
+            counts = [sum(receipt.startswith(f"{queue}:{priority}:") for receipt in held) for priority in range(STREAMS)]
             room = capacity - len(found)
             reply = await self._run(self._scripts.recover, queue, "Recovering tasks", self._id, room, *counts)
             if reply == -1:
                 raise SessionLost
-            taken, own, cancelled, next_end = reply
+            taken, own, cancelled, next_end, names = reply
+            awaited.update({name.decode("utf-8", "replace"): None for name in names})
             if next_end >= 0:
                 next_look = min(next_look, next_end / 1000 + _AFTER_ITS_END)
             for id in cancelled:
@@ -203,13 +205,30 @@ class RedisSession:
                 entries = [value for pair in lost for value in pair]
                 found += unpacked(queue, await self._run(self._scripts.adopt, queue, "Adopting", self._id, *entries))
         self._missed = missed
-        return Recovered(found, min(next_look, _REPLY_LOST_AFTER) if missed else next_look)
+        return Recovered(found, min(next_look, _REPLY_LOST_AFTER) if missed else next_look, list(awaited))
 
-    async def unpark(self, names: Collection[str]) -> int:
-        """Make parked tasks of these names ready."""
-        if not names:
-            return 0
-        return sum([await self._run(self._scripts.unpark, queue, "Taking parked tasks", *names) for queue in self._queues])
+    async def unpark(self, names: Collection[str], capacity: int) -> list[Delivery]:
+        """Take parked tasks that wait for one of these names. What a lost reply held is found by `recover`."""
+        deliveries: list[Delivery] = []
+        self._receives += 1
+        self._receiving += 1
+        try:
+            for queue in self._queues if names else ():
+                room = max(0, capacity - len(deliveries))
+                reply = await self._run(self._scripts.unpark, queue, "Taking parked tasks", self._id, room, *names)
+                if reply == -1:
+                    raise SessionLost
+                deliveries += unpacked(queue, reply)
+        except BackendUnavailable:
+            self._doubtful = True
+            if not deliveries:
+                raise
+        except BaseException:
+            self._doubtful = True
+            raise
+        finally:
+            self._receiving -= 1
+        return deliveries
 
     def keeper(self) -> RedisLeaseKeeper:
         """Return what renews this session's lease in a thread of its own."""

@@ -147,7 +147,7 @@ class SQLiteBackend:
 
         def select(connection: sqlite3.Connection) -> Counts:
             counted = connection.execute(
-                "select iif(awaits <> '', 4, state), count(*) from task where queue = ? group by 1", (queue,)
+                "select iif(state = 2 and awaits <> '', 4, state), count(*) from task where queue = ? group by 1", (queue,)
             )
             rows: dict[int, int] = {state: count for state, count in counted}  # noqa: C416 - the types are named so
             return Counts(rows.get(0, 0), rows.get(1, 0), rows.get(2, 0), rows.get(4, 0), rows.get(3, 0))
@@ -167,7 +167,7 @@ class SQLiteBackend:
 
         def select(connection: sqlite3.Connection) -> Page:
             rows = connection.execute(
-                "select id, tid, state, awaits, body from task where queue = ? and id > ? order by id limit ?",
+                "select id, tid, state, iif(state = 2, awaits, ''), body from task where queue = ? and id > ? order by id limit ?",
                 (queue, int(cursor or 0), limit),
             ).fetchall()
             tasks = [
@@ -212,7 +212,7 @@ class SQLiteBackend:
         """Make dead letters ready again."""
 
         def update(connection: sqlite3.Connection) -> set[TaskId]:
-            statement = f"update task set state = 0, reason = '', deliveries = 0, cancelled = 0 {_ONE_DEAD}"
+            statement = f"update task set state = 0, reason = '', deliveries = 0, cancelled = 0, unmet = 0 {_ONE_DEAD}"
             found = {id for id in ids if _is_changed(connection, statement, (id, queue))}
             connection.executemany("delete from result where tid = ?", [(id,) for id in found])
             return found
@@ -237,7 +237,8 @@ class SQLiteBackend:
     async def _waiting(self, queue: str, which: str, limit: int) -> list[Waiting]:
         def select(connection: sqlite3.Connection) -> list[Waiting]:
             rows: Iterable[tuple[str, int, int, int | None, str, bytes]] = connection.execute(
-                f"select tid, priority, state, due, awaits, body from task where queue = ? and {which} limit ?", (queue, limit)
+                f"select tid, priority, state, due, iif(state = 2, awaits, ''), body from task where queue = ? and {which} limit ?",
+                (queue, limit),
             )
             return [
                 Waiting(TaskId(tid), queue, priority, "parked" if awaits else _STATES[state], due or 0, awaits, body)

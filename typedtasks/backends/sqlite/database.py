@@ -33,11 +33,13 @@ create table if not exists task(
   state integer not null,                              -- 0 ready, 1 running, 2 delayed or parked, 3 dead
   due integer, owner text, fence integer not null default 0, deliveries integer not null default 0,
   cancelled integer not null default 0, awaits text not null default '', reason text not null default '',
-  died integer not null default 0, body blob not null) strict;
+  died integer not null default 0, body blob not null,
+  patience integer not null default 0, unmet integer not null default 0) strict;
 create index if not exists ready on task(queue, priority, id) where state = 0;
 create index if not exists due on task(due) where state = 2;
 create index if not exists own on task(owner) where state = 1;
 create index if not exists dead on task(queue, died) where state = 3;
+create index if not exists parked on task(queue, awaits) where awaits <> '';
 create table if not exists worker(session text primary key, lease integer not null) strict;
 create table if not exists reads(session text not null, queue text not null, primary key(session, queue)) strict, without rowid;
 create trigger if not exists left after delete on worker begin delete from reads where session = old.session; end;
@@ -50,6 +52,8 @@ create table if not exists once(
   unique(queue, key)) strict;
 create index if not exists over on once(expires);
 """
+_ADDED: Final = (("task", "patience", "integer not null default 0"), ("task", "unmet", "integer not null default 0"))
+"""Columns that files of earlier versions lack. Those versions can go on beside this one: they do not look at them."""
 
 
 @dataclass(slots=True)
@@ -124,6 +128,9 @@ class Database:
                 )
             for statement in _SCHEMA.split(";\n"):
                 connection.execute(statement)
+            for table, column, kind in _ADDED:
+                if column not in {name for _, name, *_ in connection.execute(f"pragma table_info({table})")}:
+                    connection.execute(f"alter table {table} add column {column} {kind}")
             if version < _SCHEMA_VERSION:  # a write, which a full disk would refuse
                 connection.execute(f"pragma user_version = {_SCHEMA_VERSION}")
             connection.execute("commit")

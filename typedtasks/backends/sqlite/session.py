@@ -33,6 +33,8 @@ _LOOK_AGAIN: Final = 1.0
 """Seconds between looks when no bell rings: what a lost datagram costs at most."""
 _EXPIRED_AT_A_TIME: Final = 2000
 """Twice as many as there are in a batch of settlements: they are deleted faster than new ones can come."""
+_LEFT_AGAIN_MS: Final = 5000
+"""After so long it is said again that somebody is here for parked tasks: there may be very many of them."""
 _OWN: Final = "id = ? and owner = ? and fence = ? and state = 1"
 
 
@@ -49,6 +51,8 @@ class SQLiteSession:
         self._bell = asyncio.Event()
         self._busy = False
         self._claiming = asyncio.Lock()
+        self._left_at: dict[tuple[str, ...], int] = {}
+        """When parked tasks were left last because there was no room for them, by what was asked for."""
 
     @property
     def id(self) -> SessionId:
@@ -126,48 +130,57 @@ class SQLiteSession:
     async def release(self, batch: Sequence[Delivery]) -> list[bool]:
         """Give deliveries back."""
 
-        def give_back(connection: sqlite3.Connection) -> list[bool]:
+        def give_back(connection: sqlite3.Connection) -> list[tuple[str] | None]:
             if not self._lease.is_held(connection):
-                return [False] * len(batch)
+                return [None] * len(batch)
             return [
                 connection.execute(
-                    f"update task set state = 0, owner = null, deliveries = deliveries - 1 where {_OWN}", self._key(delivery)
-                ).rowcount
-                == 1
+                    # What `unpark` has taken is parked again.
+                    "update task set state = iif(awaits <> '', 2, 0), due = iif(awaits <> '', ? + patience, null), owner = null, "
+                    f"deliveries = deliveries - 1 where {_OWN} returning awaits",
+                    (self._store.now_ms(), *self._key(delivery)),
+                ).fetchone()
                 for delivery in batch
             ]
 
-        released = await self._store.database.write(give_back)
+        found = await self._store.database.write(give_back)
+        parked = {awaits for (awaits,) in filter(None, found) if awaits}
+        if parked:
+            self._store.tell_parked(sorted(parked))
         self._store.wake()
-        return released
+        return [row is not None for row in found]
 
     async def recover(self, held: Collection[str], capacity: int) -> Recovered:
         """Take over what sessions without a lease owned, and find own deliveries that are not in hand."""
         async with self._claiming:  # what was just claimed is not in hand before `receive` has returned
             known = frozenset(held)
             work, cancelled, next_look = await self._store.database.read(lambda connection: self._look(connection, known))
+            awaited = await self._store.database.read(self._awaited)
             for id in cancelled:  # the news of it may have been lost
                 self._listener.cancelled(id)
             if capacity <= 0 or not work:
-                return Recovered([], next_look)
+                return Recovered([], next_look, awaited)
             found = await self._store.database.write(lambda connection: self._recover(connection, known, capacity))
-            return Recovered(found, next_look)
+            return Recovered(found, next_look, awaited)
 
-    async def unpark(self, names: Collection[str]) -> int:
-        """Make parked tasks of these names ready."""
+    async def unpark(self, names: Collection[str], capacity: int) -> list[Delivery]:
+        """Take parked tasks that wait for one of these names."""
         wanted = list(names)
 
-        def ready(connection: sqlite3.Connection) -> int:
-            return connection.execute(
-                "update task set state = 0, due = null, awaits = '' where state = 2 and awaits <> '' "
-                f"and awaits in ({placeholders(wanted)}) and queue in ({placeholders(self._queues)})",
-                (*wanted, *self._queues),
-            ).rowcount
+        def take(connection: sqlite3.Connection) -> list[Delivery]:
+            if not self._lease.is_held(connection):
+                raise SessionLost
+            which = f"awaits <> '' and awaits in ({placeholders(wanted)}) and queue in ({placeholders(self._queues)}) and state = 2"
+            values = (*wanted, *self._queues)
+            taken = self._take(connection, f"select id from task where {which} limit ?", (*values, max(0, capacity)))
+            now = self._store.now_ms()
+            if len(taken) >= capacity and (capacity <= 0 or abs(now - self._left_at.get(values, 0)) >= _LEFT_AGAIN_MS):
+                self._left_at[values] = now
+                connection.execute(f"update task set due = ? + patience where {which} and due > ?", (now, *values, now))
+            return taken
 
-        count = await self._store.database.write(ready)
-        if count:
-            self._store.wake()
-        return count
+        async with self._claiming:
+            return await self._store.database.write(take) if wanted else []
 
     def keeper(self) -> SQLiteLeaseKeeper:
         """Return what renews this session's lease in a thread of its own."""
@@ -208,7 +221,7 @@ class SQLiteSession:
         if not self._lease.is_held(connection):
             raise SessionLost
         connection.execute(
-            "update task set state = 0, due = null, awaits = '' where id in "
+            "update task set state = 0, due = null, unmet = (awaits <> ''), awaits = '' where id in "
             "(select id from task where state = 2 and due <= ? order by due limit 1000)",
             (self._store.now_ms(),),
         )
@@ -260,16 +273,30 @@ class SQLiteSession:
             deliveries += self._take(connection, "select ?", (id,))
         return deliveries
 
+    def _awaited(self, connection: sqlite3.Connection) -> list[str]:
+        """Return what parked tasks wait for: one look at an index for each."""
+        found: dict[str, None] = {}
+        for queue in self._queues:
+            awaits = ""
+            while True:
+                (awaits,) = connection.execute(
+                    "select min(awaits) from task where queue = ? and awaits > ? and awaits <> ''", (queue, awaits)
+                ).fetchone()
+                if awaits is None:
+                    break
+                found[awaits] = None
+        return list(found)
+
     def _take(self, connection: sqlite3.Connection, which: str, values: Sequence[object]) -> list[Delivery]:
         rows = connection.execute(
             f"update task set state = 1, owner = ?, fence = fence + 1, deliveries = deliveries + 1 where id in ({which}) "
-            "returning id, tid, queue, priority, body, deliveries, fence, cancelled",
+            "returning id, tid, queue, priority, body, deliveries, fence, cancelled, unmet",
             (self._id, *values),
         ).fetchall()
         rows.sort()
         return [
-            Delivery(TaskId(tid), queue, _priority(priority), body, deliveries, f"{id}:{fence}", cancelled == 1)
-            for id, tid, queue, priority, body, deliveries, fence, cancelled in rows
+            Delivery(TaskId(tid), queue, _priority(priority), body, deliveries, f"{id}:{fence}", cancelled == 1, unmet == 1)
+            for id, tid, queue, priority, body, deliveries, fence, cancelled, unmet in rows
         ]
 
     def _settle(self, connection: sqlite3.Connection, batch: Sequence[Settlement]) -> list[bool]:
@@ -288,14 +315,16 @@ class SQLiteSession:
             return (
                 connection.execute(
                     f"update task set state = iif({later}, 2, 0), due = iif({later}, ?, null), awaits = iif({later}, ?, ''), "
-                    f"owner = null, deliveries = 0, body = ? where {_OWN}",
-                    (due, item.awaits, item.body, *key),
+                    "owner = null, deliveries = iif(? and not cancelled, deliveries - 1, 0), patience = ?, unmet = 0, "
+                    f"body = ? where {_OWN}",
+                    (due, item.awaits, item.awaits != "", max(0, due - now), item.body, *key),
                 ).rowcount
                 == 1
             )
         if isinstance(item, Bury):
             cursor = connection.execute(
-                f"update task set state = 3, owner = null, reason = ?, died = ? where {_OWN}", (item.reason, now, *key)
+                f"update task set state = 3, owner = null, awaits = '', reason = ?, died = ? where {_OWN}",
+                (item.reason, now, *key),
             )
         else:
             cursor = connection.execute(f"delete from task where {_OWN}", key)

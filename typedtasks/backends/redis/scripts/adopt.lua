@@ -12,12 +12,20 @@ for _, named in ipairs(entries) do
   if deliveries then
     local entry = redis.call('XRANGE', stream(priority), entry_id, entry_id)[1]
     if entry then
-      local id, body, earlier, cancelled = read_fields(entry)
+      local id, body, earlier, cancelled, unmet = read_fields(entry)
       cancelled = cancelled or redis.call('ZSCORE', prefix .. 'x', id)
       deliveries = earlier + deliveries
       table.insert(
         rows,
-        { priority = priority, entry = entry_id, id = id, body = body, deliveries = deliveries, cancelled = cancelled }
+        {
+          priority = priority,
+          entry = entry_id,
+          id = id,
+          body = body,
+          deliveries = deliveries,
+          cancelled = cancelled,
+          unmet = unmet,
+        }
       )
     else
       redis.call('XACK', stream(priority), 'g', entry_id)

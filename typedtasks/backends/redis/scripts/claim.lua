@@ -21,12 +21,19 @@ for i = 4, #ARGV, 2 do
       return redis.error_reply(found.err)
     end
     for _, entry in ipairs(found and found[1][2] or {}) do
-      local id, body, earlier, cancelled = read_fields(entry)
+      local id, body, earlier, cancelled, unmet = read_fields(entry)
       if cancellations and redis.call('ZSCORE', prefix .. 'x', id) then
         cancelled = true
       end
-      rows[#rows + 1] =
-        { priority = priority, entry = entry[1], id = id, body = body, deliveries = earlier + 1, cancelled = cancelled }
+      rows[#rows + 1] = {
+        priority = priority,
+        entry = entry[1],
+        id = id,
+        body = body,
+        deliveries = earlier + 1,
+        cancelled = cancelled,
+        unmet = unmet,
+      }
       left = left - 1
     end
   end

@@ -4,8 +4,15 @@ local prefix = ARGV[1]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
-local function stream(priority)
-  return prefix .. 's' .. priority
+-- Streams 0 to 2 hold what is ready or runs, by priority. Streams 3 to 5 hold what `unpark` has handed to a session, also by priority:
+-- nobody waits for new entries there, and the script that adds one hands it out.
+local function stream(number)
+  return prefix .. 's' .. number
+end
+local streams = 6
+
+local function priority_of(number)
+  return number % 3
 end
 
 -- A delayed or dead envelope is kept in a hash as "<priority> <earlier deliveries> <length of text> <text><body>".
@@ -27,30 +34,56 @@ local function created_group(reply, priority)
   return false
 end
 
-local function append(priority, id, body, deliveries, cancelled)
-  if cancelled then
-    redis.call('XADD', stream(priority), '*', 'i', id, 'b', body, 'n', deliveries, 'x', '1')
-  elseif deliveries > 0 then
-    redis.call('XADD', stream(priority), '*', 'i', id, 'b', body, 'n', deliveries)
-  else
-    redis.call('XADD', stream(priority), '*', 'i', id, 'b', body)
+local function append(number, id, body, deliveries, cancelled, unmet)
+  local entry = { 'XADD', stream(number), '*', 'i', id, 'b', body }
+  for field, value in pairs({ n = deliveries > 0 and deliveries or nil, x = cancelled and '1' or nil, u = unmet and '1' or nil }) do
+    entry[#entry + 1], entry[#entry + 2] = field, value
   end
+  redis.call(unpack(entry))
 end
 
 -- Store an envelope for `due` and return true, or make it ready when that time has come. Workers are told of a new earliest time.
-local function store(id, priority, delay, eta, body, awaits)
+local function store(id, priority, delay, eta, body, awaits, deliveries)
   local due = delay > 0 and now + delay or eta
   if due <= now then
-    append(priority, id, body, 0, false)
+    append(priority, id, body, deliveries, false)
     return false
   end
   local first = redis.call('ZRANGE', prefix .. 'delay', 0, 0, 'WITHSCORES')
-  redis.call('HSET', prefix .. 'db', id, pack_entry(priority, 0, awaits, body))
+  redis.call('HSET', prefix .. 'db', id, pack_entry(priority, deliveries, awaits, body))
   redis.call('ZADD', prefix .. 'delay', due, id)
   if not first[2] or due < tonumber(first[2]) then
     redis.call('PUBLISH', prefix .. 'ctl', 'd')
   end
   return true
+end
+
+-- What is parked is delayed, too. `parked` says of each for how long it waits and for what ("<ms> <text>"), `a:<text>` who waits
+-- for it, and `await` when somebody was here who has it, in ms.
+local function park(id, priority, delay, eta, body, awaits, deliveries)
+  if not store(id, priority, delay, eta, body, awaits, deliveries) then
+    return
+  end
+  redis.call('HSET', prefix .. 'parked', id, (delay > 0 and delay or eta - now) .. ' ' .. awaits)
+  redis.call('ZADD', prefix .. 'a:' .. awaits, now, id)
+  redis.call('HSETNX', prefix .. 'await', awaits, 0)
+  redis.call('PUBLISH', prefix .. 'ctl', 'p' .. awaits)
+end
+
+-- Return how long an envelope waits, and for what; nothing where it is not parked.
+local function parking_of(id)
+  local packed = redis.call('HGET', prefix .. 'parked', id)
+  if packed then
+    local patience, awaits = string.match(packed, '^(%d+) (.*)$')
+    return tonumber(patience), awaits
+  end
+end
+
+local function forget_parking(id, awaits)
+  redis.call('HDEL', prefix .. 'parked', id)
+  if awaits and redis.call('ZREM', prefix .. 'a:' .. awaits, id) == 1 and redis.call('EXISTS', prefix .. 'a:' .. awaits) == 0 then
+    redis.call('HDEL', prefix .. 'await', awaits)
+  end
 end
 
 -- Store an envelope as publish.lua describes it. Return the id of another task where that one holds its key: then nothing is stored.
@@ -65,23 +98,34 @@ local function accept(head, body)
     end
     body = string.sub(body, length + 1)
   end
-  store(id, priority, tonumber(delay), tonumber(eta), body, '')
+  store(id, priority, tonumber(delay), tonumber(eta), body, '', 0)
+end
+
+-- Make an envelope ready whose time has come; a parked one waits on while somebody was here lately who has what it waits for.
+local function make_ready(id)
+  local packed = redis.call('HGET', prefix .. 'db', id)
+  local cancelled = redis.call('ZSCORE', prefix .. 'x', id)
+  local patience, awaits = parking_of(id)
+  if awaits then
+    local until_ms = patience + (redis.call('HGET', prefix .. 'await', awaits) or 0)
+    if packed and not cancelled and until_ms > now then
+      redis.call('ZADD', prefix .. 'delay', until_ms, id)
+      return
+    end
+  end
+  if packed then
+    local priority, deliveries, text, body = unpack_entry(packed)
+    append(priority, id, body, deliveries, cancelled, text ~= '')
+  end
+  redis.call('ZREM', prefix .. 'delay', id)
+  redis.call('HDEL', prefix .. 'db', id)
+  forget_parking(id, awaits)
 end
 
 -- Make up to 500 due envelopes ready. Return the milliseconds until the next one is due, -1 when there is none.
 local function promote()
-  local due = redis.call('ZRANGEBYSCORE', prefix .. 'delay', '-inf', now, 'LIMIT', 0, 500)
-  if #due > 0 then
-    for _, id in ipairs(due) do
-      local packed = redis.call('HGET', prefix .. 'db', id)
-      if packed then
-        local priority, deliveries, _, body = unpack_entry(packed)
-        append(priority, id, body, deliveries, redis.call('ZSCORE', prefix .. 'x', id))
-      end
-    end
-    redis.call('ZREM', prefix .. 'delay', unpack(due))
-    redis.call('HDEL', prefix .. 'db', unpack(due))
-    redis.call('HDEL', prefix .. 'parked', unpack(due))
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', prefix .. 'delay', '-inf', now, 'LIMIT', 0, 500)) do
+    make_ready(id)
   end
   local first = redis.call('ZRANGE', prefix .. 'delay', 0, 0, 'WITHSCORES')
   return first[2] and math.max(0, tonumber(first[2]) - now) or -1
@@ -92,7 +136,8 @@ local function is_alive(session)
   return lease and tonumber(lease) > now
 end
 
--- Return id, body, earlier deliveries and whether it is cancelled. A foreign entry without these fields gets an empty body.
+-- Return id, body, earlier deliveries, whether it is cancelled, whether its parking has ended unmet, what it was taken for by
+-- `unpark`, and how long it waits for that. A foreign entry without these fields gets an empty body.
 local function read_count(text)
   return text and #text < 10 and string.match(text, '^%d+$') and tonumber(text) or 0
 end
@@ -106,16 +151,52 @@ local function read_fields(entry)
   for i = 1, #fields, 2 do
     found[fields[i]] = fields[i + 1]
   end
-  return found.i or '', found.b or '', read_count(found.n), found.x == '1'
+  return found.i or '', found.b or '', read_count(found.n), found.x == '1', found.u == '1', found.a, found.d
+end
+
+-- How long the mark of a cancellation is kept at most: so long may a task wait for a worker and still be cancelled then.
+local longest_cancellation = 30 * 86400000
+local on_its_way = 60000 -- so long may a client send a batch again
+
+-- Return the milliseconds of a stream's first entry from a time on; nothing where there is none.
+local function entry_ms(number, from)
+  local entry = redis.call('XRANGE', stream(number), from, '+', 'COUNT', 1)[1]
+  return entry and tonumber(string.match(entry[1], '^%d+'))
+end
+
+-- Return the time of a mark that is made now. No entry that is there may be of a later one: where the clock was set back, the mark
+-- is made to last for longer than needed.
+local function cancellation_ms()
+  for number = 0, streams - 1 do
+    if entry_ms(number, string.format('%.0f', now + 1)) then
+      return now + longest_cancellation
+    end
+  end
+  return now
+end
+
+-- Delete the marks that nothing can be meant by any more: those that are older than all that is ready or runs here. (What is added
+-- again goes to the end, and takes its mark along.) So marks of what is not here, or has ended, do not pile up.
+local function forget_cancellations()
+  local first = redis.call('ZRANGE', prefix .. 'delay', 0, 0, 'WITHSCORES')[2]
+  if redis.call('EXISTS', prefix .. 'x') == 0 or (first and tonumber(first) <= now) then
+    return -- what is due has still to go to its stream, and needs its mark for that
+  end
+  local oldest = now
+  for number = 0, streams - 1 do
+    oldest = math.min(oldest, entry_ms(number, '-') or now)
+  end
+  redis.call('ZREMRANGEBYSCORE', prefix .. 'x', '-inf', '(' .. (oldest - on_its_way + longest_cancellation))
 end
 
 -- Return deliveries as two strings, because clients read a few long ones far faster than many short ones: a line of
--- "<priority> <entry id> <deliveries> <cancelled> <length of task id> <length of body>" for each, and all task ids and bodies.
+-- "<stream> <entry id> <deliveries> <flags> <length of task id> <length of body>" for each, and all task ids and bodies. The flags
+-- are 1 for cancelled, 2 for unmet.
 local function pack_deliveries(rows)
   local lines, bytes = {}, {}
   for i, row in ipairs(rows) do
-    lines[i] = row.priority .. ' ' .. row.entry .. ' ' .. row.deliveries .. ' ' .. (row.cancelled and 1 or 0)
-      .. ' ' .. #row.id .. ' ' .. #row.body
+    local flags = (row.cancelled and 1 or 0) + (row.unmet and 2 or 0)
+    lines[i] = row.priority .. ' ' .. row.entry .. ' ' .. row.deliveries .. ' ' .. flags .. ' ' .. #row.id .. ' ' .. #row.body
     bytes[2 * i - 1], bytes[2 * i] = row.id, row.body
   end
   return { table.concat(lines, '\n'), table.concat(bytes) }
@@ -146,12 +227,25 @@ local function owned_entries(session, entries)
   return owned
 end
 
+-- Return a task's id, or where a foreign producer gave none or one that is taken, another: nothing may be overwritten. (Entries of
+-- two streams may have the same entry id.)
+local function free_key(hash, id, number, entry)
+  local key = id
+  while key == '' or redis.call('HEXISTS', prefix .. hash, key) == 1 do
+    key = key .. '@' .. number .. '-' .. entry
+  end
+  return key
+end
+
 local function acknowledge(by_priority)
   for priority, ids in pairs(by_priority) do
     for from = 1, #ids, 1000 do
       local to = math.min(from + 999, #ids)
       redis.call('XACK', stream(priority), 'g', unpack(ids, from, to))
       redis.call('XDEL', stream(priority), unpack(ids, from, to))
+    end
+    if tonumber(priority) > 2 and redis.call('XLEN', stream(priority)) == 0 then
+      redis.call('DEL', stream(priority))
     end
   end
 end

@@ -2,7 +2,7 @@
 -- ARGV: prefix. Returns ready, running, delayed, parked, dead.
 -- common.lua
 local entries, running = 0, 0
-for priority = 0, 2 do
+for priority = 0, streams - 1 do
   entries = entries + redis.call('XLEN', stream(priority))
   local pending = redis.pcall('XPENDING', stream(priority), 'g')
   running = running + (pending.err and 0 or pending[1])

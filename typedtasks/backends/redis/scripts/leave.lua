@@ -2,11 +2,11 @@
 -- ARGV: prefix, session. Ends the session; a consumer that still has entries stays for `recover`.
 -- common.lua
 redis.call('ZREM', prefix .. 'w', ARGV[2])
-for priority = 0, 2 do
+for priority = 0, streams - 1 do
   local rows = redis.pcall('XPENDING', stream(priority), 'g', '-', '+', 1, ARGV[2])
   if not rows.err and #rows == 0 then
     redis.call('XGROUP', 'DELCONSUMER', stream(priority), 'g', ARGV[2])
-  else
+  elseif not rows.err or priority < 3 then
     redis.call('PUBLISH', prefix .. 'ctl', 'l')
   end
 end

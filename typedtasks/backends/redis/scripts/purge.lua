@@ -7,7 +7,10 @@ if ARGV[2] == '1' then
   return dead
 end
 local purged = redis.call('ZCARD', prefix .. 'delay')
-redis.call('DEL', prefix .. 'delay', prefix .. 'db', prefix .. 'parked')
+for _, awaits in ipairs(redis.call('HKEYS', prefix .. 'await')) do
+  redis.call('DEL', prefix .. 'a:' .. awaits)
+end
+redis.call('DEL', prefix .. 'delay', prefix .. 'db', prefix .. 'parked', prefix .. 'await')
 for priority = 0, 2 do
   -- What no worker has read yet stands behind the last entry that the group delivered.
   local groups = redis.pcall('XINFO', 'GROUPS', stream(priority))

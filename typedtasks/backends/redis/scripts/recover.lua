@@ -1,19 +1,19 @@
 #!lua flags=allow-oom
--- ARGV: prefix, session, capacity, then how many deliveries of each priority the session has in hand.
+-- ARGV: prefix, session, capacity, then how many deliveries of each stream the session has in hand.
 -- Takes over what belongs to sessions without a lease, forgets those sessions, and finds own entries that are not in hand.
--- Returns -1 when the lease has ended, else four things: deliveries taken over, as `pack_deliveries` writes them; own pending
--- entries, as priority and entry id, of each priority where their number is not what the session has in hand; tasks whose
--- cancellation was asked for, because the news of it may have been lost; and the milliseconds until the next lease of another
--- session ends, -1 where there is none.
+-- Returns -1 when the lease has ended, else five things: deliveries taken over, as `pack_deliveries` writes them; own pending
+-- entries, as stream and entry id, of each stream where their number is not what the session has in hand; own tasks whose
+-- cancellation was asked for, because the news of it may have been lost; the milliseconds until the next lease of another
+-- session ends, -1 where there is none; and what parked tasks wait for.
 -- common.lua
 local session, left = ARGV[2], tonumber(ARGV[3])
 if not is_alive(session) then
   return -1
 end
 redis.call('ZREMRANGEBYSCORE', prefix .. 'w', '-inf', now)
-redis.call('ZREMRANGEBYSCORE', prefix .. 'x', '-inf', now)
+forget_cancellations()
 local cancellations = redis.call('EXISTS', prefix .. 'x') == 1
-local taken, own = {}, {}
+local taken, own, cancelled_ids = {}, {}, {}
 
 -- Take over up to `left` entries of a dead session, and return whether it has none any more. What was deleted from the stream is
 -- forgotten, and takes nobody's room.
@@ -30,12 +30,20 @@ local function take(priority, dead)
     end
     for _, entry in ipairs(redis.call('XCLAIM', stream(priority), 'g', session, 0, unpack(ids))) do
       if entry then
-        local id, body, before, cancelled = read_fields(entry)
+        local id, body, before, cancelled, unmet = read_fields(entry)
         cancelled = cancelled or (cancellations and redis.call('ZSCORE', prefix .. 'x', id))
         local deliveries = earlier[entry[1]] + before + 1
         table.insert(
           taken,
-          { priority = priority, entry = entry[1], id = id, body = body, deliveries = deliveries, cancelled = cancelled }
+          {
+            priority = priority,
+            entry = entry[1],
+            id = id,
+            body = body,
+            deliveries = deliveries,
+            cancelled = cancelled,
+            unmet = unmet,
+          }
         )
         earlier[entry[1]] = nil
         left = left - 1
@@ -47,14 +55,31 @@ local function take(priority, dead)
   end
 end
 
-for priority = 0, 2 do
+-- Note the tasks among own entries whose cancellation was asked for: however many were asked for, only these are looked up.
+local function look_for_cancellations(priority)
+  for _, row in ipairs(redis.call('XPENDING', stream(priority), 'g', '-', '+', 100000, session)) do
+    local entry = redis.call('XRANGE', stream(priority), row[1], row[1])[1]
+    local id = entry and read_fields(entry)
+    if id and redis.call('ZSCORE', prefix .. 'x', id) then
+      cancelled_ids[#cancelled_ids + 1] = id
+    end
+  end
+end
+
+for priority = 0, streams - 1 do
   local consumers = redis.pcall('XINFO', 'CONSUMERS', stream(priority), 'g')
-  if created_group(consumers, priority) or consumers.err then
+  if consumers.err then
+    if priority < 3 then
+      created_group(consumers, priority)
+    end
     consumers = {}
   end
   for _, consumer in ipairs(consumers) do
     local name, pending = consumer[2], consumer[4]
     if name == session then
+      if cancellations and pending > 0 then
+        look_for_cancellations(priority)
+      end
       if pending ~= tonumber(ARGV[4 + priority]) then
         for _, row in ipairs(redis.call('XPENDING', stream(priority), 'g', '-', '+', 100000, session)) do
           table.insert(own, priority)
@@ -78,4 +103,4 @@ for i = 1, #leases, 2 do
     next_end = leases[i + 1] - now
   end
 end
-return { pack_deliveries(taken), own, redis.call('ZRANGE', prefix .. 'x', 0, 999), next_end }
+return { pack_deliveries(taken), own, cancelled_ids, next_end, redis.call('HKEYS', prefix .. 'await') }

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- ARGV: prefix, session, then for each delivery: priority, entry id. Returns one character for each: 1 when it was given back.
+-- ARGV: prefix, session, then for each delivery: stream, entry id. Returns one character for each: 1 when it was given back. What
+-- `unpark` had handed out is parked again.
 -- common.lua
 local entries, answers, done = {}, {}, {}
 for i = 3, #ARGV, 2 do
@@ -13,9 +14,14 @@ for number, named in ipairs(entries) do
   local entry = deliveries and redis.call('XRANGE', stream(priority), id, id)[1]
   if entry then
     owned[priority .. '-' .. id] = nil
-    local task, body, earlier, cancelled = read_fields(entry)
+    local task, body, earlier, cancelled, unmet, awaits, patience = read_fields(entry)
     cancelled = cancelled or (cancellations and redis.call('ZSCORE', prefix .. 'x', task))
-    append(priority, task, body, earlier + deliveries - 1, cancelled)
+    local before = earlier + deliveries - 1
+    if awaits and not cancelled then
+      park(free_key('db', task, priority, id), priority_of(priority), tonumber(patience), 0, body, awaits, before)
+    else
+      append(priority_of(priority), task, body, before, cancelled, unmet)
+    end
     done[priority] = done[priority] or {}
     table.insert(done[priority], id)
   end

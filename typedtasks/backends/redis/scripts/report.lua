@@ -1,5 +1,5 @@
 #!lua
--- ARGV: prefix, session, then for each delivery "<priority> <entry id> <ttl in ms> <task id>" and how far it has come.
+-- ARGV: prefix, session, then for each delivery "<stream> <entry id> <ttl in ms> <task id>" and how far it has come.
 -- Returns one character for each: 1 when the session owned it and what it says is kept now, else 0.
 -- common.lua
 local session = ARGV[2]

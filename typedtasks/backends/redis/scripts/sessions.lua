@@ -8,7 +8,7 @@ for i = 1, #found, 2 do
   leases[i], leases[i + 1] = found[i], tostring(found[i + 1] - now)
 end
 local sums = {}
-for priority = 0, 2 do
+for priority = 0, streams - 1 do
   local pending = redis.pcall('XPENDING', stream(priority), 'g')
   for _, consumer in ipairs(not pending.err and pending[4] or {}) do
     sums[consumer[1]] = (sums[consumer[1]] or 0) + consumer[2]

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- ARGV: prefix, session, then for each delivery "<kind> <priority> <entry id> <a> <b> <task id>" and a body, where
+-- ARGV: prefix, session, then for each delivery "<kind> <stream> <entry id> <a> <b> <task id>" and a body, where
 --   F(inish):     a is the outcome's time to live in ms, b the number of envelopes that follow; the body is
 --                 "<length of reply_to> <reply_to><outcome>"; each envelope has two values more, as in publish.lua
---   R(eschedule): a is delay_ms, b eta_ms; the body is "<length of awaited task name> <name><envelope>"
+--   R(eschedule): a is delay_ms, b eta_ms; the body is "<length of what it awaits> <that><envelope>"
 --   B(ury):       a is the time to live; the body is as with F; the next value is the reason
 -- Returns one character for each: 1 when the session owned it and it is settled now, else 0.
 -- common.lua
@@ -57,33 +57,30 @@ local function finish(item)
   end
 end
 
--- Return the task's id, or where a foreign producer gave none or one that is taken, another: nothing may be overwritten. (Entries
--- of two priorities may have the same entry id.)
-local function free_key(hash, item)
-  local key = item.id
-  while key == '' or redis.call('HEXISTS', prefix .. hash, key) == 1 do
-    key = key .. '@' .. item.priority .. '-' .. item.entry
-  end
-  return key
+local function stored(item)
+  local found = redis.call('XRANGE', stream(item.priority), item.entry, item.entry)[1]
+  return read_fields(found or { '', {} })
 end
 
-local function reschedule(item)
+local function reschedule(item, deliveries)
+  local priority, delay = priority_of(item.priority), tonumber(item.a)
   if cancellations and redis.call('ZSCORE', prefix .. 'x', item.id) then
-    append(item.priority, item.id, item.body, 0, true) -- it is not run again: the next worker settles it at once
+    append(priority, item.id, item.body, 0, true) -- it is not run again: the next worker settles it at once
     return
   end
-  local key = free_key('db', item)
-  if store(key, item.priority, tonumber(item.a), item.b, item.body, item.text) and item.text ~= '' then
-    redis.call('HSET', prefix .. 'parked', key, item.text)
-    redis.call('PUBLISH', prefix .. 'ctl', 'p' .. item.text)
+  local key = free_key('db', item.id, item.priority, item.entry)
+  if item.text == '' then
+    store(key, priority, delay, item.b, item.body, '', 0)
+  else
+    local _, _, earlier = stored(item) -- to be parked is no execution: it counts as often delivered as before
+    park(key, priority, delay, item.b, item.body, item.text, earlier + deliveries - 1)
   end
 end
 
 local function bury(item, deliveries)
-  local found = redis.call('XRANGE', stream(item.priority), item.entry, item.entry)[1]
-  local _, body, earlier = read_fields(found or { '', {} })
-  local key = free_key('deadb', item)
-  redis.call('HSET', prefix .. 'deadb', key, pack_entry(item.priority, deliveries + earlier, ARGV[item.next], body))
+  local _, body, earlier = stored(item)
+  local key = free_key('deadb', item.id, item.priority, item.entry)
+  redis.call('HSET', prefix .. 'deadb', key, pack_entry(priority_of(item.priority), deliveries + earlier, ARGV[item.next], body))
   redis.call('ZADD', prefix .. 'dead', now, key)
   conclude(item)
 end
@@ -98,7 +95,7 @@ for number, item in ipairs(items) do
     if item.kind == 'F' then
       finish(item)
     elseif item.kind == 'R' then
-      reschedule(item)
+      reschedule(item, deliveries)
     else
       bury(item, deliveries)
     end
