@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from functools import partial
 from types import MappingProxyType
 from typing import Final, Never, ParamSpec, Self, cast, overload
 
@@ -20,12 +21,13 @@ from typedtasks.contract import default_task_name
 from typedtasks.coroutine import Coro
 from typedtasks.decorator import TaskDecorator, make_task
 from typedtasks.errors import BrokerClosed, DefinitionError, ResultLost, TaskError, representation
+from typedtasks.forking import keep_for_ever, unwatch_forks, watch_forks
 from typedtasks.handle import TaskHandle
 from typedtasks.ids import TaskId, is_queue_name, is_task_id, new_task_id, new_task_ids
 from typedtasks.injection import Providers
 from typedtasks.logs import Log
 from typedtasks.operating import Operating
-from typedtasks.options import TaskDefinition, TaskOptions, define, is_task_name
+from typedtasks.options import TaskDefinition, TaskOptions, check_size, define, reserved_names
 from typedtasks.sealing import Sealing
 from typedtasks.task import AnyTask, AsyncTask, Call, SyncTask, Task
 from typedtasks.waiting import Outcomes
@@ -85,8 +87,9 @@ class Broker(Operating):
             raise DefinitionError(
                 f"Broker(url) takes a URL or a Backend, and {type(url).__qualname__} is neither; pass a string such as 'redis://localhost:6379/0'."
             )  # its text may have a password
-        _check_size("max_payload", max_payload)
-        _check_size("max_result", max_result)
+        check_size("max_payload", max_payload)
+        check_size("max_result", max_result)
+        self._make_backend = partial(backend_from_url, url) if isinstance(url, str) else None
         self.backend: Backend = backend_from_url(url) if isinstance(url, str) else url
         self.url = redacted(url) if isinstance(url, str) else repr(url)
         """Where the tasks are kept, without a password."""
@@ -97,8 +100,6 @@ class Broker(Operating):
         """What its codecs do to payloads and outcomes."""
         self._seals = bool(self.sealing.names)
         self.clock: Clock = clock or SystemClock()
-        spreading = cast("object", self.backend)
-        self._place = spreading.place if isinstance(spreading, SpreadingBackend) and spreading.spreads else None
         self._defaults = TaskDefinition(
             "",
             default_queue,
@@ -107,14 +108,22 @@ class Broker(Operating):
             max_result=max_result,
             codecs=self.sealing.names,
         )
-        self.reserved = _reserved(reserved)
+        self.reserved = reserved_names(reserved)
         """The names of retired tasks, sorted."""
         self.providers = Providers([Broker])
         """Where injected parameters come from. `lifespan` and `override` add to it."""
         self._tasks: dict[str, AnyTask] = {}
-        self._outcomes = Outcomes(self.backend, self.clock)
-        self._publications: Batcher[Publication, TaskId | None] = Batcher(self._publish, limit=_PUBLISH_LIMIT)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_inherited = False
+        """Whether this is a forked child, and its parent had opened the broker."""
+        self._use(self.backend)
+
+    def _use(self, backend: Backend) -> None:
+        self.backend = backend
+        spreading = cast("object", backend)
+        self._place = spreading.place if isinstance(spreading, SpreadingBackend) and spreading.spreads else None
+        self._outcomes = Outcomes(backend, self.clock)
+        self._publications: Batcher[Publication, TaskId | None] = Batcher(self._publish, limit=_PUBLISH_LIMIT)
 
     # overload-overlap: a coroutine function is a function too; the first that fits is meant.
     @overload
@@ -208,7 +217,14 @@ class Broker(Operating):
         """Connect to the backend, within 5 seconds. Raises `BackendUnavailable` or `BackendUnsupported`."""
         if self._loop is not None:
             raise BrokerClosed(f"{self!r} is open already; open it once, for example in your application's lifespan.")
-        durability = await self.backend.open(self._outcomes)
+        if self._is_inherited:
+            self._begin_anew()
+        watch_forks(self)
+        try:
+            durability = await self.backend.open(self._outcomes)
+        except BaseException:
+            unwatch_forks(self)
+            raise
         self._outcomes.open()
         self._loop = asyncio.get_running_loop()
         _log.info("Opened %s. %s", self.url, durability)
@@ -222,6 +238,22 @@ class Broker(Operating):
         await self._publications.close()
         await self._outcomes.close()
         await self.backend.close()
+        unwatch_forks(self)
+
+    def forked(self) -> None:
+        """Leave what is open to the parent of this process (see `Inherited`): here the broker can be opened anew."""
+        keep_for_ever(self.backend, self._outcomes, self._publications, self._loop)
+        self._loop = None
+        self._is_inherited = True
+
+    def _begin_anew(self) -> None:
+        if self._make_backend is None:
+            raise BrokerClosed(
+                f"{self!r} was opened before this process was forked, and its backend was passed as an object, which the parent "
+                "uses: make another Broker here."
+            )
+        self._use(self._make_backend())
+        self._is_inherited = False
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -371,6 +403,11 @@ class Broker(Operating):
 
     def check_open(self, what: str) -> None:
         """Raise `BrokerClosed`, naming `what` was asked for, unless the broker is open on the running event loop."""
+        if self._is_inherited:
+            raise BrokerClosed(
+                f"{what} needs an open broker, and {self!r} was opened before this process was forked: that connection is its "
+                "parent's. Open the broker here, too: `async with broker:`, or `await broker.open()` when the child starts."
+            )
         if self._loop is None:
             raise BrokerClosed(
                 f"{what} needs an open broker, and {self!r} is not open: use it inside `async with broker:`, "
@@ -384,16 +421,3 @@ class Broker(Operating):
 
     def __repr__(self) -> str:
         return f"<Broker {self.url}>"
-
-
-def _reserved(names: object) -> tuple[str, ...]:
-    given = list(cast("Iterable[object]", names)) if isinstance(names, Iterable) and not isinstance(names, str) else [names]
-    for name in given:
-        if not isinstance(name, str) or not is_task_name(name) or isinstance(names, str):
-            raise DefinitionError(f"reserved={names!r:.100} is not possible: pass the names of tasks, as reserved=['old.task'].")
-    return tuple(sorted(cast("list[str]", given)))
-
-
-def _check_size(option: str, size: object) -> None:
-    if type(size) is not int or size < 1:
-        raise DefinitionError(f"{option}={size!r} is not possible: pass a number of bytes, 1 or more.")

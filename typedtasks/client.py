@@ -6,7 +6,6 @@ does not have the functions, so it cannot run a task.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
@@ -22,8 +21,10 @@ from typedtasks.broker import Broker
 from typedtasks.clock import Clock, Duration
 from typedtasks.codecs import PayloadCodec
 from typedtasks.coroutine import Coro
-from typedtasks.errors import BrokerClosed, DefinitionError, TaskError
+from typedtasks.errors import DefinitionError, TaskError
+from typedtasks.forking import watch_forks
 from typedtasks.handle import TaskHandle
+from typedtasks.loop_thread import LoopThread
 from typedtasks.options import EnqueueOptions, PriorityName, TaskOptions
 from typedtasks.outcome import Outcome
 from typedtasks.progress import Progress
@@ -134,6 +135,11 @@ class RemoteTasks:
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
         self._made: dict[str, AnyTask] = {}
+        self._making = threading.Lock()
+        watch_forks(self)
+
+    def forked(self) -> None:
+        """Take a lock that no thread of the parent holds (see `Inherited`)."""
         self._making = threading.Lock()
 
     def task(self, remote: RemoteTask[P, R, E_co]) -> Task[P, R, E_co]:
@@ -327,56 +333,5 @@ class BlockingHandle(Generic[R_co, E_co]):
         self.loop.run(self.handle.cancel)
 
 
-class LoopThread:
-    """An event loop in a thread of its own, from `start` to `stop`."""
-
-    def __init__(self, owner: str) -> None:
-        self._owner = owner
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-
-    @property
-    def runs(self) -> bool:
-        """Whether it was started and not stopped."""
-        return self._loop is not None
-
-    def start(self) -> None:
-        """Start it. Raises `BrokerClosed` where it runs already."""
-        if self._loop is not None:
-            raise BrokerClosed(f"{self._owner} is open already; open it once, for example when your application starts.")
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="typedtasks-client", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End it, and what still runs on it."""
-        loop, thread = self._loop, self._thread
-        self._loop = self._thread = None
-        if loop is None or thread is None:
-            return
-        asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-    def run(self, start: Callable[[], Coro[T]]) -> T:
-        """Run a coroutine there and return its result. Raises `BrokerClosed` before `start` and after `stop`."""
-        if self._loop is None:
-            raise BrokerClosed(f"{self._owner} is not open: use it inside `with client:`, or call `client.open()` first.")
-        future = asyncio.run_coroutine_threadsafe(start(), self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()  # who is interrupted waits no longer
-            raise
-
-
 async def _next(updates: AsyncGenerator[Progress]) -> Progress | None:
     return await anext(updates, None)
-
-
-async def _cancel_all() -> None:
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal, TypeAlias, cast, get_type_hints
@@ -24,9 +24,11 @@ __all__ = [
     "PriorityName",
     "TaskDefinition",
     "TaskOptions",
+    "check_size",
     "define",
     "dispatch_of",
     "is_task_name",
+    "reserved_names",
 ]
 
 PriorityName: TypeAlias = Literal["high", "normal", "low"]
@@ -300,3 +302,18 @@ def _raises(name: str, raises: object) -> tuple[type[TaskError], ...]:
     if len(set(names)) < len(names):
         raise DefinitionError(f"{name}: two failures in raises= have the same name; the name is what crosses the wire.")
     return tuple(failures)
+
+
+def reserved_names(names: object) -> tuple[str, ...]:
+    """Return the names of retired tasks, sorted. Raises `DefinitionError` for what is none."""
+    given = list(cast("Iterable[object]", names)) if isinstance(names, Iterable) and not isinstance(names, str) else [names]
+    for name in given:
+        if not isinstance(name, str) or not is_task_name(name) or isinstance(names, str):
+            raise DefinitionError(f"reserved={names!r:.100} is not possible: pass the names of tasks, as reserved=['old.task'].")
+    return tuple(sorted(cast("list[str]", given)))
+
+
+def check_size(option: str, size: object) -> None:
+    """Raise `DefinitionError` for what is no number of bytes."""
+    if type(size) is not int or size < 1:
+        raise DefinitionError(f"{option}={size!r} is not possible: pass a number of bytes, 1 or more.")

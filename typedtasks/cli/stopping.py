@@ -13,6 +13,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final
 
+from typedtasks.forking import let_go, watch_forks
 from typedtasks.logs import Log
 
 __all__ = ["Stopper"]
@@ -37,11 +38,24 @@ class Stopper:
         self._loop = asyncio.get_running_loop()
         # The handler may run between any two instructions of the main thread, so it takes no lock: it writes to a pipe.
         self._heard, self._told = os.pipe()
+        self._process = os.getpid()
+        watch_forks(self)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle)
         threading.Thread(target=self._watch, name="typedtasks-stopper", daemon=True).start()
 
+    def forked(self) -> None:
+        """Let signals end a forked child, which is no worker (see `Inherited`): the pipe leads to its parent."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        let_go(self._heard)
+        let_go(self._told)
+
     def _handle(self, number: int, _: FrameType | None) -> None:
+        if os.getpid() != self._process:  # it came in the moment between the fork and `forked`
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
         os.write(self._told, b"!")
         with contextlib.suppress(RuntimeError):  # the loop is closed: the process is at its end
             self._loop.call_soon_threadsafe(self._on_signal, signal.Signals(number))

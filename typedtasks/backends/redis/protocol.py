@@ -7,6 +7,7 @@ its reply one future.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import math
 import re
 from collections import deque
@@ -15,6 +16,7 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 
 from typedtasks.backends.redis.address import Address
 from typedtasks.errors import representation
+from typedtasks.forking import let_go_of_socket, watch_forks
 
 __all__ = ["Connection", "PlainReader", "Reply", "ReplyError", "connect", "pack", "pack_plainly"]
 
@@ -219,6 +221,12 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport (see `asyncio.Protocol`)."""
         self._transport = cast("asyncio.Transport", transport)
+        watch_forks(self)
+
+    def forked(self) -> None:
+        """Leave the socket to the parent of this process (see `Inherited`)."""
+        if self._transport is not None:
+            let_go_of_socket(self._transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         """Hand out the replies that are whole (see `asyncio.Protocol`)."""
@@ -296,7 +304,27 @@ async def _greet(connection: Connection, command: tuple[object, ...]) -> None:
 
 
 async def connect(address: Address, *, timeout: float, patience: float) -> Connection:
-    """Return an open connection whose commands take at most `timeout` seconds each; opening it takes at most `patience`."""
+    """Return an open connection whose commands take at most `timeout` seconds each; opening it takes at most `patience`.
+
+    It is opened in a context of its own: it lives on, and what a task has set that happened to need it first is not its own.
+    """
+    opening = asyncio.get_running_loop().create_task(
+        _connect(address, timeout, patience), name="typedtasks-redis-connect", context=contextvars.Context()
+    )
+    try:
+        return await opening
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_unused)
+        raise
+
+
+def _close_unused(opening: asyncio.Task[Connection]) -> None:
+    """Close a connection that was opened in the moment in which it was given up."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
+async def _connect(address: Address, timeout: float, patience: float) -> Connection:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(patience):

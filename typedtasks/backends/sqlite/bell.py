@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import hashlib
 import os
 import secrets
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from typedtasks.errors import BackendUnavailable
+from typedtasks.forking import let_go, watch_forks
 
 __all__ = ["Bell"]
 
@@ -45,7 +47,13 @@ class Bell:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.bind(str(self._own))
-        asyncio.get_running_loop().add_reader(self._socket, self._listen)
+        contextvars.Context().run(asyncio.get_running_loop().add_reader, self._socket, self._listen)
+        watch_forks(self)
+
+    def forked(self) -> None:
+        """Leave the socket to the parent of this process (see `Inherited`)."""
+        if self._socket is not None:
+            let_go(self._socket.fileno())
 
     def close(self) -> None:
         """Stop listening."""
