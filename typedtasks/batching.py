@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
@@ -71,7 +72,10 @@ class Batcher(Generic[T, A]):
             await asyncio.wait([self._under_way])
 
     def _begin(self) -> None:
-        self._under_way = asyncio.get_running_loop().create_task(self._send_all(), name="typedtasks-batcher")
+        # In a context of its own: it sends for many, and the variables of who came first are nobody else's.
+        self._under_way = asyncio.get_running_loop().create_task(
+            self._send_all(), name="typedtasks-batcher", context=contextvars.Context()
+        )
 
     async def _send_alone(self, items: Sequence[T]) -> Sequence[A]:
         under_way = self._under_way = asyncio.get_running_loop().create_future()

@@ -8,7 +8,7 @@ from typing import Concatenate, Generic, Never, ParamSpec, cast, overload
 
 from typing_extensions import TypeVar
 
-from typedtasks.coroutine import Coro
+from typedtasks.coroutine import Coro, is_coroutine_function, mark_coroutine_function, wraps_coroutine_function
 from typedtasks.errors import DefinitionError, TaskError
 from typedtasks.options import TaskDefinition
 from typedtasks.task import AnyTask, AsyncDepsTask, AsyncTask, CallSender, SyncDepsTask, SyncTask
@@ -70,12 +70,15 @@ class DepsDecorator(Generic[D, E_co]):
 
 def make_task(function: Callable[..., object], definition: TaskDefinition, sender: CallSender, deps: type | None) -> AnyTask:
     """Return the task of a function. Raises `DefinitionError` for what cannot be one."""
-    is_async = inspect.iscoroutinefunction(function)
-    if is_async and definition.executor == "process":
+    if is_coroutine_function(function) and definition.executor == "process":
         raise DefinitionError(
             f"{definition.name} is asynchronous, so it runs on the worker's event loop: executor='process' is for synchronous "
             "functions. Write `def` instead of `async def`, or leave executor out."
         )
     kinds = (AsyncTask, SyncTask) if deps is None else (AsyncDepsTask, SyncDepsTask)
+    is_async = wraps_coroutine_function(function)
     # The overloads above say the task's types; here they are not known.
-    return cast("type[AnyTask]", kinds[0] if is_async else kinds[1])(function, definition, sender, deps)
+    task = cast("type[AnyTask]", kinds[0] if is_async else kinds[1])(function, definition, sender, deps)
+    if is_async:
+        mark_coroutine_function(task, function)
+    return task

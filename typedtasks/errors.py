@@ -162,7 +162,7 @@ class PayloadRejected(TaskFailed):
 
 
 class TaskTimedOut(TaskFailed):
-    """The task ran longer than its `timeout` and was stopped."""
+    """The task ran longer than its `timeout`. The text says whether it was stopped, or goes on."""
 
     code = "task-timed-out"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import logging
 import os
 import signal
 import socket
@@ -19,6 +18,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Never, Protocol, cast
 from weakref import WeakSet
+
+from typedtasks.logs import Log
 
 __all__ = [
     "Inherited",
@@ -34,7 +35,7 @@ __all__ = [
 _PATIENCE: Final = 2
 """Seconds that the log has for the last words of a child."""
 
-_log = logging.getLogger("typedtasks.forking")
+_log = Log("typedtasks.forking")
 
 
 class Inherited(Protocol):

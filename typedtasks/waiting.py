@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import math
 from collections.abc import Sequence
 from typing import Final, TypeVar
@@ -119,7 +120,7 @@ class Outcomes:
         waiter.count += 1
         if self._watchman is None:
             self._wake = asyncio.Event()  # of this event loop: a broker may be opened again on another one
-            self._watchman = asyncio.create_task(self._watch(), name="typedtasks-outcomes")
+            self._watchman = asyncio.create_task(self._watch(), name="typedtasks-outcomes", context=contextvars.Context())
         try:
             if foreign:
                 await self._ask_to_be_told(id)

@@ -12,12 +12,14 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from typedtasks.backend import SessionId
 from typedtasks.broker import Broker
 from typedtasks.cli.loading import load_broker
 from typedtasks.cli.logs import set_up_logging
 from typedtasks.cli.stopping import Stopper
+from typedtasks.coroutine import Coro
 from typedtasks.errors import TypedTasksError
 from typedtasks.logs import Log
 from typedtasks.worker import Worker
@@ -25,6 +27,8 @@ from typedtasks.worker.alone import run_alone
 from typedtasks.worker.supervisor import Supervisor
 
 __all__ = ["run_worker"]
+
+T = TypeVar("T")
 
 _log = Log("typedtasks.worker")
 
@@ -47,7 +51,7 @@ def run_worker(options: argparse.Namespace) -> int:
     broker = load_broker(options.target)
     runner = asyncio.Runner(loop_factory=_loop_factory())
     if options.alone is not None:
-        runner.run(run_alone(broker, options.alone))
+        _run(runner, run_alone(broker, options.alone))
     worker = Worker(
         broker,
         queues=options.queues,
@@ -57,15 +61,40 @@ def run_worker(options: argparse.Namespace) -> int:
         application=options.target,
     )
     try:
-        code = runner.run(_serve(broker, worker, options))
+        code = _run(runner, _serve(broker, worker, options))
     except BaseException:
         runner.close()
         raise
     logging.shutdown()
     sys.stdout.flush()
+    with contextlib.suppress(ChildProcessError):  # what tasks have forked, and not waited for
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            continue
     # A thread that outlived its timeout, or a task that ignores its cancellation, would keep the event loop and the
     # interpreter from ending; everything is settled or given back by now.
     os._exit(code)
+
+
+def _run(runner: asyncio.Runner, main: Coro[T]) -> T:
+    """Return what `main` returns, whatever its tasks have done to the event loop.
+
+    asyncio lets a `SystemExit` in any of its tasks end the loop, and with it the work of everybody else; so the loop goes on.
+    Whoever waits for that asyncio task gets the exception.
+    """
+    loop = runner.get_loop()
+    task = loop.create_task(main)
+    while True:
+        try:
+            return loop.run_until_complete(task)
+        except (SystemExit, KeyboardInterrupt) as error:
+            was_ctrl_c = isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            if task.done() or was_ctrl_c:
+                raise
+            _log.error(
+                "%s was raised in an asyncio task or a callback that a task has started: the worker goes on.",
+                type(error).__name__,
+                exc_info=error,
+            )
 
 
 async def _serve(broker: Broker, worker: Worker, options: argparse.Namespace) -> int:

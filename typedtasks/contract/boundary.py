@@ -15,6 +15,7 @@ from typedtasks.contract.codec import Codec, Misfit, validator_raised, why_no_sc
 from typedtasks.contract.cures import cure
 from typedtasks.contract.schemas import CONFIG, Node
 from typedtasks.contract.signature import check_function, injected_parameters, resolve_types, signature_text
+from typedtasks.coroutine import is_coroutine_function
 from typedtasks.errors import DefinitionError, PayloadInvalid, PayloadTooLarge, describe
 from typedtasks.injection import Need
 
@@ -76,8 +77,10 @@ class Boundary(Generic[R]):
         self._built: _Built | None = None
         self.injected: Mapping[str, Need] = {}
         """The parameters that the worker fills in: they are no part of the payload."""
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.is_async = is_coroutine_function(function)
         """Whether the function is a coroutine function."""
+        self.has_returned_awaitable = False
+        """Whether a function that is none has returned an awaitable all the same: a decorator around one does."""
         try:
             hints = self._read_signature()
             defaults = {name: parameter.default for name, parameter in self._signature.parameters.items()}

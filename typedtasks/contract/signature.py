@@ -12,6 +12,7 @@ from typing import Annotated, Final, Never, NoReturn, cast, get_args, get_origin
 import typing_extensions
 from pydantic.fields import FieldInfo
 
+from typedtasks.coroutine import is_coroutine_function
 from typedtasks.errors import DefinitionError
 from typedtasks.injection import Need, names_around, need_of, unwrapped
 
@@ -68,7 +69,8 @@ def check_function(function: Callable[..., object], task: str) -> None:
         raise DefinitionError(f"{task}: write @staticmethod above the decorator that makes the task, not below it.")
     if not inspect.isfunction(function):
         raise DefinitionError(
-            f"{task}: {function!r} is not a function: a task is made of a function written with def or async def."
+            f"{task}: {function!r} is not a function: a task is made of a function written with def or async def. "
+            "Write one that calls it."
         )
     if inspect.isasyncgenfunction(function):
         raise DefinitionError(
@@ -110,7 +112,7 @@ def resolve_types(function: Callable[..., object], task: str) -> dict[str, objec
                 )
     result = hints["return"]
     origin = get_origin(result) or result
-    if not inspect.iscoroutinefunction(function) and isinstance(origin, type) and issubclass(origin, Awaitable):
+    if not is_coroutine_function(function) and isinstance(origin, type) and issubclass(origin, Awaitable):
         raise DefinitionError(
             f"{task}: a synchronous function that returns an awaitable cannot be a task. Write it with async def."
         )

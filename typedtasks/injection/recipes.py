@@ -10,6 +10,7 @@ from typing import cast
 
 from pydantic.fields import FieldInfo
 
+from typedtasks.coroutine import is_coroutine_function
 from typedtasks.errors import DefinitionError
 from typedtasks.injection.hints import hints_of
 from typedtasks.injection.marks import Need, need_of
@@ -45,7 +46,7 @@ def recipe_of(make: Callable[..., object]) -> Recipe:
     return Recipe(
         make,
         tuple(need for need in needs if need is not None),
-        is_coroutine=inspect.iscoroutinefunction(body),
+        is_coroutine=is_coroutine_function(body),
         is_generator=inspect.isgeneratorfunction(body),
         is_async_generator=inspect.isasyncgenfunction(body),
     )

@@ -83,6 +83,11 @@ class Scope:
             return await cast("Coroutine[object, object, object]", value)
         return value
 
+    @property
+    def teardown_limit(self) -> float:
+        """How many seconds `close` may take, if nothing ignores its cancellation."""
+        return _TEARDOWN_LIMIT * len(self._open)
+
     async def close(self, error: BaseException | None, *, is_decided: bool = True) -> BaseException | None:
         """Take down what was made, the last first, telling each how the task ended, and return how. It never raises.
 

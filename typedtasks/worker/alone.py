@@ -11,6 +11,7 @@ from typing import Final, Never
 
 from typedtasks.backend import Delivery, Report, Settlement
 from typedtasks.broker import Broker
+from typedtasks.forking import let_go, watch_forks
 from typedtasks.worker.execution import Execution, Prepared
 from typedtasks.worker.frames import HEAD, PROGRESS, framed, read_delivery, write_settlement
 from typedtasks.worker.injecting import Injector
@@ -47,12 +48,18 @@ class _Alone:
             injector=injector,
             sealing=broker.sealing,
         )
+        os.set_inheritable(answers, False)  # what a task starts does not keep it open when this process has died
         self._answers = os.fdopen(answers, "wb")
+        watch_forks(self)
         self._loop = asyncio.get_running_loop()
         self._running: asyncio.Task[None] | None = None
         self._is_cancelled = False
         self._reporter = injector.reporter
         self._reporter.begin(self._report)
+
+    def forked(self) -> None:
+        """Give no answers from a forked child, and keep the pipe from staying open when this process has died (see `Inherited`)."""
+        let_go(self._answers.fileno())
 
     def begin(self) -> None:
         """Say that this process is ready, and begin to read."""
@@ -73,14 +80,16 @@ class _Alone:
     def _take(self, message: bytes) -> None:
         if message:
             delivery = read_delivery(message)
-            self._running = self._loop.create_task(self._answer(delivery), name=f"alone {delivery.id}")
+            self._running = self._loop.create_task(
+                self._answer(delivery), name=f"alone {delivery.id}", context=self._execution.context.copy()
+            )
         elif self._running is not None:
             self._is_cancelled = True
             self._running.cancel()
 
     async def _answer(self, delivery: Delivery) -> None:
         settlement = await self._settlement(delivery)
-        self._write((b"-" if self._execution.abandoned_threads else b"+") + write_settlement(settlement))
+        self._write((b"-" if self._execution.abandoned else b"+") + write_settlement(settlement))
 
     async def _settlement(self, delivery: Delivery) -> Settlement:
         prepared = self._execution.prepare(delivery)

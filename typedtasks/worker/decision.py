@@ -71,7 +71,7 @@ def returned(received: Received, result: bytes) -> Finish:
 
 
 def failed(received: Received, error: BaseException, *, timed_out: bool, chance: random.Random, now: float) -> Finish | Reschedule:
-    """The task raised, or (`timed_out`) was stopped by its timeout: run it again later, or let the failure be its outcome.
+    """The task raised, or (`timed_out`) its time was over: run it again later, or let the failure be its outcome.
 
     A retry that would come after the task's `expires` is none.
     """

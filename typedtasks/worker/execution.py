@@ -6,11 +6,10 @@ import asyncio
 import contextvars
 import functools
 import random
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import threading
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple, TypeVar, cast
+from typing import Final, NamedTuple, cast
 
 from typedtasks.backend import Delivery, Reschedule, Settlement
 from typedtasks.clock import Clock
@@ -18,19 +17,20 @@ from typedtasks.codecs import Undecodable
 from typedtasks.contract import Misfit
 from typedtasks.coroutine import Coro
 from typedtasks.envelope import EnvelopeInvalid, EnvelopeReader
+from typedtasks.forking import end_forked_child, run_next, unwatch_forks, watch_forks
 from typedtasks.logs import Log
 from typedtasks.sealing import SEAL_ROOM, Sealing
 from typedtasks.task import AnyTask
 from typedtasks.worker import decision
+from typedtasks.worker.abandoned import Abandoned
 from typedtasks.worker.child import Died, OutOfTime
 from typedtasks.worker.decision import Received
 from typedtasks.worker.injecting import Injection, Injector
 from typedtasks.worker.pool import ChildPool, Children, NoChild, is_suspect
 from typedtasks.worker.soft import Overdue, run_with_soft_timeout
+from typedtasks.worker.threads import THREAD_GOES_ON, Threads, is_awaitable
 
 __all__ = ["Execution", "Prepared"]
-
-T = TypeVar("T")
 
 _SLACK: Final = 5.0
 """Seconds beyond its timeout that a suspect has before its child is killed: it has a timeout there, too."""
@@ -47,13 +47,6 @@ class Prepared(NamedTuple):
     pool: ChildPool | None = None
     injection: Injection | None = None
     """Set while it runs, if it has injected parameters."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Raised:
-    """What a function raised in its thread. Returned, because a StopIteration cannot cross a future as an exception."""
-
-    error: BaseException
 
 
 class Execution:
@@ -80,19 +73,23 @@ class Execution:
         """Whether outcomes are to be `sealed`."""
         self._reader = EnvelopeReader(max_payload + SEAL_ROOM)
         self._ttl_ms = ttl_ms
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="typedtasks-task")
+        self.abandoned = Abandoned(threads)
+        """What was given up, and holds a slot until it ends."""
+        self._threads = Threads(threads, self.abandoned)
         self.clock = clock
         self._injector = injector
         self._children = children
         self._chance = random.Random()
-        self._abandoned: set[object] = set()
-        self.thread_returned: Callable[[], None] | None = None
-        """Called on the event loop when a thread whose function had been given up is free again."""
-
-    @property
-    def abandoned_threads(self) -> int:
-        """How many threads still run a function whose timeout or cancellation has been settled already."""
-        return len(self._abandoned)
+        self.context = contextvars.copy_context()
+        """What every execution begins with: the variables that lifespans have set, and those of no other execution."""
+        self.overran: Callable[[Received], None] | None = None
+        """Called on the event loop when an execution is asked to end, because its time is over."""
+        self.decided: dict[str, Settlement] = {}
+        """By receipt: what follows from executions that are over, but for what comes after the `yield` of their dependencies."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._is_forked = False
+        watch_forks(self)
 
     def name_of(self, delivery: Delivery) -> str:
         """Return the name of a delivery's task, as far as its envelope can be read."""
@@ -166,10 +163,13 @@ class Execution:
             return await self._run_in_child(received, prepared.pool, timeout)
         if received.task.boundary.injected and prepared.injection is None:
             return await self._run_injected(prepared, timeout, soft_timeout)
-        work = self._call(prepared)
+        work = self._call(prepared, soft_timeout)
         if soft_timeout and received.task.boundary.is_async:
             work = run_with_soft_timeout(work, received.task.name, soft_timeout)
-        scope = asyncio.timeout(timeout) if timeout else None
+        scope = timer = None
+        if timeout:
+            scope = asyncio.timeout(None)
+            timer = self._loop.call_later(timeout, self._out_of_time, scope, received, context=self.context)
         try:
             if scope is None:
                 value = await work
@@ -184,30 +184,60 @@ class Execution:
         except asyncio.CancelledError:
             raise
         except TimeoutError as error:
-            return self.failed(received, error, timed_out=isinstance(error, Overdue) or (scope is not None and scope.expired()))
+            return self._timed_out(prepared, error, is_over=scope is not None and scope.expired())
         except BaseException as error:  # noqa: BLE001 - whatever a task raises, SystemExit too, is its outcome
             return self.failed(received, error)
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _timed_out(self, prepared: Prepared, error: TimeoutError, *, is_over: bool) -> Settlement:
+        """Return what follows from a `TimeoutError`: its time `is_over`, or the function has raised it."""
+        if is_over and _is_in_thread(prepared):
+            error = _overdue(prepared.received, THREAD_GOES_ON)
+        return self.failed(prepared.received, error, timed_out=is_over or isinstance(error, Overdue))
+
+    def _out_of_time(self, scope: asyncio.Timeout, received: Received) -> None:
+        scope.reschedule(self._loop.time())
+        if self.overran is not None:
+            self.overran(received)
 
     async def _run_injected(self, prepared: Prepared, timeout: float, soft_timeout: float) -> Settlement:
         """Run it in a scope of its own. What follows from it is decided before its dependencies are taken down.
 
         One thing is left to them: a cancellation that came out of a dependency (its TaskGroup, its timeout) it may explain.
         """
-        injection = self._injector.begin(prepared.received, timeout, soft_timeout, self._threads)
+        received = prepared.received
+        injection = self._injector.begin(received, timeout, soft_timeout, self._threads.pool)
         try:
             settlement = await self.run(prepared._replace(injection=injection))
         except asyncio.CancelledError:
-            self._leave(await injection.close(is_decided=False))
+            await self._take_down(injection, received, is_decided=False)
             if isinstance(injection.error, Exception):
-                return self.failed(prepared.received, injection.error)
+                return self.failed(received, injection.error)
             raise
-        self._leave(await injection.close(is_decided=True))
-        return await self._told(settlement)
+        receipt = received.delivery.receipt
+        self.decided[receipt] = settlement
+        try:
+            await self._take_down(injection, received, is_decided=True)
+            return await self._told(settlement)
+        finally:
+            del self.decided[receipt]
 
-    def _leave(self, thread: asyncio.Future[None] | None) -> None:
+    async def _take_down(self, injection: Injection, received: Received, *, is_decided: bool) -> None:
+        if self._is_forked:
+            end_forked_child(_who(received), injection.error)
+        limit, timer = injection.teardown_limit, None
+        if limit and self.overran is not None:
+            timer = self._loop.call_later(limit, self.overran, received, context=self.context)
+        try:
+            thread = await injection.close(is_decided=is_decided)
+        finally:
+            if timer is not None:
+                timer.cancel()
         if thread is not None:
             self._injector.keep(thread)
-            self._abandon(thread)
+            self.abandoned.add(thread, _who(received), THREAD_GOES_ON)
 
     async def _told(self, settlement: Settlement) -> Settlement:
         """Return the settlement once the task's last progress has arrived: it would not be taken after that."""
@@ -239,6 +269,8 @@ class Execution:
 
     def failed(self, received: Received, error: BaseException, *, timed_out: bool = False) -> Settlement:
         """Return what follows from an error that its function raised."""
+        if self._is_forked:
+            end_forked_child(_who(received), error)
         try:
             settlement = decision.failed(received, error, timed_out=timed_out, chance=self._chance, now=self.clock.now())
             if isinstance(settlement, Reschedule):
@@ -253,45 +285,64 @@ class Execution:
         """Return what follows from the cancellation of a task that was running."""
         return decision.cancelled(received.delivery, received.header, received.task.definition.result_ttl_ms)
 
+    def given_up(self, received: Received, *, is_cancelled: bool) -> Settlement:
+        """Return what follows from an execution that was asked to end, and has not."""
+        decided = self.decided.get(received.delivery.receipt)
+        if decided is not None:
+            return decided
+        if is_cancelled:
+            return self.cancelled(received)
+        return self.failed(received, _overdue(received, "ignores its cancellation: it goes on in its worker"), timed_out=True)
+
+    def forked(self) -> None:
+        """See to it that a child which comes back from a task ends at once, without a step of any other (see `Inherited`)."""
+        self._is_forked = True
+        if threading.get_ident() == self._thread and self._loop.is_running():
+            task = asyncio.current_task(self._loop)
+            who = task.get_name() if task is not None else "A callback"
+            run_next(self._loop, functools.partial(end_forked_child, who))
+
     def close(self) -> None:
         """Let the threads end. Those that still run a function are not waited for."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        unwatch_forks(self)
+        self._threads.close()
 
-    async def _call(self, prepared: Prepared) -> object:
+    async def _call(self, prepared: Prepared, soft_timeout: float) -> object:
         if prepared.injection is not None:
             return await prepared.injection.call(prepared.args, prepared.kwargs)
         task = prepared.received.task
         if task.boundary.is_async:
             # `is_async` says that the function returns a coroutine; of what, its own boundary checks.
             return await cast("Coro[object]", task.function(*prepared.args, **prepared.kwargs))
-        work = functools.partial(_call_in_thread, task.function, prepared.args, prepared.kwargs)
-        context = contextvars.copy_context()
-        future: asyncio.Future[object] = asyncio.get_running_loop().run_in_executor(self._threads, context.run, work)
-        try:
-            result = await asyncio.shield(future)
-        except asyncio.CancelledError:
-            if not future.done():
-                self._abandon(future)
-            raise
-        if isinstance(result, _Raised):
-            raise result.error
-        return result
-
-    def _abandon(self, thread: asyncio.Future[T]) -> None:
-        self._abandoned.add(thread)
-        thread.add_done_callback(self._returned)
-
-    def _returned(self, future: object) -> None:
-        self._abandoned.discard(future)
-        if self.thread_returned is not None:
-            self.thread_returned()
+        if task.boundary.has_returned_awaitable:
+            result = task.function(*prepared.args, **prepared.kwargs)
+        else:  # it may block: only its first call shows that it returns an awaitable, as decorators of coroutine functions do
+            result = await self._threads.call(_who(prepared.received), task.function, prepared.args, prepared.kwargs)
+        if not is_awaitable(result):
+            return result
+        task.boundary.has_returned_awaitable = True
+        return await (run_with_soft_timeout(_awaited(result), task.name, soft_timeout) if soft_timeout else result)
 
     def _ttl_of(self, task: AnyTask | None) -> int:
         return self._ttl_ms if task is None else task.definition.result_ttl_ms
 
 
-def _call_in_thread(function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object]) -> object:
-    try:
-        return function(*args, **kwargs)
-    except BaseException as error:  # noqa: BLE001 - it is raised again on the event loop
-        return _Raised(error)
+def _who(received: Received) -> str:
+    return f"{received.task.name} ({received.delivery.id})"
+
+
+def _overdue(received: Received, how: str) -> Overdue:
+    timeout = received.header.timeout or received.task.definition.timeout
+    return Overdue(f"{received.task.name} ran longer than its timeout of {timeout:g} s, and {how}.")
+
+
+def _is_in_thread(prepared: Prepared) -> bool:
+    """Return whether the function runs in a thread."""
+    if prepared.injection is not None:
+        return prepared.injection.is_in_thread
+    boundary = prepared.received.task.boundary
+    return not boundary.is_async and not boundary.has_returned_awaitable
+
+
+async def _awaited(value: Awaitable[object]) -> object:
+    return await value

@@ -10,10 +10,14 @@ from typing import Final
 
 from typedtasks.backend import Delivery, Settlement, TaskId
 from typedtasks.batching import cancel_and_wait
+from typedtasks.worker.decision import Received
 from typedtasks.worker.execution import Execution, Prepared
 from typedtasks.worker.pace import Pace
 
-__all__ = ["Hand"]
+__all__ = ["PATIENCE", "Hand"]
+
+PATIENCE: Final = 2.0
+"""Seconds that a function has to end after its cancellation, before its task is settled all the same."""
 
 _LONGEST_WAIT: Final = 0.1
 """Seconds that a task may be in hand and not started, before it is given back to whoever can start it."""
@@ -29,7 +33,8 @@ class Hand:
 
     def __init__(self, execution: Execution, concurrency: int, put: Callable[[Settlement], None]) -> None:
         self._execution = execution
-        execution.thread_returned = self._use_slot
+        execution.abandoned.freed = self._use_slot
+        execution.overran = self._insist
         self._concurrency = concurrency
         self._put = put
         self._loop = asyncio.get_running_loop()
@@ -42,7 +47,7 @@ class Hand:
         """What ran and was ended by `abandon`: to be released."""
         self._waiting: deque[Delivery] = deque()
         """In hand, and not started: what was taken ahead (see `Pace`), or by intake and recovery for the same free slots."""
-        self._running: dict[str, tuple[TaskId, asyncio.Task[Settlement]]] = {}
+        self._running: dict[str, tuple[Prepared, asyncio.Task[Settlement]]] = {}
         """By receipt: one task may be here twice, after its lease had ended."""
         self._cancelled: set[str] = set()
         self._recent: dict[TaskId, None] = {}
@@ -59,11 +64,11 @@ class Hand:
     @property
     def is_full(self) -> bool:
         """Whether every slot is taken."""
-        return len(self._running) + len(self._waiting) + self._execution.abandoned_threads >= self._concurrency
+        return len(self._running) + len(self._waiting) + len(self._execution.abandoned) >= self._concurrency
 
     def room(self) -> int:
         """Return how many more deliveries may be taken in: for free slots, and ahead of them."""
-        taken = len(self._running) + len(self._waiting) + self._execution.abandoned_threads
+        taken = len(self._running) + len(self._waiting) + len(self._execution.abandoned)
         return self._concurrency + self.pace.allowance() - taken
 
     def slots(self) -> int:
@@ -85,10 +90,12 @@ class Hand:
         self._recent[id] = None
         if len(self._recent) > _REMEMBERED:
             del self._recent[next(iter(self._recent))]
-        for receipt, (running, task) in self._running.items():
-            if running == id and receipt not in self._cancelled:
+        for receipt, (prepared, task) in self._running.items():
+            received = prepared.received
+            if received.delivery.id == id and receipt not in self._cancelled:
                 self._cancelled.add(receipt)
                 task.cancel()
+                self._insist(received)
         self._waiting = deque(item._replace(cancelled=True) if item.id == id else item for item in self._waiting)
 
     def take_waiting(self) -> list[Delivery]:
@@ -112,17 +119,18 @@ class Hand:
         while self._running:
             await asyncio.wait([task for _, task in self._running.values()])
 
-    async def abandon(self, patience: float) -> int:
-        """Cancel whatever runs, wait for it up to `patience` seconds, and return how many ignored it."""
+    async def abandon(self, patience: float) -> list[str]:
+        """Cancel whatever runs, wait for it up to `patience` seconds, and return the names of those who ignored it."""
         self._ending = True
         self._waiting.clear()
+        self._execution.abandoned.cancel()
         try:
             async with asyncio.timeout(patience):
                 await cancel_and_wait([task for _, task in self._running.values()])
                 await asyncio.sleep(0)  # their callbacks
         except TimeoutError:
-            return len(self._running)
-        return 0
+            return [task.get_name() for _, task in self._running.values()]
+        return []
 
     def close(self) -> None:
         """End the timer."""
@@ -131,7 +139,7 @@ class Hand:
 
     def _fill(self) -> None:
         """Start what waits, as far as there are slots."""
-        while self._waiting and len(self._running) + self._execution.abandoned_threads < self._concurrency:
+        while self._waiting and len(self._running) + len(self._execution.abandoned) < self._concurrency:
             self._starts += 1
             self._start(self._waiting.popleft())
 
@@ -139,16 +147,19 @@ class Hand:
         prepared = self._execution.prepare(delivery)
         if isinstance(prepared, Prepared):
             name = f"{prepared.received.header.task} {delivery.id}"
-            task = self._loop.create_task(self._execution.run(prepared), name=name)
-            self._running[delivery.receipt] = (delivery.id, task)
+            # Contexts are named, because this may be called where another execution has set variables.
+            context = self._execution.context
+            task = self._loop.create_task(self._execution.run(prepared), name=name, context=context.copy())
+            self._running[delivery.receipt] = (prepared, task)
             # A callback, because the end of a task that is cancelled before its first step runs nothing else.
-            task.add_done_callback(partial(self._ended, prepared))
+            task.add_done_callback(partial(self._ended, prepared), context=context)
         else:
             self._put(prepared)
 
     def _ended(self, prepared: Prepared, task: asyncio.Task[Settlement]) -> None:
         delivery = prepared.received.delivery
-        del self._running[delivery.receipt]
+        if self._running.pop(delivery.receipt, None) is None:
+            return  # it was given up, and is settled
         try:
             self._put(task.result())
         except asyncio.CancelledError as error:
@@ -162,6 +173,24 @@ class Hand:
             self._put(self._execution.failed(prepared.received, error))
         self._cancelled.discard(delivery.receipt)
         self._use_slot()
+
+    def _insist(self, received: Received) -> None:
+        """Give an execution that was cancelled a moment to end; then its task is settled, whether it has ended or not."""
+        running = self._running.get(received.delivery.receipt)
+        if running is not None:
+            self._loop.call_later(PATIENCE, self._give_up, *running, context=self._execution.context)
+
+    def _give_up(self, prepared: Prepared, task: asyncio.Task[Settlement]) -> None:
+        receipt = prepared.received.delivery.receipt
+        if task.done() or self._ending or receipt not in self._running:
+            return
+        settlement = self._execution.given_up(prepared.received, is_cancelled=receipt in self._cancelled)
+        is_decided = receipt in self._execution.decided
+        del self._running[receipt]
+        self._cancelled.discard(receipt)
+        what = "what comes after the yield of its dependencies goes on" if is_decided else "it has ignored its cancellation"
+        self._execution.abandoned.add(task, task.get_name(), f"{what} for {PATIENCE:g} s, and still runs")
+        self._put(settlement)
 
     def _use_slot(self) -> None:
         if not self._ending:

@@ -20,6 +20,7 @@ from typedtasks.progress import Progress
 from typedtasks.worker.decision import Received
 from typedtasks.worker.lane import Lane
 from typedtasks.worker.reporting import Reporter
+from typedtasks.worker.threads import adopt, is_awaitable
 
 __all__ = ["Injection", "Injector"]
 
@@ -93,7 +94,7 @@ class Injector:
             report=partial(self.report, received),
         )
         context.run_by(asyncio.current_task())
-        lane = None if received.task.boundary.is_async else Lane(pool)
+        lane = None if received.task.boundary.is_async else Lane(pool, f"{header.task} ({delivery.id})")
         values = {**self._values, Context: context}
         scope = Scope(f"{header.task} ({delivery.id})", self._broker.providers, values, lane)
         return Injection(received, context, scope, lane)
@@ -124,7 +125,12 @@ class Injection:
             values = {name: await self._scope.get(need) for name, need in boundary.injected.items()}
             args, kwargs = boundary.with_injected(args, kwargs, values)
             if self._lane is not None:
-                return await self._lane.run(partial(function, *args, **kwargs))
+                result = await self._lane.run(partial(function, *args, **kwargs))
+                if is_awaitable(result):  # of a decorator around a coroutine function
+                    adopt(self._lane.context)
+                    boundary.has_returned_awaitable = True
+                    return await result
+                return result
             # An asynchronous function returns a coroutine; of what, its boundary checks.
             return await cast("Coro[object]", function(*args, **kwargs))
         except BaseException as error:
@@ -132,6 +138,16 @@ class Injection:
             if isinstance(error, asyncio.CancelledError):
                 self._context.cancel()
             raise
+
+    @property
+    def is_in_thread(self) -> bool:
+        """Whether a thread runs something for it."""
+        return self._lane is not None and self._lane.is_busy
+
+    @property
+    def teardown_limit(self) -> float:
+        """How many seconds it may take to take down what was made."""
+        return self._scope.teardown_limit
 
     async def close(self, *, is_decided: bool) -> asyncio.Future[None] | None:
         """Take down what was made. A thread that still runs the function does that later: then its end is returned."""

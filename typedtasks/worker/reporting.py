@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import math
 import threading
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,6 +14,7 @@ from typing import Final, TypeAlias
 from typedtasks.backend import Delivery, Report
 from typedtasks.batching import cancel_and_wait
 from typedtasks.errors import BackendUnavailable
+from typedtasks.forking import watch_forks
 from typedtasks.logs import Log
 from typedtasks.progress import Progress, write_progress
 from typedtasks.sealing import Sealing
@@ -39,6 +41,7 @@ class Reporter:
         self._sealing = sealing
         self._where: tuple[asyncio.AbstractEventLoop, Send] | None = None
         self._lock = threading.Lock()
+        self._context = contextvars.Context()
         self._latest: dict[str, tuple[Delivery, Progress, int]] = {}
         self._is_planned = False
         self._timer: asyncio.TimerHandle | None = None
@@ -50,6 +53,12 @@ class Reporter:
     def begin(self, send: Send) -> None:
         """Say where it goes from now on, and that this is the event loop. It comes before the first task."""
         self._where = asyncio.get_running_loop(), send
+        self._context = contextvars.copy_context()
+        watch_forks(self)
+
+    def forked(self) -> None:
+        """Say nothing from a forked child (see `Inherited`)."""
+        self._where, self._lock = None, threading.Lock()
 
     def put(self, delivery: Delivery, progress: Progress, ttl_ms: int) -> None:
         """Have it sent, in the place of what the task said before. May be called in any thread, and never waits."""
@@ -60,7 +69,7 @@ class Reporter:
             self._is_planned = True
         if self._where is not None:
             with suppress(RuntimeError):  # the loop was closed, because the worker has ended
-                self._where[0].call_soon_threadsafe(self._plan)
+                self._where[0].call_soon_threadsafe(self._plan, context=self._context)
 
     def is_behind(self, delivery: Delivery) -> bool:
         """Return whether something that its task has said has not arrived yet."""
@@ -101,7 +110,7 @@ class Reporter:
         loop, send = self._where
         self._last = loop.time()
         reports = [Report(delivery, write_progress(progress), ttl_ms) for delivery, progress, ttl_ms in latest]
-        task = loop.create_task(self._send(send, reports), name="typedtasks-reporting")
+        task = loop.create_task(self._send(send, reports), name="typedtasks-reporting", context=self._context.copy())
         self._sending.update((report.delivery.receipt, task) for report in reports)
         self._calls.add(task)
         task.add_done_callback(partial(self._sent, reports))

@@ -135,7 +135,7 @@ class Serving:
         """Cancel whatever runs and wait for it. Nothing of it is settled."""
         ignored = await self._hand.abandon(_LAST_WORDS)
         if ignored:
-            _log.warning("%d tasks ignore their cancellation; they are left behind.", ignored)
+            _log.warning("%d tasks ignore their cancellation; they are left behind: %s.", len(ignored), ", ".join(sorted(ignored)))
 
     async def close(self) -> None:
         """End the settlement loop."""

@@ -78,9 +78,7 @@ class Worker:
         self._grace = seconds(grace, "grace")
         self._application = application or application_of(broker)
         self._heartbeat = heartbeat
-        self._stopping = asyncio.Event()
-        self._hurried = asyncio.Event()
-        self._joined = asyncio.Event()
+        self._new_events()
         self._begun: Callable[[], None] = _nothing
         self._background: asyncio.Task[Tally] | None = None
 
@@ -93,6 +91,8 @@ class Worker:
         sees the process die can then end its lease at once. `begun` is called when the first tasks can be taken.
         """
         self.broker.check_open("A worker")
+        if not self.stopping:  # it may have run before, and that on another event loop
+            self._stopping, self._hurried = asyncio.Event(), asyncio.Event()
         self._begun = begun
         for task in self.broker.tasks.values():
             task.boundary.check()
@@ -153,8 +153,7 @@ class Worker:
         self._hurried.set()
 
     async def __aenter__(self) -> Self:
-        for event in (self._joined, self._stopping, self._hurried):  # it may have been left before
-            event.clear()
+        self._new_events()  # it may have been left before, and that on another event loop
         self._background = asyncio.create_task(self.run(), name="typedtasks-worker")
         joined = asyncio.create_task(self._joined.wait())
         try:
@@ -174,6 +173,11 @@ class Worker:
         self.stop()
         if self._background is not None:
             await self._background
+
+    def _new_events(self) -> None:
+        self._stopping = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self._joined = asyncio.Event()
 
     async def _live(self, id: SessionId, execution: Execution, reporter: Reporter, *, burst: bool) -> None:
         tasks = self.broker.tasks
