@@ -73,7 +73,7 @@ class Hand:
 
     def slots(self) -> int:
         """Return how many more deliveries could be started at once."""
-        return self._concurrency - len(self._running) - len(self._waiting) - self._execution.abandoned_threads
+        return self._concurrency - len(self._running) - len(self._waiting) - len(self._execution.abandoned)
 
     def accept(self, deliveries: Sequence[Delivery]) -> None:
         """Take deliveries in, and start them as far as there are slots."""
