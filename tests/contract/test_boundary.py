@@ -4,6 +4,7 @@ import dataclasses
 import math
 import subprocess
 import sys
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -127,6 +128,9 @@ ZONE = timezone(timedelta(hours=5, minutes=30))
         (int, 2**80),
         (float, 0.1),
         (float, math.inf),
+        (Annotated[Pair, "a note"], {"id": 1}),
+        (list[int | list[str]] | list[str], [1, ["a"]]),
+        (OrderedDict[str, int] | int | None, OrderedDict(a=1)),
         (str, "é\n\x00"),
         (bytes, bytes(range(256))),
         (bool, True),

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import re
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import InitVar, dataclass
 from datetime import date, datetime
@@ -174,6 +174,8 @@ class ByValue(BaseModel):
         (Perhaps | None, "whose value is None"),
         (dict[str | None, int], "use str keys"),
         (Counter[tuple[int, int]], "use str keys"),
+        (OrderedDict[Level, int], "use str keys"),
+        (OrderedDict[tuple[int, int], int], "use str keys"),
         (re.Pattern[str], "loses its flags. Write str"),
         (ImportString, "send its name as a str"),
         (Base64Bytes, "use bytes"),

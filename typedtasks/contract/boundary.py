@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Generic, NotRequired, TypeVar, cast
+from typing import Annotated, Any, Final, Generic, NotRequired, TypeVar, cast, get_args, get_origin
 
 from pydantic.errors import PydanticUserError
 from pydantic_core import ErrorDetails, SchemaError
@@ -212,9 +212,10 @@ def _check(task: str, what: str, hint: object, default: object = inspect.Paramet
 
 
 def _codec(task: str, hint: object) -> Codec:
-    own_config = hasattr(hint, "__pydantic_config__") or hasattr(hint, "model_config") or hasattr(hint, "__dataclass_fields__")
+    bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    own_config = hasattr(bare, "__pydantic_config__") or hasattr(bare, "model_config") or hasattr(bare, "__dataclass_fields__")
     try:
-        return Codec(hint, own_config=None if own_config or _is_typed_dict(hint) else CONFIG)
+        return Codec(hint, own_config=None if own_config or _is_typed_dict(bare) else CONFIG)
     except NameError:
         raise
     except (PydanticUserError, SchemaError, TypeError, ValueError) as error:

@@ -23,8 +23,11 @@ _REFUSED: Final[Mapping[str, str]] = {
 }
 _TEXT: Final = frozenset({"str", "bytes", "date", "time", "datetime", "timedelta", "uuid", "decimal", "url", "multi-host-url"})
 _NUMBER: Final = frozenset({"int", "float", "bool"})
-_ARRAY: Final = frozenset({"list", "set", "frozenset", "tuple"})
-_OBJECT: Final = frozenset({"dict", "model", "dataclass", "typed-dict"})
+_ARRAY: Final = frozenset({"list", "set", "frozenset", "tuple", "deque"})
+_NAMED_TUPLE: Final = frozenset({"named-tuple", "call"})
+"""A NamedTuple in newer and in older versions of pydantic."""
+_MAPPING: Final = frozenset({"dict", "ordered-dict", "counter"})
+_OBJECT: Final = _MAPPING | {"model", "dataclass", "typed-dict"}
 _KEYS: Final = _TEXT | {"int", "float", "bool"}
 _OTHER_VALUES: Final[Mapping[str, str]] = {
     "import_string": "an object that is imported by name cannot be sent; send its name as a str",
@@ -103,7 +106,7 @@ def _obstacle_at(node: Node, definitions: Mapping[str, Node]) -> str | None:
         return "a plain validator says nothing about JSON; add a serializer, or use a pydantic model"
     if kind == "function-after" and _resolved(node, definitions).get("type") == "enum" and "serialization" in node:
         return "use_enum_values makes another value of a member; leave it out of the model's configuration"
-    if kind in ("nullable", "dict", "counter", "union"):
+    if kind in _COMPOSED:
         return _COMPOSED[kind](node, definitions)
     return _SIMPLE[kind](node) if kind in _SIMPLE else None
 
@@ -211,8 +214,7 @@ def _union_obstacle(node: Node, definitions: Mapping[str, Node]) -> str | None:
 
 _COMPOSED: Final = {
     "nullable": _nullable_obstacle,
-    "dict": _dict_obstacle,
-    "counter": _dict_obstacle,
+    **dict.fromkeys(_MAPPING, _dict_obstacle),
     "union": _union_obstacle,
 }
 _SIMPLE: Final = {
@@ -249,7 +251,7 @@ def _alternatives(node: Node, definitions: Mapping[str, Node], roots: tuple[type
         return [_Alternative({"type": "none"}, roots), *_alternatives(cast("Node", node["schema"]), definitions, roots)]
     if node.get("type") == "model" and node.get("root_model"):
         return _alternatives(cast("Node", node["schema"]), definitions, (*roots, cast("type", node["cls"])))
-    if node.get("type") == "union" and roots:
+    if node.get("type") == "union":
         return [found for choice in _choices(node) for found in _alternatives(choice, definitions, roots)]
     return [_Alternative(node, roots)]
 
@@ -285,7 +287,7 @@ class _Comparison:
         if kinds <= {"literal", "enum"}:
             return not set(_literal_values(one)) & set(_literal_values(other))
         if shape == "object":
-            return "dict" not in kinds and _fields_tell_apart(_fields(one), _fields(other), self.can_tell_apart)
+            return not kinds & _MAPPING and _fields_tell_apart(_fields(one), _fields(other), self.can_tell_apart)
         if shape == "array":
             return same_value_will_do and len(kinds) == 1 and self._items_differ(one, other)
         return same_value_will_do and (shape == "null" or self._read_alike(one, other, kinds))
@@ -355,8 +357,10 @@ def _shape(node: Node) -> str:
         values = _literal_values(node)
         kinds = {"number" if isinstance(value, int | float) else "text" if isinstance(value, str) else "null" for value in values}
         return kinds.pop() if len(kinds) == 1 else "unknown"
-    if kind in _TEXT or (kind == "lax-or-strict" and "serialization" in node):
+    if kind in _TEXT or kind in ("complex", "fraction") or (kind == "lax-or-strict" and "serialization" in node):
         return "text"
+    if kind in _NAMED_TUPLE:
+        return "array"
     for shape, members in (("number", _NUMBER), ("array", _ARRAY), ("object", _OBJECT)):
         if kind in members:
             return shape

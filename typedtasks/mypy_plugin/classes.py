@@ -11,11 +11,12 @@ from mypy.nodes import FuncDef, TypeInfo, Var
 from mypy.types import CallableType, Instance, Type, get_proper_type
 from mypy.typevars import fill_typevars
 
-__all__ = ["fields_of", "has_default", "is_failure", "is_model", "is_named_tuple", "member_values"]
+__all__ = ["fields_of", "has_default", "has_own_schema", "is_failure", "is_model", "is_named_tuple", "member_values"]
 
 _ROOT: Final = "pydantic.root_model.RootModel"
 _DATA_TYPES: Final = frozenset({"builtins.str", "builtins.int", "builtins.float", "builtins.bytes"})
 """An enum that is derived from one of these makes its members' values of that type."""
+_HOOK: Final = "__get_pydantic_core_schema__"
 _MAKES_VALUES: Final = ("__new__", "__init__", "value")
 """What an enum may define that makes other values of its members than are written."""
 _WITHOUT_FIELDS: Final = ("pydantic.", "builtins.", "typing.", "typedtasks.errors.")
@@ -35,6 +36,11 @@ def is_failure(info: TypeInfo) -> bool:
 def is_named_tuple(info: TypeInfo) -> bool:
     """Return whether a class is a NamedTuple, or is derived from one."""
     return any(base.is_named_tuple for base in info.mro)
+
+
+def has_own_schema(info: TypeInfo) -> bool:
+    """Return whether a class says itself how it travels; every model inherits a method that says what pydantic makes of it."""
+    return any(_HOOK in base.names and not base.fullname.startswith("pydantic.") for base in info.mro)
 
 
 def fields_of(info: TypeInfo) -> Iterator[tuple[str, Type, TypeInfo]]:

@@ -20,15 +20,16 @@ from mypy.nodes import (
     TypeInfo,
     Var,
 )
-from mypy.types import AnyType, CallableType, Instance, ProperType, Type, UnionType, UnpackType, get_proper_type
+from mypy.types import AnyType, CallableType, Instance, ProperType, Type, UnionType, UnpackType, get_proper_type, has_type_vars
 
 from typedtasks.mypy_plugin import codes
 from typedtasks.mypy_plugin.classes import is_failure
 from typedtasks.mypy_plugin.dependencies import Dependencies
+from typedtasks.mypy_plugin.injected import may_say_more
 from typedtasks.mypy_plugin.portable import Portability
 from typedtasks.mypy_plugin.report import is_enabled, report
 from typedtasks.mypy_plugin.site import Parameter, Site
-from typedtasks.mypy_plugin.source import Sources
+from typedtasks.mypy_plugin.source import NOTHING, Annotation, Sources
 from typedtasks.mypy_plugin.statements import blocks_in
 
 __all__ = ["check_failures", "check_function", "check_types"]
@@ -89,7 +90,7 @@ def _is_other_object(function: ProperType) -> bool:
 def check_types(site: Site, injected: frozenset[int], portability: Portability, sources: Sources) -> None:
     """Report parameters and results that cannot travel, and those of which nothing is known."""
     function = site.function
-    if not isinstance(function, CallableType):
+    if not isinstance(function, CallableType) or _is_any_function(site):
         return
     for parameter in site.parameters:
         proper = get_proper_type(parameter.type)
@@ -106,26 +107,37 @@ def check_types(site: Site, injected: frozenset[int], portability: Portability, 
             report(site.checker, text, site.place, codes.PORTABLE)
 
 
+def _is_any_function(site: Site) -> bool:
+    """Return whether whoever calls a function that makes tasks says which function, and so which types they are of."""
+    return site.definition is None and has_type_vars(site.function)
+
+
 def _check_type(site: Site, type: Type, parameter: Parameter | None, portability: Portability, sources: Sources) -> None:
     if isinstance(get_proper_type(type), AnyType):
         code, problem = codes.ANY, "has no type, or is Any; name it: the type is the contract"
         is_wrong = is_enabled(site.checker, codes.ANY)
     else:
         reason = portability.obstacle(type)
+        said = _said(site, parameter, sources, has_reason=reason is not None)
+        reason = reason or said.obstacle
         code, problem = codes.PORTABLE, f"cannot make the round trip through JSON: {reason}"
-        is_wrong = reason is not None and not _is_changed(site, parameter, sources)
+        is_wrong = bool(reason) and not said.is_changed
     if is_wrong:
         what = "The result" if parameter is None else f'The parameter "{parameter.name}"'
         place = site.place if parameter is None else parameter.argument or site.place
         report(site.checker, f"{what} {problem}", place, code)
 
 
-def _is_changed(site: Site, parameter: Parameter | None, sources: Sources) -> bool:
-    """Return whether something gives a parameter, or the result, another form on the wire."""
-    if site.definition is None:
-        return False
-    said = sources.result(site.definition) if parameter is None else sources.parameter(site.definition, parameter.name)
-    return said.is_changed
+def _said(site: Site, parameter: Parameter | None, sources: Sources, *, has_reason: bool) -> Annotation:
+    """Return what the source says of a parameter, or the result, besides its type. It is read only where it may matter."""
+    definition = site.definition
+    if definition is None:
+        return NOTHING
+    if parameter is not None:
+        return sources.parameter(definition, parameter.name) if has_reason else site.said.get(parameter.place, NOTHING)
+    written = definition.unanalyzed_type
+    returned = written.ret_type if isinstance(written, CallableType) else None
+    return sources.result(definition) if has_reason or (returned and may_say_more(returned, site.module)) else NOTHING
 
 
 def check_failures(site: Site, dependencies: Dependencies) -> None:

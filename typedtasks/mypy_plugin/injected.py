@@ -25,7 +25,14 @@ from typedtasks.mypy_plugin.scopes import find
 from typedtasks.mypy_plugin.site import Parameter, Site
 from typedtasks.mypy_plugin.source import DEPENDS, INJECTED, NOTHING, Annotation, Sources
 
-__all__ = ["DEPS_CLASSES", "TASK_CLASSES", "injected_parameters", "is_injected_type", "without_injected"]
+__all__ = [
+    "DEPS_CLASSES",
+    "TASK_CLASSES",
+    "injected_parameters",
+    "is_injected_type",
+    "may_say_more",
+    "without_injected",
+]
 
 PROVIDED: Final = "typedtasks.injection.marks.Provided"
 TASK_CLASSES: Final = {"typedtasks.task.AsyncTask": "AsyncDepsTask", "typedtasks.task.SyncTask": "SyncDepsTask"}
@@ -87,6 +94,7 @@ def _is_injected(site: Site, parameter: Parameter, sources: Sources) -> bool:
     marked = is_injected_type(parameter.type) or _is_mark(default)
     untyped = marked and _says_nothing(get_proper_type(parameter.type))
     said = _annotation(site, parameter, sources) if untyped or not marked else NOTHING  # to read the source takes longest
+    site.said[parameter.place] = said
     marked = marked or said.is_injected
     injected = marked or _is_provided(parameter.type)
     problem = ""
@@ -124,18 +132,18 @@ def _annotation(site: Site, parameter: Parameter, sources: Sources) -> Annotatio
     """Return what the source says besides the type. It is read only where it may say something."""
     if site.definition is None:
         return NOTHING
-    if site.own_definition is not None and (parameter.written is None or not _may_say_more(parameter.written, site.module)):
+    if site.own_definition is not None and (parameter.written is None or not may_say_more(parameter.written, site.module)):
         return NOTHING
     return sources.parameter(site.definition, parameter.name, parameter.written)
 
 
-def _may_say_more(written: Type, module: MypyFile) -> bool:
+def may_say_more(written: Type, module: MypyFile) -> bool:
     """Return whether there is `Annotated` in a type as it is written, or an alias: mypy keeps some of these only."""
     if isinstance(written, UnboundType):
-        if written.name.endswith("Annotated") or isinstance(find(written.name, module), TypeAlias):
+        if written.name.endswith(("Annotated", "LiteralString")) or isinstance(find(written.name, module), TypeAlias):
             return True
-        return any(_may_say_more(argument, module) for argument in written.args) if written.args else False
-    return isinstance(written, UnionType) and any(_may_say_more(item, module) for item in written.items)
+        return any(may_say_more(argument, module) for argument in written.args) if written.args else False
+    return isinstance(written, UnionType) and any(may_say_more(item, module) for item in written.items)
 
 
 def _nests(type: Type) -> bool:

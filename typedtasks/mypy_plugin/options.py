@@ -81,7 +81,11 @@ _ASSUMED: Final[Mapping[str, object]] = {"eta": datetime.max.replace(tzinfo=UTC)
 def check_task_options(checker: TypeChecker, call: CallExpr) -> None:
     """Report impossible options of `broker.task(...)`."""
     known = _checked(checker, call, _TASK_DURATIONS)
-    _check_repeated(checker, "raises", option(call, "raises"))
+    raises = option(call, "raises")
+    _check_repeated(checker, "raises", raises)
+    for failure in raises.items if isinstance(raises, TupleExpr) else [raises]:
+        if isinstance(failure, RefExpr) and failure.fullname == "typedtasks.errors.TaskError":
+            report(checker, "raises= takes subclasses of TaskError, which have typed fields; name them", failure, codes.OPTION)
     name = known.get("name")
     if isinstance(name, str) and not _CERTAIN_NAME.fullmatch(name):
         from typedtasks.mypy_plugin import possible

@@ -27,25 +27,28 @@ from mypy.types import (
     TypeOfAny,
     TypeType,
     TypeVarType,
+    UninhabitedType,
     UnionType,
     get_proper_type,
 )
 
-from typedtasks.mypy_plugin.classes import fields_of, is_model, member_values
+from typedtasks.mypy_plugin.classes import fields_of, has_own_schema, is_failure, is_model, member_values
 from typedtasks.mypy_plugin.dependencies import Dependencies
 from typedtasks.mypy_plugin.source import Sources
+from typedtasks.mypy_plugin.unions import TEXTS, union_obstacle
 
 __all__ = ["OF_LIBRARY", "Portability"]
 
+_SECRET: Final = "typedtasks.secret.Secret"
 _CONTAINERS: Final = frozenset(
     {
         *(f"builtins.{name}" for name in ("list", "set", "frozenset", "dict", "tuple")),
         *(f"collections.{name}" for name in ("deque", "OrderedDict", "Counter", "defaultdict")),
         *(f"typing.{name}" for name in ("Sequence", "Mapping", "MutableMapping", "AbstractSet", "MutableSet", "MutableSequence")),
-        "typedtasks.secret.Secret",
+        _SECRET,
     }
 )
-_WITH_ANY_MEMBERS: Final = frozenset({"collections.OrderedDict", "collections.defaultdict"})
+_WITH_ANY_MEMBERS: Final = frozenset({"collections.defaultdict"})
 """Mappings whose keys may be any members of an enum."""
 _MAPPINGS: Final = frozenset(
     {
@@ -57,26 +60,16 @@ _MAPPINGS: Final = frozenset(
         "typing.MutableMapping",
     }
 )
+_NO_KEYS: Final = frozenset({"builtins.complex", "fractions.Fraction", "zoneinfo.ZoneInfo"})
 _ITERATORS: Final = frozenset(
     f"typing.{name}" for name in ("Iterable", "Iterator", "Generator", "AsyncIterable", "AsyncIterator", "AsyncGenerator")
 )
 _SECRETS: Final = frozenset(f"pydantic.types.{name}" for name in ("Secret", "SecretStr", "SecretBytes"))
-_TEXTS: Final = frozenset(
-    {
-        *("builtins.str", "builtins.bytes", "uuid.UUID", "decimal.Decimal", "_decimal.Decimal", "pathlib.Path"),
-        *(f"datetime.{name}" for name in ("date", "time", "datetime", "timedelta")),
-    }
-)
-OF_LIBRARY: Final = frozenset(
-    {
-        *_TEXTS,
-        *(f"ipaddress.IPv{version}{kind}" for version in (4, 6) for kind in ("Address", "Network", "Interface")),
-        *("pathlib.PurePath", "fractions.Fraction", "zoneinfo.ZoneInfo"),
-    }
-)
+OF_LIBRARY: Final = TEXTS | {"zoneinfo.ZoneInfo"}
 """Usual classes of Python's library that have a JSON form."""
 _FINE: Final = OF_LIBRARY | {"builtins.int", "builtins.float", "builtins.bool"}
-_HOOK: Final = "__get_pydantic_core_schema__"
+_OF_JSON: Final = frozenset({"builtins.str", "builtins.int", "builtins.float"})
+"""What a member of an enum has to be by itself to come back from JSON as a literal."""
 _NO_FORM: Final = "this class has no JSON form; use a pydantic model or a dataclass"
 _ANYTHING: Final = "a value of any type does not come back as it was; name the type, or use pydantic.JsonValue"
 _FUNCTION: Final = "a function cannot be sent; send data that says what to do"
@@ -98,7 +91,7 @@ class Portability:
         self._seen: set[Instance] = set()
         """The classes that were looked into for the present answer: one may contain itself."""
         self._has_doubts = False
-        """Whether there was something in one of these, also where `Annotated` may change it."""
+        """Whether there was something in one of these, also where `Annotated` may change it or nothing is known of it."""
 
     def obstacle(self, type: Type) -> str | None:
         """Return why values of a type cannot make the round trip, or None where nothing is known against it."""
@@ -126,11 +119,13 @@ class Portability:
         if isinstance(proper, Instance):
             return None if proper.type.fullname in _FINE else self._of_instance(proper)
         if isinstance(proper, UnionType):
-            return _ambiguous(proper) or self._first(proper.items)
+            return union_obstacle(proper) or self._first(proper.items)
         if isinstance(proper, TupleType):
             return self._first(proper.items)
         if isinstance(proper, TypedDictType):
             return self._first(list(proper.items.values()))
+        if isinstance(proper, AnyType):
+            self._has_doubts = True  # to mypy G[Any] is the same type whether Any was written, left out or came from an error
         return _of_other(proper)
 
     def _first(self, types: Sequence[Type]) -> str | None:
@@ -170,7 +165,7 @@ class Portability:
             return self._first(list(info.bases))
         if info.is_enum:
             return _member_obstacle(info)
-        if info.fallback_to_any or name.startswith(("pydantic.", "pydantic_", "typing.")) or _has_own_schema(info):
+        if info.fallback_to_any or name.startswith(("pydantic.", "pydantic_")) or has_own_schema(info):
             return None
         if _is_of_library(info):
             return self._of_library(info)
@@ -186,7 +181,7 @@ class Portability:
         if instance in self._seen or (instance.args and self._is_growing(instance)):
             return None
         has_dataclass = any("dataclass" in key for base in info.mro for key in base.metadata)
-        if not has_dataclass and not is_model(info) and not info.is_named_tuple:
+        if is_failure(info) or not (has_dataclass or is_model(info) or info.is_named_tuple):
             return _NO_FORM
         self._seen.add(instance)
         if not instance.args:
@@ -213,17 +208,27 @@ class Portability:
 
 def _of_other(type: ProperType) -> str | None:
     if isinstance(type, AnyType):
-        if type.type_of_any == TypeOfAny.from_omitted_generics:
+        origin = type.source_any or type  # the Any of G[Any] is another one in the field of G
+        if origin.type_of_any == TypeOfAny.from_omitted_generics:
             return "its items have no type; write list[...], dict[str, ...] and so on"
-        return _ANYTHING if type.type_of_any == TypeOfAny.explicit else None
+        return _ANYTHING if origin.type_of_any == TypeOfAny.explicit else None
+    if isinstance(type, UninhabitedType):
+        return "it has no values; name the type of what is sent, or write None"
     if isinstance(type, CallableType | Overloaded):
         return _CLASS if type.is_type_obj() else _FUNCTION
     if isinstance(type, TypeType):
         return _CLASS
     if isinstance(type, TypeVarType):
         return _VARIABLE
-    if isinstance(type, LiteralType) and isinstance(type.value, str) and type.fallback.type.fullname == "builtins.bytes":
-        return f"the literal with the value b{type.value!r} does not come back from JSON; use a str or an int as its value"
+    return _literal_obstacle(type) if isinstance(type, LiteralType) else None
+
+
+def _literal_obstacle(literal: LiteralType) -> str | None:
+    info = literal.fallback.type
+    if info.fullname == "builtins.bytes":
+        return f"the literal with the value b{literal.value!r} does not come back from JSON; use a str or an int as its value"
+    if info.is_enum and not any(base.fullname in _OF_JSON for base in info.mro):
+        return f"the literal {info.name}.{literal.value} does not come back from JSON; derive {info.name} from StrEnum or IntEnum"
     return None
 
 
@@ -247,11 +252,6 @@ def _inside(type: ProperType) -> Iterable[Type]:
     return [type.item] if isinstance(type, TypeType) else ()
 
 
-def _has_own_schema(info: TypeInfo) -> bool:
-    """Return whether a class says itself how it travels; every model inherits a method that says what pydantic makes of it."""
-    return any(_HOOK in base.names and not base.fullname.startswith("pydantic.") for base in info.mro)
-
-
 def _member_obstacle(info: TypeInfo) -> str | None:
     for name, symbol in info.names.items():
         node = symbol.node
@@ -267,27 +267,13 @@ def _key_obstacle(key: Type, mapping: str) -> str | None:
     if isinstance(proper, Instance):
         is_object = is_model(proper.type) or "dataclass" in proper.type.metadata
         values = member_values(proper.type).values() if mapping not in _WITH_ANY_MEMBERS else ()
-        no_text = is_object or proper.type.fullname in _CONTAINERS or not all(isinstance(value, str) for value in values)
-    if isinstance(proper, UnionType) and all(isinstance(get_proper_type(item), LiteralType) for item in proper.items):
-        no_text = False
+        is_container = proper.type.fullname in _CONTAINERS - {_SECRET}
+        no_text = is_object or is_container or not all(isinstance(value, str) for value in values)
+        no_text = no_text or proper.type.fullname in _NO_KEYS
+    literals = [get_proper_type(item) for item in proper.items] if isinstance(proper, UnionType) else [proper]
+    if all(isinstance(one, LiteralType) for one in literals):
+        no_text = not all(isinstance(one, LiteralType) and isinstance(one.value, str) for one in literals)
     return f"keys of the type {_shown(proper)} do not come back from JSON; use str keys, or a list of pairs" if no_text else None
-
-
-def _ambiguous(union: UnionType) -> str | None:
-    """Return which two members of a union are the same in JSON."""
-    seen: dict[str, ProperType] = {}
-    for item in map(get_proper_type, union.items):
-        name = item.type.fullname if isinstance(item, Instance) else ""
-        shape = "text" if name in _TEXTS else "array" if name in ("builtins.list", "builtins.set", "builtins.frozenset") else ""
-        other = seen.get(shape) if shape else None
-        if isinstance(other, Instance) and other.type.fullname != name:
-            return (
-                f"JSON cannot tell {_shown(other)} from {_shown(item)} in a union; use one of them, or models with a "
-                "Literal field and Field(discriminator=...)"
-            )
-        if shape:
-            seen[shape] = item
-    return None
 
 
 def _shown(type: ProperType) -> str:

@@ -9,6 +9,7 @@ from mypy.plugin import MethodContext
 from mypy.types import CallableType, Instance, Overloaded, ProperType, Type, get_proper_type
 
 from typedtasks.mypy_plugin.report import checker_of
+from typedtasks.mypy_plugin.source import Annotation
 
 __all__ = ["Parameter", "Site", "option"]
 
@@ -49,6 +50,8 @@ class Site:
         """The function as it was defined, where that is in this module: only there an error can be shown."""
         self.place = context.func if isinstance(context, Decorator) else context
         """Where errors about the whole task are shown."""
+        self.said: dict[int, Annotation] = {}
+        """What the source says of the parameters besides their types, by their places, once it was read."""
         self.parameters = self._parameters()
         """The parameters that mypy sees: those of the function, after what other decorators made of it."""
 

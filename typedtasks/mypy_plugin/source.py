@@ -30,14 +30,26 @@ DEPENDS: Final = frozenset(
 )
 _ANNOTATED: Final = frozenset({"typing.Annotated", "typing_extensions.Annotated"})
 _LITERAL: Final = frozenset({"typing.Literal", "typing_extensions.Literal"})
-_SILENT: Final = ("pydantic.fields.Field", "annotated_types.")
+_SILENT: Final = (
+    "annotated_types.",
+    "pydantic.fields.Field",
+    "pydantic.networks.UrlConstraints",
+    *(f"pydantic.types.{name}" for name in ("AllowInfNan", "FailFast", "PathType", "Strict", "StringConstraints", "UuidVersion")),
+)
 """Metadata that leaves the type as it is."""
+_UNSENDABLE: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("typing.LiteralString", "typing_extensions.LiteralString"), "nobody can check LiteralString at run time; use str"
+    ),
+    "pydantic.types.Json": "a value inside a text is not the value that the caller has; name its type without Json[...]",
+}
+"""Types that mypy takes for others."""
 
 
 class Annotation:
     """What stands in the annotation of a parameter or field, besides its type."""
 
-    __slots__ = ("is_changed", "is_injected", "nests_injection", "unknown_mark")
+    __slots__ = ("is_changed", "is_injected", "nests_injection", "obstacle", "unknown_mark")
 
     def __init__(self) -> None:
         self.is_injected = False
@@ -48,6 +60,8 @@ class Annotation:
         """A `Depends(...)` whose name cannot be found at the top of the module."""
         self.is_changed = False
         """Something (a validator, a serializer) may give the type another form on the wire."""
+        self.obstacle = ""
+        """Why values of what is written cannot cross a queue, where mypy sees another type there."""
 
 
 NOTHING: Final = Annotation()
@@ -275,6 +289,7 @@ class Sources:
             found.nests_injection |= inner.is_injected or inner.nests_injection
             found.unknown_mark = found.unknown_mark or inner.unknown_mark
             found.is_changed |= inner.is_changed
+            found.obstacle = found.obstacle or inner.obstacle
 
     def _read_metadata(self, item: ast.expr, scope: Scope, found: Annotation) -> None:
         function = item.func if isinstance(item, ast.Call) else item
@@ -283,11 +298,16 @@ class Sources:
             found.is_injected = True
         elif not name and isinstance(item, ast.Call) and _last_name(function) in MARKS:
             found.unknown_mark = ast.unparse(item)
+        elif name in _UNSENDABLE:
+            found.obstacle = _UNSENDABLE[name]
         elif not isinstance(item, ast.Constant) and not name.startswith(_SILENT):
             found.is_changed = True
 
     def _read_name(self, expression: ast.expr, scope: Scope, found: Annotation, seen: set[str]) -> None:
         node = scope.node(expression)
+        if node is not None and node.fullname in _UNSENDABLE:
+            found.obstacle = _UNSENDABLE[node.fullname]
+            return
         if not isinstance(node, TypeAlias) or node.fullname in seen:
             return
         if node.fullname == INJECTED:

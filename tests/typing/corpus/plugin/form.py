@@ -6,7 +6,7 @@ from typing import Any, ParamSpec, Protocol, TypedDict, TypeVar, overload
 
 from typing_extensions import Unpack
 
-from typedtasks import Broker, Retry, TaskError
+from typedtasks import Broker, Retry, SyncTask, TaskError
 
 broker = Broker("memory://")
 other = Broker("memory://")
@@ -206,3 +206,29 @@ for number in range(3):
 
     @broker.task(name=f"number.{number}", retry=Retry(max_attempts=3))
     async def numbered() -> None: ...
+
+
+def made_sync(function: Callable[P, R]) -> SyncTask[P, R]:
+    return broker.task(name="made", timeout=5)(function)
+
+
+def made_bare(function: Callable[P, R], somewhere: Broker) -> SyncTask[P, R]:
+    return somewhere.task(function)
+
+
+def made_of_a_variable(kind: type[R]) -> None:
+    @broker.task
+    def keep(value: R) -> None: ...  # E: typedtasks-portable
+
+
+@broker.task(raises=TaskError)  # E: typedtasks-option
+async def raises_the_base(a: int) -> None: ...
+
+
+@broker.task(raises=(A, TaskError))  # E: typedtasks-option
+async def raises_the_base_too(a: int) -> None: ...
+
+
+def any_failure(kind: type[TaskError]) -> None:
+    @broker.task(raises=kind)
+    async def fails(a: int) -> None: ...

@@ -68,6 +68,10 @@ class Level(enum.Enum):
     HIGH = "high"
 
 
+class Tone(enum.StrEnum):
+    LOW = "low"
+
+
 class Pair(enum.Enum):
     BOTH = (1, 2)
 
@@ -142,7 +146,7 @@ async def right(
     e: Movie,
     f: Named,
     g: Level,
-    h: Literal["a", 1, None, Level.LOW],
+    h: Literal["a", 1, None, Tone.LOW],
     i: UserId,
     j: JsonValue,
     k: Secret[str],
@@ -263,7 +267,7 @@ class ByPlace:
 
 
 @broker.task(raises=Sent)
-async def fine(a: dict[Text, int], b: dict[Key, int], c: OrderedDict[Number, int], d: ByPlace) -> None: ...
+async def fine(a: dict[Text, int], b: dict[Key, int], c: OrderedDict[Name, int], d: ByPlace) -> None: ...
 
 
 class Unsendable(TaskError):
@@ -278,6 +282,7 @@ class Sendable(TaskError):
 async def more(  # E: typedtasks-portable
     b: BaseModel,  # E: typedtasks-portable
     c: dict[Number, int],  # E: typedtasks-portable
+    o: OrderedDict[Number, int],  # E: typedtasks-portable
     d: dict[Name, int],
 ) -> None: ...
 
