@@ -18,6 +18,7 @@ from typedtasks.backend import Bury, Delivery, Finish, Priority, Publication, Re
 from typedtasks.testing import RecordingListener
 from typedtasks.worker import child, execution, pool
 from typedtasks.worker.frames import read_delivery, read_settlement, write_delivery, write_settlement
+from typedtasks.worker.program import ChildProgram
 
 DELIVERY = Delivery(TaskId("default.x"), "default", Priority.LOW, b"\xff\x00", 3, "default:2:1-0", True)
 
@@ -137,6 +138,8 @@ async def test_only_a_fresh_child_is_a_witness(monkeypatch: pytest.MonkeyPatch) 
 
         async def end(self, patience: float = 0) -> None: ...
 
+        async def dismiss(self, patience: float) -> None: ...
+
         async def run(self, delivery: Delivery, timeout: float, report: object) -> Settlement:
             runs.append((delivery.id, self.used))
             await asyncio.sleep(0)
@@ -146,7 +149,7 @@ async def test_only_a_fresh_child_is_a_witness(monkeypatch: pytest.MonkeyPatch) 
             return Finish(delivery, b"", 0)
 
     monkeypatch.setattr(pool, "Child", Child)
-    alone = pool.ChildPool("app:broker", 1)
+    alone = pool.ChildPool(ChildProgram("app:broker"), 1)
     names = ["first", "innocent", "poison"]
     ended = await asyncio.gather(
         *(alone.run(DELIVERY._replace(id=TaskId(name)), "mail.send", 0, print) for name in names), return_exceptions=True

@@ -79,7 +79,7 @@ async def test_arguments_that_do_not_fit_are_rejected_there(broker: Broker) -> N
 
 async def test_as_many_run_at_a_time_as_there_are_cpus(broker: Broker, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others wait for a child; the event loop goes on meanwhile."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(pool, "usable_cpus", lambda: 2)
     async with worker(broker), asyncio.timeout(30):
         handles = await broker.enqueue_many([broker.tasks["app.hold_process"].call(n) for n in range(5)])
         await asyncio.to_thread(eventually, lambda: len(site.lines("start")) == 2)

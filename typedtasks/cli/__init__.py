@@ -82,6 +82,7 @@ def _add_worker(parser: argparse.ArgumentParser) -> None:
         "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="the least that is logged"
     )
     parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--module", action="append", default=[], help=argparse.SUPPRESS)
     parser.add_argument("--lifeline", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--begun", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--session", help=argparse.SUPPRESS)

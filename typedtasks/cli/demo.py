@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar, cast
 from typedtasks.errors import PayloadInvalid
 from typedtasks.handle import TaskHandle
 from typedtasks.outcome import Failure, Success
+from typedtasks.worker.program import command_like_this
 
 __all__ = ["run_demo"]
 
@@ -106,8 +107,8 @@ async def _show_failure() -> int:
 
 
 async def _start_worker() -> asyncio.subprocess.Process:
-    arguments = ("-m", "typedtasks", "worker", "typedtasks.cli.demo_tasks:broker", "--log-level", "error")
-    return await asyncio.create_subprocess_exec(sys.executable, *arguments, start_new_session=True)
+    command = command_like_this("worker", "typedtasks.cli.demo_tasks:broker", "--log-level", "error")
+    return await asyncio.create_subprocess_exec(*command, start_new_session=True)
 
 
 async def _stop_worker(worker: asyncio.subprocess.Process) -> None:

@@ -3,23 +3,54 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Final
 
 from typedtasks.broker import Broker
 from typedtasks.errors import TypedTasksError
+from typedtasks.logs import Log
 
-__all__ = ["UsageError", "load_broker"]
+__all__ = ["UsageError", "import_early", "import_others", "load_broker"]
+
+_NEEDED_LATER: Final = ("typedtasks.backends.memory", "typedtasks.backends.redis", "typedtasks.backends.sqlite")
+
+_log = Log("typedtasks.worker")
 
 
 class UsageError(Exception):
     """The command line asks for something that is not there. The text says what was looked for."""
 
 
-def load_broker(target: str) -> Broker:
-    """Return the broker named by `module:name`, looked for in the working directory and the installed packages.
+def import_early(folders: Sequence[str]) -> None:
+    """Import what typedtasks needs later, before folders are looked into that have a file with the name of a module of Python.
+
+    A project may call its own `queue.py`, `tempfile.py` or `secrets.py` what it likes, as long as it means its own by it.
+    """
+    for folder in folders:
+        with suppress(OSError):  # it is not there, or no folder: a zip is one program, which has its modules in its hands
+            if sys.stdlib_module_names.intersection(name.removesuffix(".py") for name in os.listdir(folder or ".")):
+                for module in _NEEDED_LATER:
+                    importlib.import_module(module)
+                return
+
+
+def import_others(modules: Sequence[str]) -> None:
+    """Import modules in which a broker's tasks are defined, too. What cannot be imported is logged: it may not be needed."""
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the module raises
+            _log.warning("The module %r cannot be imported here, and its tasks cannot be run: %s", module, _said(error))
+
+
+def load_broker(target: str, *, finds_here: bool = True) -> Broker:
+    """Return the broker named by `module:name`, looked for in the working directory (`finds_here`) and where Python looks.
 
     Raises `UsageError` when the module or the name is not there, or the module raises an error of its own.
     """
@@ -29,7 +60,8 @@ def load_broker(target: str) -> Broker:
     if not all(part.isidentifier() for part in module_name.split(".")):
         raise UsageError(f"{module_name!r} is not the name of a module: write it with dots, for example app.tasks:broker.")
     here = str(Path.cwd())
-    if here not in sys.path:
+    if finds_here and here not in sys.path:
+        import_early([here])
         sys.path.insert(0, here)
     module = _imported(target, module_name, here)
     found: object = module

@@ -6,17 +6,15 @@ import argparse
 import asyncio
 import contextlib
 import importlib.util
-import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
 from typedtasks.backend import SessionId
 from typedtasks.broker import Broker
-from typedtasks.cli.loading import load_broker
+from typedtasks.cli.loading import import_others, load_broker
 from typedtasks.cli.logs import set_up_logging
 from typedtasks.cli.stopping import Stopper
 from typedtasks.coroutine import Coro
@@ -24,6 +22,8 @@ from typedtasks.errors import TypedTasksError
 from typedtasks.logs import Log
 from typedtasks.worker import Worker
 from typedtasks.worker.alone import run_alone
+from typedtasks.worker.ending import run_exit_functions
+from typedtasks.worker.program import command_like_this
 from typedtasks.worker.supervisor import Supervisor
 
 __all__ = ["run_worker"]
@@ -48,9 +48,10 @@ def run_worker(options: argparse.Namespace) -> int:
             mourn=mourn,
         )
         return asyncio.run(supervisor.run())
-    broker = load_broker(options.target)
+    broker = load_broker(options.target, finds_here=options.alone is None)
     runner = asyncio.Runner(loop_factory=_loop_factory())
     if options.alone is not None:
+        import_others(options.module)
         _run(runner, run_alone(broker, options.alone))
     worker = Worker(
         broker,
@@ -60,13 +61,13 @@ def run_worker(options: argparse.Namespace) -> int:
         grace=options.grace,
         application=options.target,
     )
+    worker.child_log = (options.log_format, options.log_level)
     try:
         code = _run(runner, _serve(broker, worker, options))
     except BaseException:
         runner.close()
         raise
-    logging.shutdown()
-    sys.stdout.flush()
+    run_exit_functions(code)
     with contextlib.suppress(ChildProcessError):  # what tasks have forked, and not waited for
         while os.waitpid(-1, os.WNOHANG)[0]:
             continue
@@ -175,7 +176,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _child_arguments(options: argparse.Namespace) -> list[str]:
-    arguments = [sys.executable, "-m", "typedtasks", "worker", options.target]
+    arguments = [*command_like_this("worker", options.target)]
     arguments += ["--concurrency", str(options.concurrency), "--grace", str(options.grace), "--lease", str(options.lease)]
     arguments += ["--log-format", options.log_format, "--log-level", options.log_level]
     if options.queues:

@@ -6,6 +6,7 @@ import inspect
 import sys
 import typing
 from collections.abc import Awaitable, Callable, Mapping
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Annotated, Final, Never, NoReturn, cast, get_args, get_origin, get_overloads, get_type_hints
 
@@ -24,13 +25,18 @@ _UNPACK: Final = (typing.Unpack, typing_extensions.Unpack)
 
 
 def default_task_name(function: Callable[..., object]) -> str:
-    """Return `<module>.<function>`; a script that is run directly counts under its own name, as when a worker imports it."""
+    """Return `<module>.<function>`; a program that is run directly counts under the name by which a worker imports it.
+
+    So it does in the processes that it spawns with multiprocessing, where it has another name again.
+    """
     module = getattr(function, "__module__", "") or ""
-    if module == "__main__":
-        main = sys.modules["__main__"]
-        spec = getattr(main, "__spec__", None)
-        file = getattr(main, "__file__", None)
-        module = spec.name.removesuffix(".__main__") if spec is not None else Path(file).stem if file else module
+    if module in ("__main__", "__mp_main__"):
+        # A decorator's function, which has the name of the decorated one, has the globals of its own module.
+        names: dict[str, object] = getattr(inspect.unwrap(function), "__globals__", {})
+        if names.get("__name__") != module:
+            names = vars(sys.modules[module])
+        spec, file = cast("ModuleSpec | None", names.get("__spec__")), cast("str | None", names.get("__file__"))
+        module = spec.name if spec is not None else Path(file).stem if file else module
     return f"{module}.{getattr(function, '__name__', type(function).__name__)}"
 
 

@@ -6,12 +6,14 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from typing import Final, Never
 
 from typedtasks.backend import Delivery, Report, Settlement
 from typedtasks.broker import Broker
 from typedtasks.forking import let_go, watch_forks
+from typedtasks.worker.ending import run_exit_functions
 from typedtasks.worker.execution import Execution, Prepared
 from typedtasks.worker.frames import HEAD, PROGRESS, framed, read_delivery, write_settlement
 from typedtasks.worker.injecting import Injector
@@ -20,6 +22,8 @@ from typedtasks.worker.reporting import Reporter
 __all__ = ["run_alone"]
 
 _STDIN: Final = 0
+_FAREWELL: Final = 5.0
+"""Seconds that a process has to end in good order when nobody needs it any more."""
 
 
 async def run_alone(broker: Broker, answers: int) -> None:
@@ -27,14 +31,17 @@ async def run_alone(broker: Broker, answers: int) -> None:
 
     The first answer is empty and says that this process is ready. The last one for each delivery begins with `+`, or with `-`
     where something of the task still goes on here; some with `p` and the task's progress may come before. An empty message
-    cancels what runs; when that has ended, and when the input ends, the process does.
+    cancels what runs; when that has ended, the process does. It ends when the input ends, too: at once while something runs, and
+    else after its lifespans are left and what was registered with `atexit` has run.
     """
     async with broker:
         injector = Injector(broker, Reporter())
         await injector.open()
         alone = _Alone(broker, answers, injector)
         alone.begin()
-        await asyncio.Event().wait()
+        await alone.input_ended.wait()
+        await injector.close()
+    _end()
 
 
 class _Alone:
@@ -54,6 +61,8 @@ class _Alone:
         self._loop = asyncio.get_running_loop()
         self._running: asyncio.Task[None] | None = None
         self._is_cancelled = False
+        self._is_busy = False
+        self.input_ended = asyncio.Event()
         self._reporter = injector.reporter
         self._reporter.begin(self._report)
 
@@ -74,8 +83,13 @@ class _Alone:
     def _read(self, descriptor: int) -> None:
         with os.fdopen(descriptor, "rb") as stream:
             while len(head := stream.read(HEAD)) == HEAD:
-                self._loop.call_soon_threadsafe(self._take, stream.read(int.from_bytes(head, "big")))
-        _end()
+                message = stream.read(int.from_bytes(head, "big"))
+                self._is_busy = self._is_busy or message != b""
+                self._loop.call_soon_threadsafe(self._take, message)
+        if not self._is_busy:
+            self._loop.call_soon_threadsafe(self.input_ended.set)
+            time.sleep(_FAREWELL)
+        _kill_group()
 
     def _take(self, message: bytes) -> None:
         if message:
@@ -89,6 +103,7 @@ class _Alone:
 
     async def _answer(self, delivery: Delivery) -> None:
         settlement = await self._settlement(delivery)
+        self._is_busy = False
         self._write((b"-" if self._execution.abandoned else b"+") + write_settlement(settlement))
 
     async def _settlement(self, delivery: Delivery) -> Settlement:
@@ -112,6 +127,12 @@ class _Alone:
 
 
 def _end() -> Never:
+    """End this process in good order."""
+    run_exit_functions(0, _FAREWELL)
+    _kill_group()
+
+
+def _kill_group() -> Never:
     """End this process, and with it the programs that its task has started: they are in its group, and nobody waits for them."""
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)

@@ -112,6 +112,15 @@ class Child:
             await self.end(patience=_LAST_WORDS)
             raise
 
+    async def dismiss(self, patience: float) -> None:
+        """End the process, which runs nothing, in good order: what it was told to do at its exit has `patience` seconds."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._code()
+        await self.end()
+
     async def end(self, patience: float = 0.0) -> None:
         """End the process: where there is `patience`, what it runs is cancelled first and has so many seconds to end."""
         try:
@@ -179,5 +188,6 @@ class Child:
         assert stderr is not None, "it was asked for"
         while written := await stderr.read(65536):
             self._stderr = (self._stderr + written)[-_STDERR_TAIL:]
-            sys.stderr.write(written.decode("utf-8", "replace"))
-            sys.stderr.flush()
+            with suppress(Exception):  # there is none, or nobody reads it any more: the child must not wait for that
+                sys.stderr.write(written.decode("utf-8", "replace"))
+                sys.stderr.flush()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -14,6 +13,8 @@ from typedtasks.logs import Log
 from typedtasks.options import TaskDefinition
 from typedtasks.progress import Progress
 from typedtasks.worker.child import Child, Died
+from typedtasks.worker.cpus import usable_cpus
+from typedtasks.worker.program import ChildProgram, is_main
 
 __all__ = ["ChildPool", "Children", "NoChild", "application_of", "is_suspect"]
 
@@ -23,6 +24,8 @@ _SUSPECTS: Final = 4
 """Suspects that run at a time, each in a child of its own."""
 _STARTS: Final = 3
 _PAUSE: Final = 1.0
+_FAREWELL: Final = 2.0
+"""Seconds that a child has to end in good order."""
 
 _log = Log("typedtasks.worker")
 
@@ -40,7 +43,7 @@ def application_of(broker: Broker) -> str | None:
     if broker.url.startswith("memory:"):
         return None
     for name, module in list(sys.modules.items()):
-        if name != "__main__":
+        if not is_main(name):
             for attribute, value in list(getattr(module, "__dict__", {}).items()):
                 if value is broker:
                     return f"{name}:{attribute}"
@@ -48,11 +51,11 @@ def application_of(broker: Broker) -> str | None:
 
 
 class Children:
-    """Says which deliveries run in a child, and in which pool. The children import the broker from `application`."""
+    """Says which deliveries run in a child, and in which pool."""
 
-    def __init__(self, application: str) -> None:
-        self._suspects = ChildPool(application, _SUSPECTS)
-        self._processes = ChildPool(application, os.cpu_count() or 1, keeps=True)
+    def __init__(self, program: ChildProgram) -> None:
+        self._suspects = ChildPool(program, _SUSPECTS)
+        self._processes = ChildPool(program, usable_cpus(), keeps=True)
 
     def pool_for(self, definition: TaskDefinition, delivery: Delivery) -> ChildPool | None:
         """Return the pool that runs a delivery. None: it runs in the worker itself."""
@@ -60,10 +63,9 @@ class Children:
             return self._processes
         return self._suspects if is_suspect(delivery) else None
 
-    async def close(self) -> None:
-        """End the children that wait for work."""
-        await self._suspects.close()
-        await self._processes.close()
+    async def close(self, patience: float) -> None:
+        """End the children that wait for work, in good order within `patience` seconds."""
+        await asyncio.gather(self._suspects.close(patience), self._processes.close(patience))
 
 
 class NoChild(Exception):
@@ -77,11 +79,12 @@ class ChildPool:
     child that ran nothing before is a witness against what it runs: two of those have to die of it.
     """
 
-    def __init__(self, application: str, size: int, *, keeps: bool = False) -> None:
-        self._application = application
+    def __init__(self, program: ChildProgram, size: int, *, keeps: bool = False) -> None:
+        self._program = program
         self._turns = asyncio.Semaphore(size)
         self._keeps = keeps
         self._idle: list[Child] = []
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def run(self, delivery: Delivery, task: str, limit: float, report: Callable[[Progress], None]) -> Settlement:
         """Return what follows from a delivery of a task, which may take `limit` seconds (0: any time), from when a child has it.
@@ -104,13 +107,14 @@ class ChildPool:
                     continue
                 await self._take_back(child)
                 if isinstance(settlement, Reschedule) and settlement.awaits == task:
-                    raise NoChild(f"{self._application} does not define the task {task!r} where a child imports it")
+                    raise NoChild(f"{self._program.application} does not define the task {task!r} where a child imports it")
                 return settlement
 
-    async def close(self) -> None:
-        """End the children that wait for work."""
+    async def close(self, patience: float) -> None:
+        """End the children that wait for work, in good order within `patience` seconds."""
         while self._idle:
-            await self._idle.pop().end()
+            self._dismiss(self._idle.pop(), patience)
+        await asyncio.gather(*self._leaving)
 
     async def _next(self) -> Child:
         while self._idle:
@@ -123,14 +127,21 @@ class ChildPool:
     async def _take_back(self, child: Child) -> None:
         if child.is_clean and (self._keeps or self._turns.locked()):
             self._idle.append(child)
+        elif child.is_clean:
+            self._dismiss(child, _FAREWELL)
         else:
             await child.end()
+
+    def _dismiss(self, child: Child, patience: float) -> None:
+        leaving = asyncio.create_task(child.dismiss(patience), name="typedtasks-child-end")
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
 
     async def _fresh(self) -> Child:
         failure = ""
         for attempt in range(_STARTS):
             await asyncio.sleep(_PAUSE if attempt else 0)
-            child = Child((sys.executable, "-m", "typedtasks", "worker", self._application))
+            child = Child(self._program.command())
             try:
                 await child.start()
             except (OSError, Died) as error:  # a TimeoutError is an OSError

@@ -6,9 +6,11 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, cast
 
 from typedtasks.backend import Session, SessionId, SessionLost, is_queue_name
 from typedtasks.broker import Broker
@@ -21,6 +23,7 @@ from typedtasks.worker.injecting import Injector
 from typedtasks.worker.lease import Heartbeat
 from typedtasks.worker.parking import Here
 from typedtasks.worker.pool import Children, application_of
+from typedtasks.worker.program import ChildProgram, is_main
 from typedtasks.worker.reporting import Reporter
 from typedtasks.worker.serving import Serving, Tally
 
@@ -28,6 +31,9 @@ __all__ = ["Worker", "new_session_id"]
 
 _BEATS_PER_LEASE: Final = 5
 _PAUSE: Final = 1.0
+_PATIENCE: Final = 2.0
+"""Seconds that child processes have to end in good order, if there is so much time."""
+_LEAST_PATIENCE: Final = 0.4
 
 _log = Log("typedtasks.worker")
 
@@ -48,9 +54,10 @@ class Worker:
     run at a time; synchronous ones have as many threads. `lease` is how long the backend waits for a sign of life before it
     gives this worker's tasks to another. `grace` is how long tasks may go on after `stop`. The broker has to be open.
 
-    Tasks with `executor="process"` run in child processes, as many as there are CPUs, and a task that was lost twice, because the
-    worker that ran it died, runs alone in one. Children import the broker from `application` (`module:name`), by default the
-    imported module that holds it. Without one suspects run here, and tasks with `executor="process"` are refused.
+    Tasks with `executor="process"` run in child processes, as many as there are CPUs that this process may use, and a task that was
+    lost twice, because the worker that ran it died, runs alone in one. Children import the broker from `application`
+    (`module:name`), by default the imported module that holds it. Without one suspects run here, and tasks with
+    `executor="process"` are refused.
     `heartbeat` is what renews the lease, by default a thread; a simulation passes one that its own event loop drives.
     """
 
@@ -68,19 +75,20 @@ class Worker:
         if concurrency < 1:
             raise DefinitionError(f"concurrency={concurrency} runs nothing: pass 1 or more.")
         self.broker = broker
-        self.queues = tuple(dict.fromkeys(queues)) if queues else broker.queues
-        for queue in self.queues:
-            if not is_queue_name(queue):
-                raise DefinitionError(f"{queue!r} is not a queue name: 1 to 64 letters, digits, '_' or '-'.")
+        self.queues = _checked(queues) or broker.queues
         self.concurrency = concurrency
         self.tally = Tally()
         self._lease = seconds(lease, "lease", positive=True)
         self._grace = seconds(grace, "grace")
-        self._application = application or application_of(broker)
+        self._application = _module_and_name(application) or application_of(broker)
+        self._is_told = application is not None
+        self.child_log: tuple[str, str] | None = None
+        """The format and the level of the log of child processes. None: text, from the level of this process on."""
         self._heartbeat = heartbeat
         self._new_events()
         self._begun: Callable[[], None] = _nothing
         self._background: asyncio.Task[Tally] | None = None
+        self._asked_to_stop = 0.0
 
     async def run(self, *, burst: bool = False, session_id: SessionId | None = None, begun: Callable[[], None] = _nothing) -> Tally:
         """Run tasks until `stop` is called, or (`burst`) until no task is ready, and return what was settled.
@@ -94,13 +102,8 @@ class Worker:
         if not self.stopping:  # it may have run before, and that on another event loop
             self._stopping, self._hurried = asyncio.Event(), asyncio.Event()
         self._begun = begun
-        for task in self.broker.tasks.values():
-            task.boundary.check()
-            for failure in task.definition.raises:
-                check_failure(failure, task.name, at_definition=False)
-            if task.definition.executor == "process" and not self._application:
-                raise _not_importable(task.name, self.broker)
-        children = Children(self._application) if self._application else None
+        self._check_tasks()
+        children = self._children()
         reporter = Reporter(self.broker.sealing)
         injector = Injector(self.broker, reporter)
         await injector.open()
@@ -135,7 +138,7 @@ class Worker:
             await reporter.close()
             await injector.close()
             if children is not None:
-                await children.close()
+                await children.close(self._patience())
         return self.tally
 
     @property
@@ -145,6 +148,8 @@ class Worker:
 
     def stop(self) -> None:
         """Take nothing new, let what runs come to its end within the grace time, then return from `run`."""
+        if not self._stopping.is_set():
+            self._asked_to_stop = time.monotonic()
         self._stopping.set()
 
     def stop_now(self) -> None:
@@ -179,6 +184,37 @@ class Worker:
         self._hurried = asyncio.Event()
         self._joined = asyncio.Event()
 
+    def _check_tasks(self) -> None:
+        for task in self.broker.tasks.values():
+            task.boundary.check()
+            for failure in task.definition.raises:
+                check_failure(failure, task.name, at_definition=False)
+            if task.definition.executor == "process":
+                if not self._application:
+                    raise _not_importable(task.name, self.broker)
+                if not self._is_told and is_main(task.function.__module__):
+                    raise DefinitionError(
+                        f"{task.name}: executor='process' needs child processes that import the task, and it is defined in the "
+                        "program itself, which they do not run: move it into a module that is imported, or pass "
+                        "Worker(application='module:name')."
+                    )
+
+    def _children(self) -> Children | None:
+        if not self._application:
+            return None
+        own = self._application.partition(":")[0]
+        modules = dict.fromkeys(task.function.__module__ for task in self.broker.tasks.values())
+        others = [name for name in modules if name != own and not is_main(name) and name in sys.modules]
+        return Children(ChildProgram(self._application, others, self.child_log))
+
+    def _patience(self) -> float:
+        """Return how many seconds child processes have to end: a worker that was told to stop ends in time itself."""
+        if self._hurried.is_set():
+            return _LEAST_PATIENCE
+        if not self._stopping.is_set():
+            return _PATIENCE
+        return min(_PATIENCE, max(_LEAST_PATIENCE, self._asked_to_stop + self._grace + _LEAST_PATIENCE - time.monotonic()))
+
     async def _live(self, id: SessionId, execution: Execution, reporter: Reporter, *, burst: bool) -> None:
         tasks = self.broker.tasks
         serving = Serving(
@@ -208,6 +244,23 @@ class Worker:
             await serving.abandon()
             await serving.close()
             raise
+
+
+def _checked(queues: object) -> tuple[str, ...]:
+    """Return the names of queues, each once. A lone string would be taken for many queues of one letter each."""
+    if isinstance(queues, str) or not isinstance(queues, Iterable | None):
+        raise DefinitionError(f"queues={queues!r} is not a list of names: pass one, as queues=[{queues!r}].")
+    names = dict.fromkeys(cast("Iterable[object]", queues or ()))
+    for name in names:
+        if not isinstance(name, str) or not is_queue_name(name):
+            raise DefinitionError(f"{name!r} is not a queue name: 1 to 64 letters, digits, '_' or '-'.")
+    return tuple(cast("dict[str, None]", names))  # they were looked at
+
+
+def _module_and_name(application: object) -> str | None:
+    if application is not None and (not isinstance(application, str) or not all(application.partition(":"))):
+        raise DefinitionError(f"application={application!r} names no broker: pass 'module:name', such as 'app.tasks:broker'.")
+    return application
 
 
 def _not_importable(name: str, broker: Broker) -> DefinitionError:
