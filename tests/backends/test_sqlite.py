@@ -97,7 +97,7 @@ async def test_concurrent_publications_share_commits(tmp_path: Path) -> None:
     before = database.commits
     await asyncio.gather(
         *(
-            database.write(lambda c, n=n: c.execute("insert into worker values(?, 0)", (f"s{n}",)).rowcount)  # type: ignore[misc]
+            database.write(lambda c, n=n: c.execute("insert into worker(session, lease) values(?, 0)", (f"s{n}",)).rowcount)  # type: ignore[misc]
             for n in range(200)
         )
     )
@@ -112,13 +112,13 @@ async def test_an_operation_that_fails_does_not_spoil_its_neighbours(tmp_path: P
     await database.open()
 
     def bad(connection: sqlite3.Connection) -> None:
-        connection.execute("insert into worker values('bad', 0)")
+        connection.execute("insert into worker(session, lease) values('bad', 0)")
         raise KeyError("no")
 
     results = await asyncio.gather(
-        database.write(lambda c: c.execute("insert into worker values('a', 0)").rowcount),
+        database.write(lambda c: c.execute("insert into worker(session, lease) values('a', 0)").rowcount),
         database.write(bad),
-        database.write(lambda c: c.execute("insert into worker values('b', 0)").rowcount),
+        database.write(lambda c: c.execute("insert into worker(session, lease) values('b', 0)").rowcount),
         return_exceptions=True,
     )
     assert [type(result) for result in results] == [int, KeyError, int]

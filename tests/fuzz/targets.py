@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -26,6 +25,7 @@ from typedtasks.backends.redis.deployment import deployment_of
 from typedtasks.backends.redis.operator import _unpack
 from typedtasks.backends.redis.protocol import Connection, PlainReader, pack
 from typedtasks.backends.redis.session import RedisSession, SessionScripts
+from typedtasks.backends.sqlite.clocks import Clocks
 from typedtasks.backends.sqlite.store import Store
 from typedtasks.clock import SystemClock
 from typedtasks.codecs import Compress, Encrypt, PayloadCodec, Undecodable
@@ -316,7 +316,7 @@ def _datagram(chance: random.Random) -> Case:
     message = chance.choice([b"r", b"s", b"c", b"p", b"l", b"", b"?"]) + mutated(chance, b"default.abc\ndefault.def")
 
     def case() -> None:
-        store, listener = Store("unused.db", time.time), RecordingListener()
+        store, listener = Store("unused.db", Clocks()), RecordingListener()
         cast("Any", store)._listener = listener  # Any: what open() would set
         store.workers[listener] = lambda: None
         store._on_ring(message)

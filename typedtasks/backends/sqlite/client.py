@@ -21,6 +21,7 @@ from typedtasks.backend import (
     Waiting,
     session_states,
 )
+from typedtasks.backends.sqlite.clocks import LEFT, Clocks
 from typedtasks.backends.sqlite.session import SQLiteSession
 from typedtasks.backends.sqlite.store import Store
 from typedtasks.backends.sqlite.writing import insert, placeholders
@@ -36,12 +37,14 @@ _ONE_DEAD: Final = "where tid = ? and queue = ? and state = 3"
 
 
 class SQLiteBackend:
-    """Tasks and outcomes in an SQLite file. Implements `typedtasks.backend.Backend`; `now` gives seconds since 1970."""
+    """Tasks and outcomes in an SQLite file. Implements `typedtasks.backend.Backend`; for its times see `Clocks`."""
 
-    def __init__(self, path: str, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: str, *, now: Callable[[], float] = time.time, uptime: Callable[[], float] | None = None, boot: str = ""
+    ) -> None:
         if path == ":memory:":
             raise BackendUnsupported("An SQLite database in memory has one connection only: use Broker('memory://') instead.")
-        self._store = Store(path, now)
+        self._store = Store(path, Clocks(now, uptime, boot))
 
     @property
     def reply_to(self) -> str:
@@ -183,7 +186,8 @@ class SQLiteBackend:
 
         def select(connection: sqlite3.Connection) -> list[SessionState]:
             leases = connection.execute(
-                "select session, lease - ? from worker join reads using(session) where queue = ?", (self._store.now_ms(), queue)
+                f"select session, {LEFT} from worker join reads using(session) where queue = ?",
+                (*self._store.clocks.moment(), queue),
             )
             held = connection.execute("select owner, count(*) from task where state = 1 and queue = ? group by owner", (queue,))
             return session_states(queue, dict(leases.fetchall()), dict(held.fetchall()))

@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+from typedtasks.backends.sqlite.identity import Identity, keep_open
 from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported, BrokerClosed, TypedTasksError
+from typedtasks.logs import Log
 
 __all__ = ["Database", "connect"]
 
 T = TypeVar("T")
+
+_log = Log("typedtasks.sqlite")
 
 _BUSY_MS: Final = 4000
 _LOCK_PAUSE: Final = 0.005
@@ -34,13 +38,16 @@ create table if not exists task(
   due integer, owner text, fence integer not null default 0, deliveries integer not null default 0,
   cancelled integer not null default 0, awaits text not null default '', reason text not null default '',
   died integer not null default 0, body blob not null,
-  patience integer not null default 0, unmet integer not null default 0) strict;
+  patience integer not null default 0, unmet integer not null default 0,  -- of what is parked: for how long, whether in vain,
+  boot text not null default '', until integer not null default 0  -- and until when, by a clock that nobody sets
+  ) strict;
 create index if not exists ready on task(queue, priority, id) where state = 0;
 create index if not exists due on task(due) where state = 2;
 create index if not exists own on task(owner) where state = 1;
 create index if not exists dead on task(queue, died) where state = 3;
 create index if not exists parked on task(queue, awaits) where awaits <> '';
-create table if not exists worker(session text primary key, lease integer not null) strict;
+create table if not exists worker(
+  session text primary key, lease integer not null, boot text not null default '', until integer not null default 0) strict;
 create table if not exists reads(session text not null, queue text not null, primary key(session, queue)) strict, without rowid;
 create trigger if not exists left after delete on worker begin delete from reads where session = old.session; end;
 create table if not exists result(tid text primary key, expires integer not null, body blob not null) strict, without rowid;
@@ -52,7 +59,14 @@ create table if not exists once(
   unique(queue, key)) strict;
 create index if not exists over on once(expires);
 """
-_ADDED: Final = (("task", "patience", "integer not null default 0"), ("task", "unmet", "integer not null default 0"))
+_ADDED: Final = (
+    ("task", "patience", "integer not null default 0"),
+    ("task", "unmet", "integer not null default 0"),
+    ("task", "boot", "text not null default ''"),
+    ("task", "until", "integer not null default 0"),
+    ("worker", "boot", "text not null default ''"),
+    ("worker", "until", "integer not null default 0"),
+)
 """Columns that files of earlier versions lack. Those versions can go on beside this one: they do not look at them."""
 
 
@@ -68,8 +82,13 @@ class _Operation:
 class Database:
     """Runs operations on a file in a thread. Those that write and come together share one commit, and one sync of the disk."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, replaced: Callable[[], None] | None = None) -> None:
         self.path = path
+        self.opened = 0
+        """How often the file was opened."""
+        self._replaced = replaced
+        """Called on the event loop when the path led to another file than before, which is open now."""
+        self._identity: Identity | None = None
         self.commits = 0
         """How many transactions were committed: what group commit saves can be counted."""
         self._operations: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
@@ -91,6 +110,13 @@ class Database:
         if thread is not None:
             self._operations.put(None)
             await asyncio.to_thread(thread.join, 5.0)
+
+    def look(self) -> None:
+        """Have it noticed if the file was deleted or replaced."""
+        if self._thread is not None and self._loop is not None and self._identity is not None and self._identity.has_changed():
+            answer: asyncio.Future[None] = self._loop.create_future()
+            answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else asks for it
+            self._operations.put(_Operation(_nothing, answer, writes=False))
 
     async def write(self, work: Callable[[sqlite3.Connection], T], then: Callable[[], None] | None = None) -> T:
         """Return what `work` returns, once its changes are on the disk. If it raises, nothing of it is kept.
@@ -134,6 +160,8 @@ class Database:
             if version < _SCHEMA_VERSION:  # a write, which a full disk would refuse
                 connection.execute(f"pragma user_version = {_SCHEMA_VERSION}")
             connection.execute("commit")
+            self._identity = Identity(self.path)
+            self.opened += 1
             return connection
 
     def _run(self, connection: sqlite3.Connection) -> None:
@@ -147,12 +175,34 @@ class Database:
                         ends = True
                         break
                     group.append(following)
-            self._answer(self._execute(connection, group))
+            if self._identity is not None and self._identity.has_changed():
+                connection = self._open_again(connection, group)
+            else:
+                self._answer(self._execute(connection, group))
             if ends:
                 break
+        if self._identity is not None and self._identity.has_changed():
+            keep_open(connection)
+            return
         with suppress(sqlite3.Error):
             connection.execute("pragma wal_checkpoint(truncate)")
         connection.close()
+
+    def _open_again(self, connection: sqlite3.Connection, group: list[_Operation]) -> sqlite3.Connection:
+        """Open the file that is at the path now, do there what was asked for, and return the connection to it."""
+        what = f"The SQLite file {self.path} was deleted or replaced while it was open"
+        try:
+            successor = self._prepare()
+        except TypedTasksError as error:
+            away = BackendUnavailable(f"{what}, and what is there now cannot be used: {error}")
+            self._answer([(operation, away) for operation in group])
+            return connection
+        keep_open(connection)
+        _log.warning("%s. What is there now is used from now on; tasks and outcomes that are not in it are lost.", what)
+        if self._replaced is not None:
+            self._tell(self._replaced)
+        self._answer(self._execute(successor, group))
+        return successor
 
     def _execute(self, connection: sqlite3.Connection, group: list[_Operation]) -> list[tuple[_Operation, object]]:
         """Return each operation with its result, or with the error that it ended with."""
@@ -202,9 +252,12 @@ class Database:
             return error
 
     def _answer(self, answers: list[tuple[_Operation, object]]) -> None:
+        self._tell(_give_answers, answers)
+
+    def _tell(self, callback: Callable[..., None], *arguments: object) -> None:
         loop = cast("asyncio.AbstractEventLoop", self._loop)  # it was set before the thread was started
         with suppress(RuntimeError):  # the loop was closed: nobody waits any more
-            loop.call_soon_threadsafe(_give_answers, answers)
+            loop.call_soon_threadsafe(callback, *arguments)
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -286,6 +339,10 @@ def _refuse_network(folder: Path) -> None:
         raise BackendUnsupported(
             f"{folder} is on a network file system ({best[1]}), where SQLite's locks do not hold. Use a local disk, or Redis."
         )
+
+
+def _nothing(connection: sqlite3.Connection) -> None:
+    """Do nothing."""
 
 
 def _give_answers(answers: list[tuple[_Operation, object]]) -> None:

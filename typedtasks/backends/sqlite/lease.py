@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
+from typedtasks.backends.sqlite.clocks import LEFT, Clocks, Moment
 from typedtasks.backends.sqlite.database import connect, sqlite_errors
+from typedtasks.backends.sqlite.identity import Identity, keep_open
 from typedtasks.errors import BackendUnavailable
 from typedtasks.ids import SessionId
 
@@ -20,37 +22,46 @@ class Lease:
     itself gives the others as long as its lease to renew theirs.
     """
 
-    def __init__(self, session: SessionId, length_ms: int, now_ms: Callable[[], int]) -> None:
+    def __init__(self, session: SessionId, length_ms: int, clocks: Clocks, opened: Callable[[], int]) -> None:
         self.session = session
         self.length_ms = length_ms
-        self.now_ms = now_ms
+        self._clocks = clocks
+        self._opened = opened
+        """How often the file was opened: a session is one of the file in which it began."""
+        self._began_in = opened()
         self._was_refused = False
         """Whether the last renewal was refused. Set by the thread that renews, like the next one."""
         self._patient_until = 0
 
     def begin(self, connection: sqlite3.Connection) -> None:
         """Let it run from now."""
-        connection.execute("insert or replace into worker values(?, ?)", (self.session, self.now_ms() + self.length_ms))
+        self._began_in = self._opened()
+        connection.execute(
+            "insert or replace into worker(lease, boot, until, session) values(?, ?, ?, ?)", (*self._end(), self.session)
+        )
 
     def is_alive(self, connection: sqlite3.Connection) -> bool:
         """Return whether the session lives."""
-        row = connection.execute("select lease from worker where session = ?", (self.session,)).fetchone()
-        return row is not None and (self._was_refused or row[0] > self.now_ms())
+        if self._opened() != self._began_in:
+            return False
+        row = connection.execute(f"select {LEFT} from worker where session = ?", (*self._clocks.moment(), self.session)).fetchone()
+        return row is not None and (self._was_refused or row[0] > 0)
 
     def is_held(self, connection: sqlite3.Connection) -> bool:
         """Return whether the session lives, and see to it that it does for the others, too: in transactions that write."""
         return self._extended(connection) if self._was_refused else self.is_alive(connection)
 
-    def ended_ms(self) -> int:
-        """Return the time at which the leases of others must have ended for their tasks to be taken over."""
-        now = self.now_ms()
-        return 0 if self._was_refused or now < self._patient_until else now
+    def ended_by(self) -> Moment:
+        """Return the moment at which the leases of others must have ended for their tasks to be taken over."""
+        now = self._clocks.moment()
+        is_patient = self._was_refused or self._clocks.steady_ms() < self._patient_until
+        return now._replace(wall=0, up=0) if is_patient else now
 
     def renew(self, connection: sqlite3.Connection) -> bool:
         """Extend it by its full length. False: it had ended."""
         is_renewed = self._extended(connection)
         if self._was_refused:
-            self._patient_until = self.now_ms() + self.length_ms
+            self._patient_until = self._clocks.steady_ms() + self.length_ms
             self._was_refused = False
         return is_renewed
 
@@ -59,12 +70,17 @@ class Lease:
         self._was_refused = True
 
     def _extended(self, connection: sqlite3.Connection) -> bool:
-        now = self.now_ms()
+        if self._opened() != self._began_in:
+            return False
         cursor = connection.execute(
-            "update worker set lease = ? where session = ? and (lease > ? or ?)",
-            (now + self.length_ms, self.session, now, self._was_refused),
+            f"update worker set lease = ?, boot = ?, until = ? where session = ? and ({LEFT} > 0 or ?)",
+            (*self._end(), self.session, *self._clocks.moment(), self._was_refused),
         )
         return cursor.rowcount == 1
+
+    def _end(self) -> Moment:
+        now = self._clocks.moment()
+        return now._replace(wall=now.wall + self.length_ms, up=now.up + self.length_ms)
 
 
 class SQLiteLeaseKeeper:
@@ -74,13 +90,17 @@ class SQLiteLeaseKeeper:
         self._path = path
         self._lease = lease
         self._connection: sqlite3.Connection | None = None
+        self._identity: Identity | None = None
 
     def renew(self) -> bool:
-        """Extend the lease. False: it had ended."""
+        """Extend the lease. False: it had ended, or the file is not the one any more in which it was."""
         try:
             with sqlite_errors(self._path):
-                if self._connection is None:
+                if self._connection is None or self._identity is None:
+                    self._identity = Identity(self._path)
                     self._connection = connect(self._path)
+                if self._identity.has_changed():
+                    return False
                 return self._lease.renew(self._connection)
         except BackendUnavailable:
             self.refused()
@@ -92,5 +112,9 @@ class SQLiteLeaseKeeper:
 
     def close(self) -> None:
         """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
+        if self._connection is not None and self._identity is not None:
+            if self._identity.has_changed():
+                keep_open(self._connection)
+            else:
+                self._connection.close()
+            self._connection = None

@@ -22,6 +22,7 @@ from typedtasks.backend import (
     TaskId,
     read_plan,
 )
+from typedtasks.backends.sqlite.clocks import LEFT
 from typedtasks.backends.sqlite.lease import Lease, SQLiteLeaseKeeper
 from typedtasks.backends.sqlite.store import Store
 from typedtasks.backends.sqlite.writing import insert, placeholders
@@ -35,6 +36,8 @@ _EXPIRED_AT_A_TIME: Final = 2000
 """Twice as many as there are in a batch of settlements: they are deleted faster than new ones can come."""
 _LEFT_AGAIN_MS: Final = 5000
 """After so long it is said again that somebody is here for parked tasks: there may be very many of them."""
+_STAYS: Final = "(awaits <> '' and boot <> '' and boot = ? and until > ?)"
+"""Of a parked task whose time seems to have come: the clock was set, and it has not waited for as long as it has to."""
 _OWN: Final = "id = ? and owner = ? and fence = ? and state = 1"
 
 
@@ -45,7 +48,7 @@ class SQLiteSession:
         self._store = store
         self._id = id
         self._queues = tuple(queues)
-        self._lease = Lease(id, int(lease * 1000), store.now_ms)
+        self._lease = Lease(id, int(lease * 1000), store.clocks, store.opened)
         self._listener = listener
         self._turn = 0
         self._bell = asyncio.Event()
@@ -136,9 +139,9 @@ class SQLiteSession:
             return [
                 connection.execute(
                     # What `unpark` has taken is parked again.
-                    "update task set state = iif(awaits <> '', 2, 0), due = iif(awaits <> '', ? + patience, null), owner = null, "
-                    f"deliveries = deliveries - 1 where {_OWN} returning awaits",
-                    (self._store.now_ms(), *self._key(delivery)),
+                    "update task set state = iif(awaits <> '', 2, 0), due = iif(awaits <> '', ? + patience, null), boot = ?, "
+                    f"until = ? + patience, owner = null, deliveries = deliveries - 1 where {_OWN} returning awaits",
+                    (*self._store.clocks.moment(), *self._key(delivery)),
                 ).fetchone()
                 for delivery in batch
             ]
@@ -173,10 +176,14 @@ class SQLiteSession:
             which = f"awaits <> '' and awaits in ({placeholders(wanted)}) and queue in ({placeholders(self._queues)}) and state = 2"
             values = (*wanted, *self._queues)
             taken = self._take(connection, f"select id from task where {which} limit ?", (*values, max(0, capacity)))
-            now = self._store.now_ms()
+            moment = self._store.clocks.moment()
+            now = moment.wall
             if len(taken) >= capacity and (capacity <= 0 or abs(now - self._left_at.get(values, 0)) >= _LEFT_AGAIN_MS):
                 self._left_at[values] = now
-                connection.execute(f"update task set due = ? + patience where {which} and due > ?", (now, *values, now))
+                connection.execute(
+                    f"update task set due = ? + patience, boot = ?, until = ? + patience where {which} and due > ?",
+                    (*moment, *values, now),
+                )
             return taken
 
         async with self._claiming:
@@ -220,10 +227,12 @@ class SQLiteSession:
     def _lease_ready(self, connection: sqlite3.Connection, turn: int, capacity: int) -> list[Delivery]:
         if not self._lease.is_held(connection):
             raise SessionLost
+        wall, boot, up = self._store.clocks.moment()
         connection.execute(
-            "update task set state = 0, due = null, unmet = (awaits <> ''), awaits = '' where id in "
+            f"update task set state = iif({_STAYS}, 2, 0), due = iif({_STAYS}, ? + until - ?, null), "
+            f"unmet = (awaits <> '' and not {_STAYS}), awaits = iif({_STAYS}, awaits, '') where id in "
             "(select id from task where state = 2 and due <= ? order by due limit 1000)",
-            (self._store.now_ms(),),
+            (boot, up, boot, up, wall, up, boot, up, boot, up, wall),
         )
         deliveries: list[Delivery] = []
         plan, first = divmod(turn, len(self._queues))
@@ -244,10 +253,10 @@ class SQLiteSession:
             raise SessionLost
         cancelled = connection.execute("select tid from task where state = 1 and owner = ? and cancelled = 1", (self._id,))
         cancelled_ids = [TaskId(id) for (id,) in cancelled]
-        now = self._store.now_ms()
-        ends = connection.execute("select min(lease) from worker where session <> ? and lease > ?", (self._id, now))
+        now, moment = self._store.now_ms(), self._store.clocks.moment()
+        ends = connection.execute(f"select min({LEFT}) from worker where session <> ? and {LEFT} > 0", (*moment, self._id, *moment))
         (next_end,) = ends.fetchone()
-        until = self._lease.length_ms if next_end is None else min(self._lease.length_ms, next_end - now + 1)
+        until = self._lease.length_ms if next_end is None else min(self._lease.length_ms, next_end + 1)
         for table in ("result", "report"):
             if connection.execute(f"select 1 from {table} where expires <= ? limit 1", (now,)).fetchone():
                 return True, cancelled_ids, until / 1000
@@ -259,7 +268,7 @@ class SQLiteSession:
     def _recover(self, connection: sqlite3.Connection, held: frozenset[str], capacity: int) -> list[Delivery]:
         if not self._lease.is_held(connection):
             raise SessionLost
-        connection.execute("delete from worker where lease <= ?", (self._lease.ended_ms(),))
+        connection.execute(f"delete from worker where {LEFT} <= 0", self._lease.ended_by())
         self._delete_expired(connection, "result")
         self._delete_expired(connection, "report")
         leases = self._leases(connection)
@@ -312,12 +321,13 @@ class SQLiteSession:
             due = now + item.delay_ms if item.delay_ms else item.eta_ms
             # A task whose cancellation was asked for is not run again: it is ready at once, and settled by whoever takes it.
             later = f"({due} > {now} and not cancelled)"
+            moment, patience = self._store.clocks.moment(), max(0, due - now)
             return (
                 connection.execute(
                     f"update task set state = iif({later}, 2, 0), due = iif({later}, ?, null), awaits = iif({later}, ?, ''), "
-                    "owner = null, deliveries = iif(? and not cancelled, deliveries - 1, 0), patience = ?, unmet = 0, "
-                    f"body = ? where {_OWN}",
-                    (due, item.awaits, item.awaits != "", max(0, due - now), item.body, *key),
+                    "owner = null, deliveries = iif(? and not cancelled, deliveries - 1, 0), patience = ?, boot = ?, until = ?, "
+                    f"unmet = 0, body = ? where {_OWN}",
+                    (due, item.awaits, item.awaits != "", patience, moment.boot, moment.up + patience, item.body, *key),
                 ).rowcount
                 == 1
             )
@@ -346,7 +356,7 @@ class SQLiteSession:
         return int(row), self._id, int(fence)
 
     def _leases(self, connection: sqlite3.Connection) -> set[str]:
-        rows = connection.execute("select session from worker where lease > ?", (self._lease.ended_ms(),))
+        rows = connection.execute(f"select session from worker where {LEFT} > 0", self._lease.ended_by())
         return {session for (session,) in rows}
 
 
