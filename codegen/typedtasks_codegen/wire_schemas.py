@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from enum import Enum, Flag, FlagBoundary
 from typing import Any, Final, cast
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue, RootModel
 from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, JsonSchemaWarningKind
 from pydantic_core import CoreSchema, core_schema
@@ -96,6 +97,21 @@ class _Generator(GenerateJsonSchema):
     @override
     # Any: pydantic's own signature.
     def encode_default(self, dft: Any) -> Any:
-        if isinstance(dft, set | frozenset):
-            return sorted(super().encode_default(list(cast("set[object]", dft))), key=repr)
-        return super().encode_default(dft)
+        return super().encode_default(_ordered(dft))
+
+
+def _ordered(value: object) -> object:
+    """Return a default with its sets in an order that does not depend on the process, wherever they are in it."""
+    if isinstance(value, set | frozenset):
+        return sorted(map(_ordered, cast("set[object]", value)), key=repr)
+    if isinstance(value, dict):
+        return {key: _ordered(inner) for key, inner in cast("dict[object, object]", value).items()}
+    if isinstance(value, list | tuple):
+        return list(map(_ordered, cast("list[object]", value)))
+    if isinstance(value, RootModel):
+        return _ordered(cast("RootModel[object]", value).root)
+    if isinstance(value, BaseModel):
+        return {field.alias or name: _ordered(getattr(value, name)) for name, field in type(value).model_fields.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _ordered(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return value

@@ -120,3 +120,9 @@ def test_all_names_are_sorted_and_there() -> None:
     """`__all__` is the front door."""
     assert sorted(typedtasks.__all__) == typedtasks.__all__
     assert all(hasattr(typedtasks, name) for name in typedtasks.__all__)
+
+
+def test_the_program_of_the_page_on_values_prints_what_the_page_says(tmp_path: Path) -> None:
+    """What went in, what would have come out, and the cure."""
+    files_of("docs/values.md", tmp_path)
+    assert run(tmp_path, "pricing.py") in (ROOT / "docs/values.md").read_text()

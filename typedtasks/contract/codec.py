@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError
 
-from typedtasks.contract.roundtrip import has_validators, holds_secret, needs_lax_json, obstacle
+from typedtasks.contract.doubts import has_long_number, may_round
+from typedtasks.contract.roundtrip import has_validators, holds_secret, is_certain, needs_lax_json, obstacle
+from typedtasks.contract.sameness import Change, change_between
 from typedtasks.contract.schemas import Node, Schemas
-from typedtasks.errors import describe, error_details, printable
+from typedtasks.errors import describe, error_details, printable, representation
 
 __all__ = ["Codec", "Misfit", "validator_raised", "why_no_schema"]
+
+_CURE: Final = (
+    "Make the validator (or __post_init__) give the same for its own result, and write the serializer and the validator as a pair"
+)
 
 
 class Misfit(ValueError):
@@ -37,6 +45,8 @@ class Codec:
         self._strict = None if needs_lax_json(self._schemas.core) else True
         self.holds_secret = holds_secret(self._schemas.core)
         """Whether a secret is in there: then no error shows what was given."""
+        self._is_certain = is_certain(self._schemas.core)
+        self._rounds = may_round(self._schemas.core)
 
     @property
     def core(self) -> Node:
@@ -54,16 +64,33 @@ class Codec:
         return not has_validators(self._schemas.core)
 
     def encode(self, value: object) -> bytes:
-        """Return a Python value as JSON. Raises `Misfit` where it is not of the type, or cannot be written."""
+        """Return a Python value as JSON. Raises `Misfit` where it is not of the type, or would not arrive as it is."""
         schemas = self._schemas
         try:
-            return schemas.to_json(schemas.validate_python(value, strict=True, by_alias=True, by_name=True))
+            valid = schemas.validate_python(value, strict=True, by_alias=True, by_name=True)
+            written = schemas.to_json(valid)
+            # Hot: types that are certain pay two comparisons. A number that an int was rounded to is not equal to it.
+            if not self._is_certain or (self._rounds and valid != value) or (len(written) > 4300 and has_long_number(written)):
+                self._prove(value, valid, written)
+            return written
+        except Misfit:
+            raise
         except ValidationError as error:
             raise Misfit(self.shown(error_details(error))) from None
         except (PydanticSerializationError, ValueError, RecursionError) as error:
             raise Misfit([_unserializable(error)]) from None
         except Exception as error:
             raise Misfit([validator_raised(error)]) from error
+
+    def _prove(self, given: object, valid: object, written: bytes) -> None:
+        """Raise `Misfit` unless what was written is read as what was given, by that which reads it where it arrives."""
+        try:
+            arrived = self.decode(written)
+        except Misfit as misfit:
+            raise Misfit([_unreadable(error) for error in misfit.errors]) from misfit.__cause__
+        change = change_between(given, valid, arrived)
+        if change is not None:
+            raise Misfit(self.shown([_changed(change, hidden=self.holds_secret)]))
 
     def decode(self, written: bytes) -> object:
         """Return the value that the JSON says. Raises `Misfit` where it is not of the type."""
@@ -81,6 +108,21 @@ class Codec:
 
 def _without_values(errors: list[ErrorDetails]) -> list[ErrorDetails]:
     return [ErrorDetails(type=error["type"], loc=error["loc"], msg=error["msg"], input="") for error in errors]
+
+
+def _unreadable(error: ErrorDetails) -> ErrorDetails:
+    text = f"Value would be written and could not be read again where it arrives ({error['msg']}). {_CURE}"
+    return ErrorDetails(type="unreadable", loc=error["loc"], msg=text, input=error["input"])
+
+
+def _changed(change: Change, *, hidden: bool) -> ErrorDetails:
+    before, after = representation(change.before), representation(change.after)
+    if before == after:
+        before, after = (
+            f"{shown} of the type {type(value).__name__}" for shown, value in ((before, change.before), (after, change.after))
+        )
+    values = "" if hidden else f": {before} went in, and {after} would come out"
+    return ErrorDetails(type="changed", loc=change.place, msg=f"Value would arrive as another one{values}. {_CURE}", input="")
 
 
 def validator_raised(error: BaseException) -> ErrorDetails:

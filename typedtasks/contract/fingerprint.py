@@ -26,7 +26,8 @@ _ASIDE: Final = frozenset(
         *("metadata", "ref", "cls", "cls_name", "serialization", "function", "default", "default_factory", "fields_set"),
         *("model_name", "dataclass_name", "root_model", "post_init", "custom_init", "generic_origin", "computed_fields", "config"),
         *("default_factory_takes_data", "copy_default", "validate_default", "on_error", "missing", "frozen", "slots", "title"),
-        *("init", "init_only", "kw_only", "repr", "serialization_exclude", "include", "exclude"),
+        *("init", "init_only", "kw_only", "repr", "serialization_exclude", "include", "exclude", "cls_repr"),
+        *("custom_error_type", "custom_error_message", "custom_error_context"),
     }
 )
 """What a schema says that no message shows, or that another side, which has no code of this one, cannot have."""

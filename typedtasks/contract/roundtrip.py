@@ -8,19 +8,12 @@ from typing import Final, NamedTuple, cast
 
 from pydantic import BaseModel
 
+from typedtasks.contract.doubts import is_doubtful, serializer_obstacle
+from typedtasks.contract.refusals import OTHER_VALUES, REFUSED
 from typedtasks.contract.schemas import Node, children
 
-__all__ = ["has_validators", "holds_secret", "needs_lax_json", "obstacle"]
+__all__ = ["has_validators", "holds_secret", "is_certain", "needs_lax_json", "obstacle"]
 
-_REFUSED: Final[Mapping[str, str]] = {
-    "any": "a value of any type does not come back as it was; name the type, or use pydantic.JsonValue",
-    "callable": "a function cannot be sent; send data that says what to do",
-    "generator": "an iterator does not come back as it was; use list[...]",
-    "is-instance": "this class has no JSON form; use a pydantic model or a dataclass",
-    "is-subclass": "a class cannot be sent; send a Literal or an Enum that stands for it",
-    "json": "a value inside a text is not the value that the caller has; name its type without Json[...]",
-    "custom-error": "a type with a custom error has no JSON form; use a pydantic model",
-}
 _TEXT: Final = frozenset({"str", "bytes", "date", "time", "datetime", "timedelta", "uuid", "decimal", "url", "multi-host-url"})
 _NUMBER: Final = frozenset({"int", "float", "bool"})
 _ARRAY: Final = frozenset({"list", "set", "frozenset", "tuple", "deque"})
@@ -29,15 +22,6 @@ _NAMED_TUPLE: Final = frozenset({"named-tuple", "call"})
 _MAPPING: Final = frozenset({"dict", "ordered-dict", "counter"})
 _OBJECT: Final = _MAPPING | {"model", "dataclass", "typed-dict"}
 _KEYS: Final = _TEXT | {"int", "float", "bool"}
-_OTHER_VALUES: Final[Mapping[str, str]] = {
-    "import_string": "an object that is imported by name cannot be sent; send its name as a str",
-    "pattern_either_validator": "a pattern loses its flags; send it as a str",
-    "pattern_str_validator": "a pattern loses its flags; send it as a str",
-    "pattern_bytes_validator": "a pattern loses its flags; send it as a str",
-    "EncodedBytes.decode": "its values are decoded when they are sent; use bytes, which are base64 in JSON anyway",
-    "EncodedStr.decode_str": "its values are decoded when they are sent; use str",
-}
-"""Functions of pydantic's own types that give another value than they were given, by their names."""
 _SECRETS: Final = frozenset({"_serialize_secret", "_serialize_secret_field"})
 _DEPTH: Final = 20
 _FIELDS: Final = frozenset({"model-field", "dataclass-field", "typed-dict-field"})
@@ -46,9 +30,9 @@ _FIELDS: Final = frozenset({"model-field", "dataclass-field", "typed-dict-field"
 def obstacle(schema: Node) -> str | None:
     """Return why values of a type do not survive the round trip, and what to use instead; None where they do."""
     definitions: dict[str, Node] = {}
+    is_lax = needs_lax_json(schema)
     for node in _walk(schema, definitions, set()):
-        found = _obstacle_at(node, definitions)
-        if found is not None:
+        if (found := _obstacle_at(node, definitions) or serializer_obstacle(node, is_lax=is_lax)) is not None:
             return found
     return None
 
@@ -62,6 +46,11 @@ def needs_lax_json(schema: Node) -> bool:
 def has_validators(schema: Node) -> bool:
     """Return whether functions take part in the validation, be they the user's or pydantic's own."""
     return any(str(node.get("type")).startswith("function-") for node in _walk(schema, {}, set()))
+
+
+def is_certain(schema: Node) -> bool:
+    """Return whether what is written is certainly read as the same value: then nothing has to be read back to know it."""
+    return not any(map(is_doubtful, _walk(schema, {}, set())))
 
 
 def holds_secret(schema: Node) -> bool:
@@ -89,17 +78,19 @@ def _inside(node: Node) -> list[Node]:
         is_open = cast("Node", node["python_schema"]).get("custom_error_type") == "invalid-json-value"
         return [] if is_open else [cast("Node", node["json_schema"])]
     if node.get("type") == "lax-or-strict" and "serialization" in node:
-        return []  # pydantic's own types, such as Path and IPv4Address: they come back from their text
+        # pydantic's own types, such as Path and IPv4Address, come back from their text; a defaultdict is written as a dict.
+        written = cast("Node", node["serialization"]).get("schema")
+        return [cast("Node", written)] if written else []
     return [] if node.get("type") == "function-plain" else [inner for _, inner in children(node)]
 
 
 def _obstacle_at(node: Node, definitions: Mapping[str, Node]) -> str | None:
     kind = str(node.get("type"))
-    if kind in _REFUSED and "serialization" not in node:
-        return _REFUSED[kind]
+    if kind in REFUSED and "serialization" not in node:
+        return REFUSED[kind]
     if _is_secret(node):
         return "a secret of pydantic is sent as stars; use typedtasks.Secret[...], or a reference to where the secret is kept"
-    other = _OTHER_VALUES.get(_function_name(node))
+    other = OTHER_VALUES.get(_function_name(node))
     if other is not None:
         return other
     if kind == "function-plain" and "serialization" not in node:
@@ -153,7 +144,7 @@ def _dict_obstacle(node: Node, definitions: Mapping[str, Node]) -> str | None:
         values = _literal_values(key)
         fits = all(isinstance(value, str) for value in values)
     else:
-        fits = kind in _KEYS or (kind == "lax-or-strict" and "serialization" in key)
+        fits = kind in _KEYS or _shape(key) == "text"
     if not fits:
         return f"keys of the type {_name(key)} do not come back from JSON; use str keys, or a list of pairs"
     return None
@@ -357,7 +348,9 @@ def _shape(node: Node) -> str:
         values = _literal_values(node)
         kinds = {"number" if isinstance(value, int | float) else "text" if isinstance(value, str) else "null" for value in values}
         return kinds.pop() if len(kinds) == 1 else "unknown"
-    if kind in _TEXT or kind in ("complex", "fraction") or (kind == "lax-or-strict" and "serialization" in node):
+    if kind == "lax-or-strict" and "serialization" in node:
+        return "object" if cast("Node", node["serialization"]).get("schema") else "text"
+    if kind in _TEXT or kind in ("complex", "fraction"):
         return "text"
     if kind in _NAMED_TUPLE:
         return "array"

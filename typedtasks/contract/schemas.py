@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias, cast
 
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, TypeAdapter
+from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import (
     CoreConfig,
@@ -21,6 +22,9 @@ from pydantic_core import (
     SchemaValidator,
     from_json,
 )
+
+from typedtasks.contract.doubts import CHECKS, as_dict, as_list, is_sequence
+from typedtasks.contract.unset import keep_defaults, keep_tags, tags_of
 
 __all__ = ["CONFIG", "Node", "Schemas", "children"]
 
@@ -67,7 +71,7 @@ class Schemas:
         self.validate_python = SchemaValidator(checked, config, _use_prebuilt=False).validate_python
         # Hot: a partial costs a third of a method. What it raises: ValueError for what no other end could read, and pydantic's.
         self.to_json: Callable[[object], bytes] = functools.partial(
-            SchemaSerializer(plain, config, _use_prebuilt=False).to_json, by_alias=True, warnings="error"
+            SchemaSerializer(plain, config, _use_prebuilt=False).to_json, by_alias=True, exclude_unset=True, warnings="error"
         )
         if _may_be_deep(self.core):
             self.to_json = functools.partial(_to_json_within_depth, self.to_json)
@@ -149,37 +153,69 @@ def _rewritten(core: Node, *, check_instances: bool) -> Node:
             container[:] = map(copied, container)
         else:
             container.update({key: copied(value) for key, value in container.items() if key not in _NOT_SCHEMAS})
+    definitions = {one["ref"]: one for _, node in copies if node.get("type") == "definitions" for one in node["definitions"]}
     for made, node in reversed(copies):  # what is inside comes first
-        _set(made, node, check_instances=check_instances)
+        _set(made, node)
+        if check_instances:
+            _check(made, node, definitions)
     return whole
 
 
-def _set(made: Node, node: Node, *, check_instances: bool) -> None:
+def _set(made: Node, node: Node) -> None:
     """Set in the copy of one schema what it needs on the wire; `node` is the schema as pydantic made it."""
+    if is_sequence(node):
+        made.update(made.pop("json_schema"))
+        for key in ("python_schema", "serialization"):
+            del made[key]
     kind = made.get("type")
     if kind in _WITH_CONFIG:
         made["config"] = {**(made.get("config") or {}), **_CORE_CONFIG}
     if kind == "typed-dict" and made.get("extra_behavior") == "ignore" and "extra" not in _config_of(made.get("cls")):
         made["extra_behavior"] = "forbid"  # inside a model pydantic would drop unknown keys without a word
+    if kind == "dataclass" and not is_pydantic_dataclass(made["cls"]) and "extra" not in _config_of(made["cls"]):
+        # Its __init__ takes no others. pydantic goes by what is around it: a model, a list, or nothing.
+        _arguments_of(made)["extra_behavior"] = "forbid"
     if kind in ("set", "frozenset") and "serialization" not in made:
         items = {"type": "list", "items_schema": made.get("items_schema", {"type": "any"})}
         made["serialization"] = {"type": "function-plain", "function": _in_order, "return_schema": items}
-    if kind in ("model", "dataclass") and check_instances:
-        inner = dict(made)
-        ref = inner.pop("ref", None)
-        check = {"type": "no-info", "function": _instance_check(inner["cls"], drops_extra=_drops_extra(node))}
+
+
+def _check(made: Node, node: Node, definitions: Mapping[str, Node]) -> None:
+    """Set in the copy of one schema what looks at a value where it is sent."""
+    kind = made.get("type")
+    check = as_list if is_sequence(node) else as_dict if kind == "dict" and "strict" in node else CHECKS.get(str(kind))
+    if check is not None:
+        _put(made, "function-before", check)
+    keep = keep_defaults(node) if kind == "model" else None
+    if kind in ("union", "tagged-union") and (tags := tags_of(node, definitions)):
+        keep = keep_tags(tags)
+    if keep is not None:
+        _put(made, "function-wrap", keep)
+    if kind in ("model", "dataclass"):
         if kind == "model" and "extras_schema" in _fields_schema(node):
-            inner = {
-                "type": "function-before",
-                "function": {"type": "no-info", "function": _taken_apart(inner["cls"])},
-                "schema": inner,
-            }
-        made.clear()
-        made.update({"type": "function-before", "function": check, "schema": inner, **({} if ref is None else {"ref": ref})})
+            _put(made, "function-before", _taken_apart(node["cls"]))
+        _put(made, "function-before", _instance_check(node["cls"], drops_extra=_drops_extra(node)))
+
+
+def _put(made: Node, kind: str, function: Callable[..., object]) -> None:
+    """Put a function before or around a schema."""
+    inner = dict(made)
+    ref = inner.pop("ref", None)
+    made.clear()
+    made.update({"type": kind, "function": {"type": "no-info", "function": function}, "schema": inner})
+    if ref is not None:
+        made["ref"] = ref
 
 
 def _config_of(cls: object) -> Mapping[str, object]:
     return cast("Mapping[str, object]", getattr(cls, "__pydantic_config__", None) or {})
+
+
+def _arguments_of(dataclass: Node) -> Node:
+    inner = cast("Node", dataclass["schema"])
+    while inner.get("type") != "dataclass-args":
+        inner = cast("Node", inner["schema"])
+    return inner
 
 
 def _fields_schema(model: Node) -> Node:
@@ -216,13 +252,19 @@ def _instance_check(cls: type, *, drops_extra: bool) -> Callable[[object], objec
         kind = value.__class__
         if kind is not cls and isinstance(value, cls):
             more = sorted(_fields_of(kind) - _fields_of(cls) - fields)
+            names = {"subclass": kind.__name__, "cls": cls.__name__}
             if more:
                 raise PydanticCustomError(
                     "subclass_fields",
                     "Input is a {subclass}, whose field {field} is not part of {cls} and would be lost",
-                    {"subclass": kind.__name__, "field": more[0], "cls": cls.__name__},
+                    {**names, "field": more[0]},
                 )
-        elif drops_extra and kind is not cls:
+            raise PydanticCustomError(
+                "subclass",
+                "Input is a {subclass}, which would arrive as a {cls}; send a {cls}, or name {subclass} in the type",
+                names,
+            )
+        if drops_extra and kind is not cls:
             unknown = _unknown_keys(value, keys)
             if unknown:
                 raise PydanticCustomError(
@@ -262,6 +304,23 @@ def _in_order(value: Iterable[object]) -> list[object]:
         raise PydanticSerializationUnexpectedValue("a set is expected")
     members: list[object] = list(value)
     try:
-        return sorted(members)  # type: ignore[type-var]  # members without an order raise TypeError
+        if _WITHOUT_ORDER.isdisjoint(map(type, members)):
+            return sorted(members)  # type: ignore[type-var]  # members without an order raise TypeError
     except TypeError:
-        return sorted(members, key=lambda member: (type(member).__name__, repr(member)))
+        pass
+    return sorted(members, key=_order)
+
+
+_WITHOUT_ORDER: Final = frozenset({frozenset, tuple})
+"""What can be compared, and is not ordered by it: a set is less than another if it is a part of it."""
+
+
+def _order(member: object) -> str:
+    """Return a text that says the same of equal members in every process."""
+    if isinstance(member, frozenset):
+        return f"{{{','.join(sorted(map(_order, cast('frozenset[object]', member))))}}}"
+    if isinstance(member, tuple):
+        return f"({','.join(map(_order, cast('tuple[object, ...]', member)))})"
+    if isinstance(member, BaseModel) or hasattr(member, "__dataclass_fields__"):
+        return _order((type(member).__name__, *(getattr(member, name) for name in sorted(_fields_of(type(member))))))
+    return f"{type(member).__name__} {member!r}"

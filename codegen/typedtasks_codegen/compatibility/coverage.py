@@ -195,8 +195,8 @@ class Coverage:
             yield Gap(Kind.FIELD_GONE, path, "is not sent", on_wire=False)
 
     def _is_written(self, source: Data, field: Data) -> bool:
-        """Return whether a field is always there: a result is written with its defaults, an argument need not be."""
-        return bool(field["required"]) or (self._role is Role.RESULT and source["kind"] != "typed-dict")
+        """Return whether a field is always there: a model leaves out what is unset, and a foreign sender what has a default."""
+        return bool(field["required"]) or (self._role is Role.RESULT and source["kind"] not in ("typed-dict", "model"))
 
     def _named_tuples(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
         new, old = target.get("fields", []), source.get("fields", [])
@@ -378,10 +378,9 @@ def _is_flag(definition: Data) -> bool:
 
 
 def _extra(definition: Data, inherited: frozenset[str]) -> frozenset[str]:
-    """Return what may be done with unknown fields. A model says it for itself, others for themselves or what is around them."""
-    if definition["kind"] == "failure":
-        return frozenset({"forbid"})
-    said = definition.get("config", {}).get("extra", "ignore" if definition["kind"] == "model" else None)
+    """Return what may be done with unknown fields. Only a TypedDict that says nothing is like what is around it."""
+    usual = {"failure": "forbid", "dataclass": "forbid", "model": "ignore", "pydantic-dataclass": "ignore"}.get(definition["kind"])
+    said = definition.get("config", {}).get("extra", usual)
     return inherited if said is None else frozenset({said})
 
 

@@ -337,7 +337,7 @@ _ALL: Final = (
         "Old clients that import the service's own code still refuse what the validator refused; generated ones do not.",
         "Ignore this rule where all clients are generated, or where nothing else is returned than before.",
     ),
-    Rule("result-field-removed", _OUT, _RESULT_WIDENED, "Old clients need the field.", "Keep the field."),
+    Rule("result-field-removed", _OUT, _RESULT_WIDENED, "Old clients need the field.", "Keep the field, without a default."),
     Rule("result-field-required", _OUT, _RESULT_NARROWED, "Results of old workers do not have the field.", _OPTIONAL),
     Rule(
         "result-field-unread",
