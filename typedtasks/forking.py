@@ -12,6 +12,7 @@ import gc
 import os
 import signal
 import socket
+import threading
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from typedtasks.logs import Log
 __all__ = [
     "Inherited",
     "end_forked_child",
+    "hold_during_forks",
     "keep_for_ever",
     "let_go",
     "let_go_of_socket",
@@ -34,6 +36,9 @@ __all__ = [
 
 _PATIENCE: Final = 2
 """Seconds that the log has for the last words of a child."""
+
+_LONGEST_HOLD: Final = 10.0
+"""Seconds that a fork waits for a lock, at most."""
 
 _log = Log("typedtasks.forking")
 
@@ -48,6 +53,9 @@ class Inherited(Protocol):
 
 _watched: Final[WeakSet[Inherited]] = WeakSet()
 _kept: Final[list[object]] = []
+_locks: Final[WeakSet[threading.Lock]] = WeakSet()
+_held: Final[dict[int, tuple[set[int | signal.Signals], list[threading.Lock]]]] = {}
+"""By the thread that forks: its signal mask, and the locks that it holds."""
 
 
 def watch_forks(thing: Inherited) -> None:
@@ -59,6 +67,12 @@ def watch_forks(thing: Inherited) -> None:
 def unwatch_forks(thing: Inherited) -> None:
     """End what `watch_forks` began."""
     _watched.discard(thing)
+
+
+def hold_during_forks(lock: threading.Lock) -> None:
+    """Have a fork wait for `lock`, which a thread holds while it is amidst something that a child could not go on from."""
+    _register()
+    _locks.add(lock)
 
 
 def keep_for_ever(*things: object) -> None:
@@ -112,10 +126,27 @@ def end_forked_child(who: str, error: BaseException | None = None) -> Never:
 
 @functools.cache
 def _register() -> None:
-    os.register_at_fork(after_in_child=_in_child)
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+
+
+def _before() -> None:
+    # A signal that reaches the child before its handlers are its own would be lost: it waits.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    _held[threading.get_ident()] = mask, [lock for lock in list(_locks) if lock.acquire(timeout=_LONGEST_HOLD)]
+
+
+def _in_parent() -> None:
+    mask, locks = _held.pop(threading.get_ident())
+    for lock in locks:
+        lock.release()
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _in_child() -> None:
+    mask, locks = _held.pop(threading.get_ident())
+    _held.clear()
+    for lock in locks:
+        lock.release()
     with suppress(ValueError):
         signal.set_wakeup_fd(-1)  # the parent's event loop reads what is written there
     for thing in list(_watched):
@@ -123,3 +154,4 @@ def _in_child() -> None:
             thing.forked()
         except Exception:  # noqa: BLE001 - the fork is somebody else's, and goes on
             _log.exception("%r cannot be left to the parent of this process.", thing)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)

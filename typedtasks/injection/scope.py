@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from functools import partial
 from typing import Final, Protocol, TypeVar, cast
 
+from typedtasks.coroutine import Coro
 from typedtasks.injection.marks import Need
 from typedtasks.injection.providers import Providers
 from typedtasks.injection.recipes import Recipe, shown
@@ -41,10 +43,18 @@ class Scope:
     """Makes what one execution needs, each value once, and takes it down in the reverse order.
 
     `owner` says in the log whose it is. `values` are there already, by type. Synchronous dependencies run at `place`, or on the
-    event loop; asynchronous ones always on the loop, all in the task that calls.
+    event loop; asynchronous ones always on the loop, all in the task that calls, whose `context` it is.
     """
 
-    def __init__(self, owner: str, providers: Providers, values: Mapping[object, object], place: Place | None = None) -> None:
+    def __init__(
+        self,
+        owner: str,
+        providers: Providers,
+        values: Mapping[object, object],
+        place: Place | None = None,
+        context: contextvars.Context | None = None,
+    ) -> None:
+        self._context = context
         self._owner = owner
         self._providers = providers
         self._values = values
@@ -116,7 +126,8 @@ class Scope:
             generator = self._open.pop()
             try:
                 if isinstance(generator, AsyncGenerator):
-                    asyncio.run_coroutine_threadsafe(_finish_async(generator, error), loop).result(_TEARDOWN_LIMIT)
+                    finish = _in_context(_finish_async(generator, error), self._context)
+                    asyncio.run_coroutine_threadsafe(finish, loop).result(_TEARDOWN_LIMIT)
                 else:
                     _finish(generator, error)
             except BaseException as raised:  # noqa: BLE001 - as above
@@ -175,6 +186,11 @@ async def _finish_async(generator: AsyncGenerator[object, None], error: BaseExce
         raise
     await generator.aclose()
     raise RuntimeError("A dependency has to yield once; this one has yielded again.")
+
+
+async def _in_context(work: Coro[None], context: contextvars.Context | None) -> None:
+    """Run the rest of a dependency where its beginning was run: what it has set, only that context can take back."""
+    await asyncio.get_running_loop().create_task(work, context=context)
 
 
 def _explains_cancellation(raised: BaseException) -> bool:

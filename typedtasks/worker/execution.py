@@ -47,6 +47,8 @@ class Prepared(NamedTuple):
     pool: ChildPool | None = None
     injection: Injection | None = None
     """Set while it runs, if it has injected parameters."""
+    context: contextvars.Context | None = None
+    """That in which it runs, if it has injected parameters: they may be taken down later."""
 
 
 class Execution:
@@ -208,7 +210,7 @@ class Execution:
         One thing is left to them: a cancellation that came out of a dependency (its TaskGroup, its timeout) it may explain.
         """
         received = prepared.received
-        injection = self._injector.begin(received, timeout, soft_timeout, self._threads.pool)
+        injection = self._injector.begin(received, timeout, soft_timeout, self._threads.pool, prepared.context)
         try:
             settlement = await self.run(prepared._replace(injection=injection))
         except asyncio.CancelledError:

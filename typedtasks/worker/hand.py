@@ -149,7 +149,10 @@ class Hand:
             name = f"{prepared.received.header.task} {delivery.id}"
             # Contexts are named, because this may be called where another execution has set variables.
             context = self._execution.context
-            task = self._loop.create_task(self._execution.run(prepared), name=name, context=context.copy())
+            own = context.copy()
+            if prepared.received.task.boundary.injected:
+                prepared = prepared._replace(context=own)
+            task = self._loop.create_task(self._execution.run(prepared), name=name, context=own)
             self._running[delivery.receipt] = (prepared, task)
             # A callback, because the end of a task that is cancelled before its first step runs nothing else.
             task.add_done_callback(partial(self._ended, prepared), context=context)

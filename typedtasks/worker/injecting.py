@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from datetime import UTC, datetime
@@ -78,7 +79,9 @@ class Injector:
         """Have the progress of an execution sent."""
         self.reporter.put(received.delivery, progress, received.task.definition.result_ttl_ms)
 
-    def begin(self, received: Received, timeout: float, soft_timeout: float, pool: Executor) -> Injection:
+    def begin(
+        self, received: Received, timeout: float, soft_timeout: float, pool: Executor, own: contextvars.Context | None
+    ) -> Injection:
         """Return what fills in one execution's parameters."""
         header, delivery = received.header, received.delivery
         now = self._broker.clock.now()
@@ -96,7 +99,7 @@ class Injector:
         context.run_by(asyncio.current_task())
         lane = None if received.task.boundary.is_async else Lane(pool, f"{header.task} ({delivery.id})")
         values = {**self._values, Context: context}
-        scope = Scope(f"{header.task} ({delivery.id})", self._broker.providers, values, lane)
+        scope = Scope(f"{header.task} ({delivery.id})", self._broker.providers, values, lane, own)
         return Injection(received, context, scope, lane)
 
 

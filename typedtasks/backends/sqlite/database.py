@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar, cast
 
 from typedtasks.backends.sqlite.identity import Identity, keep_open
 from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported, BrokerClosed, TypedTasksError
+from typedtasks.forking import hold_during_forks, keep_for_ever, watch_forks
 from typedtasks.logs import Log
 
 __all__ = ["Database", "connect"]
@@ -95,11 +96,29 @@ class Database:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
+        self._connection: sqlite3.Connection | None = None
+        self._busy = threading.Lock()
+        """Held while SQLite does something: it may not be forked amidst that."""
+        hold_during_forks(self._busy)
+
+    def forked(self) -> None:
+        """Close the parent's connection in this child (see `Inherited`).
+
+        SQLite counts the connections of a process to a file, and locks it for the first one alone: a new one here would have no
+        lock of its own.
+        """
+        if self._connection is None or self._identity is None:
+            return
+        if self._busy.locked() or self._identity.has_changed():
+            keep_for_ever(self._connection)
+        else:
+            self._connection.close()
 
     async def open(self) -> None:
         """Create what is missing, and start the thread. Raises `BackendUnavailable` or `BackendUnsupported` within 5 seconds."""
         self._loop = asyncio.get_running_loop()
         self._pid = os.getpid()
+        watch_forks(self)
         connection = await asyncio.to_thread(self._prepare)
         self._thread = threading.Thread(target=self._run, args=(connection,), name="typedtasks-sqlite", daemon=True)
         self._thread.start()
@@ -139,7 +158,7 @@ class Database:
         return await answer
 
     def _prepare(self) -> sqlite3.Connection:
-        with sqlite_errors(self.path):
+        with self._busy, sqlite_errors(self.path):
             parent = Path(self.path).absolute().parent
             parent.mkdir(parents=True, exist_ok=True)
             _refuse_network(parent)
@@ -162,6 +181,7 @@ class Database:
             connection.execute("commit")
             self._identity = Identity(self.path)
             self.opened += 1
+            self._connection = connection
             return connection
 
     def _run(self, connection: sqlite3.Connection) -> None:
@@ -184,9 +204,11 @@ class Database:
         if self._identity is not None and self._identity.has_changed():
             keep_open(connection)
             return
-        with suppress(sqlite3.Error):
-            connection.execute("pragma wal_checkpoint(truncate)")
-        connection.close()
+        with self._busy:
+            with suppress(sqlite3.Error):
+                connection.execute("pragma wal_checkpoint(truncate)")
+            self._connection = None
+            connection.close()
 
     def _open_again(self, connection: sqlite3.Connection, group: list[_Operation]) -> sqlite3.Connection:
         """Open the file that is at the path now, do there what was asked for, and return the connection to it."""
@@ -206,10 +228,11 @@ class Database:
 
     def _execute(self, connection: sqlite3.Connection, group: list[_Operation]) -> list[tuple[_Operation, object]]:
         """Return each operation with its result, or with the error that it ended with."""
-        writes = [operation for operation in group if operation.writes]
-        answers = self._commit(connection, writes) if writes else []
-        answers += [(operation, self._try(connection, operation)) for operation in group if not operation.writes]
-        return answers
+        with self._busy:
+            writes = [operation for operation in group if operation.writes]
+            answers = self._commit(connection, writes) if writes else []
+            answers += [(operation, self._try(connection, operation)) for operation in group if not operation.writes]
+            return answers
 
     def _commit(self, connection: sqlite3.Connection, writes: list[_Operation]) -> list[tuple[_Operation, object]]:
         """Run operations in one transaction. Where there is no room for all of them, each has one of its own."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable
 
 from typedtasks.backends.sqlite.clocks import LEFT, Clocks, Moment
 from typedtasks.backends.sqlite.database import connect, sqlite_errors
 from typedtasks.backends.sqlite.identity import Identity, keep_open
 from typedtasks.errors import BackendUnavailable
+from typedtasks.forking import hold_during_forks, keep_for_ever, watch_forks
 from typedtasks.ids import SessionId
 
 __all__ = ["Lease", "SQLiteLeaseKeeper"]
@@ -91,11 +93,21 @@ class SQLiteLeaseKeeper:
         self._lease = lease
         self._connection: sqlite3.Connection | None = None
         self._identity: Identity | None = None
+        self._busy = threading.Lock()
+        hold_during_forks(self._busy)
+        watch_forks(self)
+
+    def forked(self) -> None:
+        """Close the parent's connection in this child, as `Database.forked` does (see `Inherited`)."""
+        if self._busy.locked() or (self._identity is not None and self._identity.has_changed()):
+            keep_for_ever(self._connection)
+        else:
+            self.close()
 
     def renew(self) -> bool:
         """Extend the lease. False: it had ended, or the file is not the one any more in which it was."""
         try:
-            with sqlite_errors(self._path):
+            with self._busy, sqlite_errors(self._path):
                 if self._connection is None or self._identity is None:
                     self._identity = Identity(self._path)
                     self._connection = connect(self._path)
