@@ -26,19 +26,19 @@ class Abandoned:
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._running: set[object] = set()
+        self.count = 0
+        """How many still run. (An attribute, because it is read for every task.)"""
         # Not that of who gives something up: a task's context variables are nobody else's.
         self._context = contextvars.copy_context()
         self.freed: Callable[[], None] | None = None
 
-    def __len__(self) -> int:
-        return len(self._running)
-
     def add(self, work: asyncio.Future[T], who: str, why: str) -> None:
         """Count something until it ends. `why` it goes on is said in the log."""
         self._running.add(work)
+        self.count = len(self._running)
         work.add_done_callback(partial(self._ended, who), context=self._context)
         _log.warning("%s: its task is over, but %s. It holds one of the worker's slots until it ends.", who, why)
-        if len(self._running) == self._slots:
+        if self.count == self._slots:
             _log.error(
                 "All %d slots of this worker are held by functions that were given up: it runs nothing until one of them ends. "
                 "Mend %s, or start the worker again.",
@@ -54,6 +54,7 @@ class Abandoned:
 
     def _ended(self, who: str, work: asyncio.Future[T]) -> None:
         self._running.discard(work)
+        self.count = len(self._running)
         if not work.cancelled():
             work.exception()  # it has been looked at: nobody waits for it
         _log.info("%s: what had been given up has ended, and its slot is free.", who)

@@ -104,7 +104,7 @@ class _Alone:
     async def _answer(self, delivery: Delivery) -> None:
         settlement = await self._settlement(delivery)
         self._is_busy = False
-        self._write((b"-" if self._execution.abandoned else b"+") + write_settlement(settlement))
+        self._write((b"-" if self._execution.abandoned.count else b"+") + write_settlement(settlement))
 
     async def _settlement(self, delivery: Delivery) -> Settlement:
         prepared = self._execution.prepare(delivery)

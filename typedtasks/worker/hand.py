@@ -64,16 +64,16 @@ class Hand:
     @property
     def is_full(self) -> bool:
         """Whether every slot is taken."""
-        return len(self._running) + len(self._waiting) + len(self._execution.abandoned) >= self._concurrency
+        return len(self._running) + len(self._waiting) + self._execution.abandoned.count >= self._concurrency
 
     def room(self) -> int:
         """Return how many more deliveries may be taken in: for free slots, and ahead of them."""
-        taken = len(self._running) + len(self._waiting) + len(self._execution.abandoned)
+        taken = len(self._running) + len(self._waiting) + self._execution.abandoned.count
         return self._concurrency + self.pace.allowance() - taken
 
     def slots(self) -> int:
         """Return how many more deliveries could be started at once."""
-        return self._concurrency - len(self._running) - len(self._waiting) - len(self._execution.abandoned)
+        return self._concurrency - len(self._running) - len(self._waiting) - self._execution.abandoned.count
 
     def accept(self, deliveries: Sequence[Delivery]) -> None:
         """Take deliveries in, and start them as far as there are slots."""
@@ -139,7 +139,7 @@ class Hand:
 
     def _fill(self) -> None:
         """Start what waits, as far as there are slots."""
-        while self._waiting and len(self._running) + len(self._execution.abandoned) < self._concurrency:
+        while self._waiting and len(self._running) + self._execution.abandoned.count < self._concurrency:
             self._starts += 1
             self._start(self._waiting.popleft())
 
@@ -161,8 +161,9 @@ class Hand:
 
     def _ended(self, prepared: Prepared, task: asyncio.Task[Settlement]) -> None:
         delivery = prepared.received.delivery
-        if self._running.pop(delivery.receipt, None) is None:
+        if delivery.receipt not in self._running:
             return  # it was given up, and is settled
+        del self._running[delivery.receipt]
         try:
             self._put(task.result())
         except asyncio.CancelledError as error:
