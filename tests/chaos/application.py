@@ -1,4 +1,7 @@
-"""What the workers run under chaos, in two versions (CHAOS_VERSION): the second knows one task more."""
+"""What the workers run under chaos, in two versions (CHAOS_VERSION).
+
+The second knows one task more, and another has new arguments in it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Any, Final, cast
 from typedtasks import Broker
 from typedtasks.backend import Reschedule, Session, SessionId, SessionListener, Settlement
 
-__all__ = ["broker", "newer", "poison", "step"]
+__all__ = ["broker", "changed", "newer", "poison", "step"]
 
 broker = Broker()
 _LOG: Final = os.open(os.environ.get("CHAOS_LOG", os.devnull), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -43,6 +46,17 @@ if os.environ.get("CHAOS_VERSION", "2") == "2":
     @broker.task(name="chaos.newer")
     async def newer(number: int, seconds: float) -> int:
         """A task that the first version does not know yet."""
+        return await step(number, seconds)
+
+    @broker.task(name="chaos.changed")
+    async def changed(number: int, seconds: float, *, why: str) -> int:
+        """A task whose arguments are others than in the first version."""
+        return await step(number, seconds)
+
+else:
+
+    @broker.task(name="chaos.changed")
+    async def _changed(number: int, seconds: float) -> int:  # pyright: ignore[reportUnusedFunction]
         return await step(number, seconds)
 
 

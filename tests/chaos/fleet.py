@@ -7,25 +7,29 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from tests.chaos.plan import Host
 from tests.processes import ROOT
 
 __all__ = ["Fleet"]
 
 
 class Fleet:
-    """Some supervisors with two workers each; every second one runs the second version of the code."""
+    """Some hosts with workers, each of one version of the code."""
 
-    def __init__(self, supervisors: int, environment: Mapping[str, str], folder: Path, lease: float, concurrency: int) -> None:
+    def __init__(self, hosts: Sequence[Host], environment: Mapping[str, str], folder: Path, lease: float, concurrency: int) -> None:
+        self._hosts = hosts
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
         self._folder = folder
-        self._options = ("--processes", "2", "--concurrency", str(concurrency), "--lease", str(lease), "--grace", "5")
+        self._options = ("--concurrency", str(concurrency), "--lease", str(lease), "--grace", "5")
         self._supervisors: list[subprocess.Popen[bytes]] = []
+        """Of each host; a lone worker has none, and stands for it."""
         self._stopped: set[int] = set()
-        for number in range(supervisors):
+        self._is_ending = False
+        for number in range(len(hosts)):
             self._supervisors.append(self._start(number))
 
     @property
@@ -35,8 +39,18 @@ class Fleet:
 
     def workers(self) -> list[int]:
         """Return the processes that run tasks, but for those that are stopped."""
-        parents = {supervisor.pid for supervisor in self._supervisors}
-        return [process for process, parent in _processes() if parent in parents and process not in self._stopped]
+        parents, alone = set[int](), set[int]()
+        for host, supervisor in zip(self._hosts, self._supervisors, strict=True):
+            (alone if host.processes == 1 else parents).add(supervisor.pid)
+        found = [process for process, parent in _processes() if parent in parents or process in alone]
+        return [process for process in found if process not in self._stopped]
+
+    def tend(self) -> None:
+        """Start lone workers again that have died."""
+        for number, (host, worker) in enumerate(zip(self._hosts, self._supervisors, strict=True)):
+            if host.processes == 1 and not self._is_ending and worker.poll() is not None:
+                self._stopped.discard(worker.pid)
+                self._supervisors[number] = self._start(number)
 
     def kill_worker(self, chance: random.Random) -> None:
         """End one worker process at once."""
@@ -66,12 +80,14 @@ class Fleet:
 
     def stop(self) -> list[int]:
         """Ask all to stop, and return the exit codes."""
+        self._is_ending = True
         for supervisor in self._supervisors:
             supervisor.terminate()
         return [supervisor.wait(30) for supervisor in self._supervisors]
 
     def end(self) -> None:
         """End whatever is left."""
+        self._is_ending = True
         for supervisor in self._supervisors:
             for process in (supervisor.pid, *[child for child, parent in _processes() if parent == supervisor.pid]):
                 if supervisor.poll() is None:
@@ -79,10 +95,12 @@ class Fleet:
             supervisor.wait(10)
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
+        host = self._hosts[number]
+        options = ("--processes", str(host.processes), *self._options)
         with (self._folder / f"worker-{number}.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "typedtasks", "worker", "tests.chaos.application:broker", *self._options],
-                env={**self._environment, "CHAOS_VERSION": str(1 + number % 2)},
+                [sys.executable, "-m", "typedtasks", "worker", "tests.chaos.application:broker", *options],
+                env={**self._environment, "CHAOS_VERSION": str(host.version)},
                 cwd=self._folder,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -14,7 +14,7 @@ from typing import Any, cast
 from tests.chaos import application
 from tests.chaos.fleet import Fleet
 from tests.chaos.plan import Plan, Report
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, SentinelSite
 from typedtasks import Broker, Success, TaskHandle
 from typedtasks.errors import BackendUnavailable
 
@@ -26,31 +26,33 @@ _DEPARTURE = 2.0
 
 
 class Storm:
-    """Runs one plan with one seed, on SQLite or on a Redis of its own."""
+    """Runs one plan with one seed, on SQLite, on a Redis of its own, or on one behind Sentinels, which then is never away."""
 
-    def __init__(self, plan: Plan, seed: int, folder: Path, *, redis: bool, say: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(self, plan: Plan, seed: int, folder: Path, *, store: str, say: Callable[[str], None] = lambda text: None) -> None:
         self._plan = plan
         self._chance = random.Random(seed)
         self._folder = folder
         self._say = say
         options = ("--save", "", "--appendonly", "yes", "--appendfsync", "everysec")
-        self._redis = RedisServer(folder, options) if redis else None
-        self._url = self._redis.url if self._redis else f"sqlite:///{folder / 'tasks.db'}"
+        self._redis = RedisServer(folder, options) if store == "redis" else None
+        self._server = SentinelSite(folder, 3) if store == "sentinel" else self._redis
+        self._url = self._server.url if self._server else f"sqlite:///{folder / 'tasks.db'}"
         self._log = folder / "log"
-        self._report = Report(seed, self._url.partition(":")[0])
+        self._report = Report(seed, self._url.partition(":")[0], plan.most_executions)
         self._outcomes: dict[int, asyncio.Task[object]] = {}
         self._poison: list[TaskHandle[Any, Any]] = []  # Any: only their ids count
         self._ids: dict[str, int] = {}
 
     async def run(self) -> Report:
         """Return what has come of it."""
-        if self._redis:
-            self._redis.start()
+        if self._server is not None:
+            await asyncio.to_thread(self._server.start)
         environment = {"TYPEDTASKS_URL": self._url, "CHAOS_LOG": str(self._log)}
-        fleet = Fleet(self._plan.supervisors, environment, self._folder, self._plan.lease, self._plan.concurrency)
+        fleet = Fleet(self._plan.fleet, environment, self._folder, self._plan.lease, self._plan.concurrency)
         begun = time.monotonic()
         try:
             async with _resending(self._broker(), self._plan.resends, self._chance, self._report) as broker:
+                tending = asyncio.create_task(_tend(fleet))
                 producing = asyncio.create_task(self._produce(broker))
                 await self._disturb(fleet)
                 await producing
@@ -58,11 +60,12 @@ class Storm:
                 await self._settle(calm)
                 self._report.left = asdict(await broker.counts())
                 await self._look_at_dead_letters(broker)
+                tending.cancel()
             self._report.exit_codes = fleet.stop()
         finally:
             fleet.end()
-            if self._redis:
-                self._redis.kill()
+            if self._server is not None:
+                self._server.kill()
         self._report.seconds = time.monotonic() - begun
         self._count()
         return self._report
@@ -74,7 +77,7 @@ class Storm:
 
     def _broker(self) -> Broker:
         broker = Broker(self._url)
-        for task in (application.step, application.poison, application.newer):
+        for task in (application.step, application.poison, application.newer, application.changed):
             broker.task(name=task.name)(task.function)
         return broker
 
@@ -92,8 +95,11 @@ class Storm:
                 if n in poisonous:
                     calls.append(tasks["chaos.poison"].call(n))
                 else:
-                    name = "chaos.newer" if self._chance.random() < plan.newer else "chaos.step"
-                    calls.append(tasks[name].call(n, seconds))
+                    chance = self._chance.random()
+                    if chance < plan.changed:
+                        calls.append(tasks["chaos.changed"].call(n, seconds, why="chaos"))
+                    else:
+                        calls.append(tasks["chaos.newer" if chance < plan.changed + plan.newer else "chaos.step"].call(n, seconds))
             try:
                 handles = await broker.enqueue_many(calls)
             except BackendUnavailable:
@@ -191,6 +197,12 @@ class Storm:
             if kind == "commit":
                 commits[name] += 1
         self._report.committed_twice = sum(number > 1 for number in commits.values())
+
+
+async def _tend(fleet: Fleet) -> None:
+    while True:
+        fleet.tend()
+        await asyncio.sleep(0.5)
 
 
 class _resending:  # noqa: N801 - it reads as a function
