@@ -10,10 +10,12 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from typedtasks.errors import BackendUnavailable, BackendUnsupported
 from typedtasks.ids import SessionId, TaskId, created_ms, is_queue_name, new_task_id, new_task_ids, queue_name, queue_of
 from typedtasks.inventory import Buried, Counts, Page, SessionState, Stored, Waiting, session_states
 
 __all__ = [
+    "BACKEND_ERRORS",
     "Backend",
     "Buried",
     "Bury",
@@ -23,6 +25,7 @@ __all__ = [
     "LeaseKeeper",
     "Once",
     "OutcomeListener",
+    "PartlySettled",
     "Page",
     "Priority",
     "Publication",
@@ -183,6 +186,22 @@ class Bury(NamedTuple):
 Settlement: TypeAlias = Finish | Reschedule | Bury
 
 
+BACKEND_ERRORS: Final = (BackendUnavailable, BackendUnsupported)
+"""What a backend raises that cannot do something now. To a worker that has begun both may pass: somebody may mend it."""
+
+
+class PartlySettled(BackendUnavailable):
+    """Some of a batch is settled, and some is not and still owned: what the text says is in the way of those.
+
+    `answers` has for each delivery of the batch what `Session.settle` would have returned, and None for one that is to be settled
+    again. So a backend lets nothing of one delivery hold up the others.
+    """
+
+    def __init__(self, message: str, answers: Sequence[bool | None]) -> None:
+        super().__init__(message)
+        self.answers = tuple(answers)
+
+
 class SessionLost(Exception):
     """The session's lease has ended: another worker may own its deliveries already. Stop them, and begin a new session."""
 
@@ -247,7 +266,8 @@ class Session(Protocol):
     async def settle(self, batch: Sequence[Settlement]) -> list[bool]:
         """End deliveries, each atomically and on its own; one call for each queue in the batch.
 
-        True: done. False: this session no longer owned the delivery, and nothing was changed for it.
+        True: done. False: this session no longer owned the delivery, or its task has another outcome already, which stays. May
+        raise `PartlySettled`.
         """
         ...
 

@@ -10,9 +10,9 @@ import traceback
 from collections.abc import Callable
 from typing import Final
 
-from typedtasks.backend import LeaseKeeper
-from typedtasks.errors import BackendUnavailable
+from typedtasks.backend import BACKEND_ERRORS, LeaseKeeper
 from typedtasks.logs import Log
+from typedtasks.trouble import Trouble
 
 __all__ = ["Heartbeat"]
 
@@ -38,6 +38,7 @@ class Heartbeat:
         self._loop_thread = threading.get_ident()
         self._last_turn = time.monotonic()
         self._blocked = False
+        self._trouble = Trouble(_log, "The lease is renewed again.")
         self._thread = threading.Thread(target=self._run, name="typedtasks-heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -53,12 +54,13 @@ class Heartbeat:
         """Renew the lease and return the seconds until the next beat."""
         try:
             kept = self.keeper.renew()
-        except BackendUnavailable as error:
-            _log.warning("The lease could not be renewed: %s", error)
+        except BACKEND_ERRORS as error:
+            self._trouble.note("The lease could not be renewed, trying again in %g s: %s", min(1.0, self.interval), error)
             return min(1.0, self.interval)
         except Exception:  # noqa: BLE001 - while it beats, the lease may still be kept; without it, it is lost
             _log.exception("The lease could not be renewed.")
             return min(1.0, self.interval)
+        self._trouble.over()
         if not kept:
             self._tell_loop(self._lost)
             self.stopped.set()

@@ -11,9 +11,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, TypeAlias
 
-from typedtasks.backend import Delivery, Report
+from typedtasks.backend import BACKEND_ERRORS, Delivery, Report
 from typedtasks.batching import cancel_and_wait
-from typedtasks.errors import BackendUnavailable
 from typedtasks.forking import watch_forks
 from typedtasks.logs import Log
 from typedtasks.progress import Progress, write_progress
@@ -126,7 +125,7 @@ class Reporter:
             if self._sealing is not None and self._sealing.names:
                 reports = [report._replace(body=self._sealing.seal_progress(report.body, report.delivery.id)) for report in reports]
             await send(reports)
-        except BackendUnavailable as error:
+        except BACKEND_ERRORS as error:
             _log.debug("The progress of %d tasks is not known to others: %s", len(reports), error)
         except Exception:  # noqa: BLE001 - progress is not worth a task, let alone a worker
             _log.exception("The progress of %d tasks could not be sent.", len(reports))

@@ -7,11 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from typedtasks.backend import Bury, Delivery, Finish, Reschedule, Session, SessionLost, Settlement, TaskId
+from typedtasks.backend import BACKEND_ERRORS, Bury, Delivery, Finish, Reschedule, Session, SessionLost, Settlement, TaskId
 from typedtasks.batching import cancel_and_wait
-from typedtasks.errors import BackendUnavailable, one_line
+from typedtasks.errors import one_line
 from typedtasks.logs import Log
 from typedtasks.outcome import OutcomeLine, is_success, read_outcome
+from typedtasks.trouble import Trouble
 from typedtasks.worker.execution import Execution
 from typedtasks.worker.hand import Hand
 from typedtasks.worker.parking import Here, Parking
@@ -70,6 +71,8 @@ class Serving:
         self._recovery_due = False
         """Whether something may be left to take over. It goes before new tasks: those have a worker, or will get one."""
         self._recovering = asyncio.Lock()
+        self._recovery_trouble = Trouble(_log, "What was left behind can be recovered again.")
+        self._parking_trouble = Trouble(_log, "Parked tasks can be taken again.")
         self._is_waiting = False
         """Whether the intake waits for tasks that are ready, because there are none."""
         self._look_at = 0.0
@@ -163,7 +166,7 @@ class Serving:
         hand = self._hand
         if burst:  # what is parked or left behind is part of "until nothing is left"
             self._recovery_due = True
-        pause = _FIRST_PAUSE
+        pause, trouble = _FIRST_PAUSE, Trouble(_log, "Tasks can be received again.")
         are_parked_next = True
         while True:
             free = self._free()
@@ -184,13 +187,14 @@ class Serving:
             self._is_waiting = not (burst or are_parked)
             try:
                 deliveries = await session.receive(free, _WAIT if self._is_waiting else 0)
-            except BackendUnavailable as error:
-                _log.warning("No tasks can be received, trying again in %g s: %s", pause, error)
+            except BACKEND_ERRORS as error:
+                trouble.note("No tasks can be received, trying again in %g s: %s", pause, error)
                 await asyncio.sleep(pause)
                 pause = min(_PAUSE, 2 * pause)
                 continue
             finally:
                 self._is_waiting = False
+            trouble.over()
             pause = _FIRST_PAUSE
             hand.accept(deliveries)
             if len(deliveries) == 1:  # what a lone task gives at once is settled before more is asked for: its caller waits
@@ -219,9 +223,11 @@ class Serving:
             self._recovery_due = free == 0
             try:
                 found, next_look, parked = await session.recover(self._hand.held, free)
-            except BackendUnavailable as error:
-                _log.warning("Nothing can be recovered now, trying again in %g s: %s", _LOOK_AGAIN, error)
+            except BACKEND_ERRORS as error:
+                self._recovery_trouble.note("Nothing can be recovered now, trying again in %g s: %s", _LOOK_AGAIN, error)
                 found, next_look, parked = [], _LOOK_AGAIN, ()
+            else:
+                self._recovery_trouble.over()
             for awaited in parked:
                 self.parked(awaited)
             self._recovery_due |= bool(found) and len(found) >= free
@@ -253,10 +259,11 @@ class Serving:
                 room = self._room_for_parked()
                 try:
                     found = await session.unpark([awaited], room)
-                except BackendUnavailable as error:
-                    _log.warning("Parked tasks cannot be taken now, trying again soon: %s", error)
+                except BACKEND_ERRORS as error:
+                    self._parking_trouble.note("Parked tasks cannot be taken now, trying again soon: %s", error)
                     self._parking.leave(awaited)
                     return
+                self._parking_trouble.over()
                 self._parking.take(awaited, found, room)
                 self._hand.accept(found)
 
@@ -271,7 +278,7 @@ class Serving:
             except asyncio.CancelledError:
                 self._hand.given_back += batch  # this is the end: `finish` gives it back
                 raise
-            except BackendUnavailable as error:
+            except BACKEND_ERRORS as error:
                 _log.warning("%d tasks cannot be given back now: %s", len(batch), error)
                 self._hand.put_back(batch)
             else:
@@ -287,7 +294,7 @@ class Serving:
                     batch = [*batch, *(await session.recover(self._hand.held, _ALL)).deliveries]
                 if batch:
                     await session.release(batch)
-        except (TimeoutError, BackendUnavailable, SessionLost) as error:
+        except (TimeoutError, *BACKEND_ERRORS, SessionLost) as error:
             _log.warning("%d tasks could not be given back; they run again when the lease has ended: %s", len(batch), error)
 
     async def _fail_when_lost(self) -> None:

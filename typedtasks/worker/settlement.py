@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from typedtasks.backend import Finish, Reschedule, Session, SessionLost, Settlement
-from typedtasks.errors import BackendUnavailable
+from typedtasks.backend import BACKEND_ERRORS, Finish, PartlySettled, Reschedule, Session, SessionLost, Settlement
 from typedtasks.logs import Log
+from typedtasks.trouble import Trouble
 from typedtasks.worker import decision
 
 __all__ = ["Settler"]
@@ -24,8 +24,9 @@ _log = Log("typedtasks.worker")
 class Settler:
     """Takes settlements one by one and sends them to the session in batches; `done` is told of each that was answered.
 
-    While the backend is away nothing is given up: results are kept and sent again until the session is lost. `sealed` says how an
-    outcome is stored that is made here.
+    While the backend is away nothing is given up: results are kept and sent again until the session is lost. What the backend
+    cannot settle of a batch holds up nothing else: it goes out again after a pause. `sealed` says how an outcome is stored that is
+    made here.
     """
 
     def __init__(
@@ -39,6 +40,10 @@ class Settler:
         self._sealed = sealed
         self._gathering: list[Settlement] = []
         self._sending: list[Settlement] = []
+        self._put_off: list[Settlement] = []
+        self._again: asyncio.TimerHandle | None = None
+        self._pause = _FIRST_PAUSE
+        self._trouble = Trouble(_log, "Outcomes can be settled again.")
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
@@ -46,7 +51,7 @@ class Settler:
     @property
     def unsettled(self) -> int:
         """How many settlements have not been answered yet."""
-        return len(self._gathering) + len(self._sending)
+        return len(self._gathering) + len(self._sending) + len(self._put_off)
 
     def put(self, settlement: Settlement) -> None:
         """Have a delivery settled with the next batch."""
@@ -60,22 +65,31 @@ class Settler:
 
     async def run(self) -> None:
         """Send batches until cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._gathering:
-                count = _batch_length(self._gathering)
-                self._sending, self._gathering = self._gathering[:count], self._gathering[count:]
-                self._conclude(await self._send(self._sending))
-            self._drained.set()
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._gathering:
+                    count = _batch_length(self._gathering)
+                    self._sending, self._gathering = self._gathering[:count], self._gathering[count:]
+                    self._conclude(await self._send(self._sending))
+                if not self._put_off:
+                    self._drained.set()
+        finally:
+            if self._again is not None:
+                self._again.cancel()
 
-    async def _send(self, batch: list[Settlement], *, last: bool = False) -> list[bool]:
+    async def _send(self, batch: list[Settlement], *, last: bool = False) -> Sequence[bool | None]:
+        """Return for each whether it was owned and is settled; None for what has to be sent once more."""
         pause = _FIRST_PAUSE
         while True:
             try:
-                return await self._session.settle(batch)
-            except BackendUnavailable as error:
-                _log.warning("Settling %d tasks has to wait %.1f s: %s", len(batch), pause, error)
+                answers = await self._session.settle(batch)
+            except PartlySettled as error:
+                self._trouble.note("Settling %d tasks has to wait: %s", error.answers.count(None), error)
+                return error.answers
+            except BACKEND_ERRORS as error:
+                self._trouble.note("Settling %d tasks has to wait %.1f s: %s", len(batch), pause, error)
                 await asyncio.sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
             except SessionLost:
@@ -85,8 +99,12 @@ class Settler:
                     raise
                 _log.exception("The backend refuses a batch of %d outcomes; each is sent by itself.", len(batch))
                 return [await self._send_alone(settlement) for settlement in batch]
+            else:
+                if not self._put_off:
+                    self._trouble.over()
+                return answers
 
-    async def _send_alone(self, settlement: Settlement) -> bool:
+    async def _send_alone(self, settlement: Settlement) -> bool | None:
         """Send one outcome; a result that is refused by itself, too, ends its task as a crash that says so."""
         try:
             return (await self._send([settlement], last=True))[0]
@@ -98,15 +116,30 @@ class Settler:
             refusal = decision.unsettled(settlement, error)
             return (await self._send([refusal if self._sealed is None else self._sealed(refusal)], last=True))[0]
 
-    def _conclude(self, owned: list[bool]) -> None:
+    def _conclude(self, owned: Sequence[bool | None]) -> None:
         for settlement, was_owned in zip(self._sending, owned, strict=True):
+            if was_owned is None:
+                self._put_off.append(settlement)
+                continue
             if not was_owned:
                 _log.warning(
-                    "The outcome of %s was dropped: its lease had ended, so another worker runs it (or has settled it).",
+                    "The outcome of %s was dropped: its lease had ended, so another worker runs it, or it has an outcome already.",
                     settlement.delivery.id,
                 )
             self._done(settlement)
         self._sending = []
+        if not self._put_off:
+            self._pause = _FIRST_PAUSE
+        elif self._again is None:
+            self._again = asyncio.get_running_loop().call_later(self._pause, self._send_again)
+            self._pause = min(_LONGEST_PAUSE, self._pause * 2)
+
+    def _send_again(self) -> None:
+        """Have sent once more what was put off."""
+        self._again = None
+        self._gathering += self._put_off
+        self._put_off = []
+        self._wake.set()
 
 
 def _batch_length(settlements: list[Settlement]) -> int:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Final, Self, cast
 
-from typedtasks.backend import Session, SessionId, SessionLost, is_queue_name
+from typedtasks.backend import BACKEND_ERRORS, Session, SessionId, SessionLost, is_queue_name
 from typedtasks.broker import Broker
 from typedtasks.clock import Duration, seconds
 from typedtasks.contract import check_failure
-from typedtasks.errors import BackendUnavailable, DefinitionError
+from typedtasks.errors import DefinitionError
 from typedtasks.logs import Log
+from typedtasks.trouble import Trouble
 from typedtasks.worker.execution import Execution
 from typedtasks.worker.injecting import Injector
 from typedtasks.worker.lease import Heartbeat
@@ -118,7 +119,7 @@ class Worker:
             children=children,
         )
         id = session_id or new_session_id()
-        first = True
+        first, trouble = True, Trouble(_log, "A session has begun.")
         try:
             while not self._stopping.is_set():
                 try:
@@ -126,10 +127,10 @@ class Worker:
                     break
                 except SessionLost:
                     _log.warning("Session %s has lost its lease: others may have its tasks. Beginning a new session.", id)
-                except BackendUnavailable as error:
+                except BACKEND_ERRORS as error:
                     if first:
                         raise
-                    _log.warning("No session can begin, trying again in %g s: %s", _PAUSE, error)
+                    trouble.note("No session can begin, trying again in %g s: %s", _PAUSE, error)
                     await asyncio.sleep(_PAUSE)
                 first = False
                 id = new_session_id()

@@ -9,8 +9,8 @@ __all__ = ["acl_line", "is_user_name"]
 _CONNECTING: Final = ("info", "ping", "select", "subscribe", "role", "cluster|slots", "asking", "client|id", "client|unblock")
 """`role` is for primaries behind Sentinels; from `cluster|slots` on, for clusters."""
 _SCRIPTS: Final = ("eval", "evalsha", "time", "publish")
-_KEYS: Final = ("del", "exists", "pexpire", "set", "mget", "sadd", "smembers", "srem")
-_HASHES: Final = ("hdel", "hexists", "hget", "hgetall", "hkeys", "hlen", "hmget", "hscan", "hset", "hsetnx")
+_KEYS: Final = ("del", "exists", "pexpire", "set", "mget", "sadd", "smembers", "srem", "type")
+_HASHES: Final = ("hdel", "hexists", "hget", "hkeys", "hlen", "hmget", "hscan", "hset", "hsetnx")
 _SORTED_SETS: Final = ("zadd", "zcard", "zmscore", "zrange", "zrangebyscore", "zrem", "zremrangebyscore", "zscore")
 _STREAMS: Final = (
     "xack",

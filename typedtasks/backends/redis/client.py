@@ -26,11 +26,13 @@ from typedtasks.backend import (
     queue_of,
 )
 from typedtasks.backends.redis.codec import STREAMS, values_of
-from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Executor, ForeignKeys, Messages, Script, prefix_of, translated
+from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Executor, Messages, translated
 from typedtasks.backends.redis.deployment import Deployment, deployment_of
 from typedtasks.backends.redis.operator import Operator
+from typedtasks.backends.redis.refusals import ForeignKeys, Refused
+from typedtasks.backends.redis.script import Script, prefix_of
 from typedtasks.backends.redis.session import RedisSession, SessionScripts
-from typedtasks.backends.redis.shards import shard, shards_of
+from typedtasks.backends.redis.shards import MOST_SHARDS, shard, shards_of
 from typedtasks.backends.redis.spread import SpreadOperator
 from typedtasks.backends.urls import redacted
 from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported, BrokerClosed, representation
@@ -45,7 +47,7 @@ _PUBLISH_BYTES: Final = 8 * 1024 * 1024
 _WATCH_MS: Final = 24 * 3600 * 1000
 _SCAN: Final = 1000
 _LOADING_PAUSE: Final = 0.1
-_MOST_SHARDS: Final = "most"
+_MOST: Final = "most"
 _PAUSES: Final = (0.05, 0.2, 0.5)
 _NO_DUPLICATES: Final[Mapping[TaskId, TaskId]] = MappingProxyType({})
 
@@ -141,7 +143,7 @@ class RedisBackend:
         arguments = (self._reply_to, number, next(iter(self._unanswered)), *envelopes)
         try:
             return cast("bytes", await self._open_commands.run(self._publish_script, queue, "Sending tasks", *arguments))
-        except (BackendFull, ForeignKeys):
+        except (BackendFull, Refused):  # the same again would be refused again
             raise
         except BackendUnavailable as error:
             return await self._publish_again(queue, arguments, error, deadline)
@@ -172,13 +174,23 @@ class RedisBackend:
     async def watch(self, ids: Sequence[TaskId]) -> None:
         """Add this client to those that are told of the outcomes of `ids`."""
         for queue, named in _by_queue_of_id(ids).items():
-            prefix = prefix_of(queue)
-            commands: list[tuple[object, ...]] = []
-            for id in named:
-                commands.append(("SADD", f"{prefix}watch:{id}", self._reply_to))
-                commands.append(("PEXPIRE", f"{prefix}watch:{id}", _WATCH_MS))
-            commands.append(("SET", f"{prefix}watched", 1, "PX", _WATCH_MS))
-            await self._open_commands.all_of(queue, "Watching tasks", commands)
+            try:
+                await self._watch(queue, named)
+            except ForeignKeys:
+                for id in named:  # one that is in the way of one task is in nobody else's
+                    try:
+                        await self._watch(queue, [id])
+                    except ForeignKeys as error:
+                        _log.warning("The outcome of %s is not pushed, but looked for every few seconds: %s", id, error)
+
+    async def _watch(self, queue: str, ids: Sequence[TaskId]) -> None:
+        prefix = prefix_of(queue)
+        commands: list[tuple[object, ...]] = []
+        for id in ids:
+            commands.append(("SADD", f"{prefix}watch:{id}", self._reply_to))
+            commands.append(("PEXPIRE", f"{prefix}watch:{id}", _WATCH_MS))
+        commands.append(("SET", f"{prefix}watched", 1, "PX", _WATCH_MS))
+        await self._open_commands.all_of(queue, "Watching tasks", commands)
 
     async def unwatch(self, ids: Sequence[TaskId]) -> None:
         """Remove this client from those that are told of the outcomes of `ids`."""
@@ -276,15 +288,16 @@ class RedisBackend:
         here = self._shards.number(queue)
         if here > 1:
             await self._say_shards(queue)
-        most = await self._open_commands.read(queue, "Looking for shards", "ZSCORE", f"{prefix_of(queue)}shards", _MOST_SHARDS)
-        return [shard(queue, number) for number in range(max(here, int(most or 1)))]
+        most = await self._open_commands.read(queue, "Looking for shards", "ZSCORE", f"{prefix_of(queue)}shards", _MOST)
+        ever = float(most or 1)  # anyone may have written it
+        return [shard(queue, number) for number in range(max(here, int(min(ever, MOST_SHARDS)) if ever > 0 else 1))]
 
     async def _say_shards(self, queue: str) -> None:
         """Leave a note of how many shards a queue has here, for those who think that there are fewer."""
         number = self._shards.number(queue)
         if number > 1:
             key = f"{prefix_of(queue)}shards"
-            await self._open_commands.command(queue, "Noting shards", "ZADD", key, "GT", number, _MOST_SHARDS)
+            await self._open_commands.command(queue, "Noting shards", "ZADD", key, "GT", number, _MOST)
         self._said.add(queue)
 
     @property

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from typedtasks.backends.redis.address import Address
-from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, Script, prefix_of, translated
+from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Commands, explained, translated
 from typedtasks.backends.redis.protocol import Reply, ReplyError
+from typedtasks.backends.redis.script import Script, prefix_of
 from typedtasks.backends.redis.slots import Slots, redirected, slot_of
 from typedtasks.backends.redis.standalone import Standalone
-from typedtasks.errors import BackendUnavailable
+from typedtasks.errors import BackendUnavailable, TypedTasksError
 
 __all__ = ["ClusterCommands"]
 
@@ -61,28 +62,28 @@ class ClusterCommands:
                     raise
                 return await self._call(queue, ("EVAL", script.text, *rest), follows=False)
         except (ReplyError, OSError) as error:
-            raise translated(self._slots.shown, what, error) from error
+            raise await self.failure(queue, what, error, script, arguments) from error
 
     async def command(self, queue: str, what: str, *arguments: object) -> Reply:
         """Return a command's reply."""
         try:
             return await self._call(queue, arguments)
         except (ReplyError, OSError) as error:
-            raise translated(self._slots.shown, what, error) from error
+            raise await self.failure(queue, what, error) from error
 
     async def read(self, queue: str, what: str, *arguments: object) -> Reply:
         """Return the reply of a command that changes nothing: it is sent again where its connection is lost."""
         try:
             return await self._call(queue, arguments, repeats=True)
         except (ReplyError, OSError) as error:
-            raise translated(self._slots.shown, what, error) from error
+            raise await self.failure(queue, what, error) from error
 
     async def all_of(self, queue: str, what: str, commands: Sequence[Sequence[object]]) -> None:
         """Send several commands at once, and return when all have been answered."""
         try:
             await asyncio.gather(*[self._call(queue, arguments) for arguments in commands])
         except (ReplyError, OSError) as error:
-            raise translated(self._slots.shown, what, error) from error
+            raise await self.failure(queue, what, error) from error
 
     async def everywhere(self, what: str, *arguments: object) -> list[tuple[str, Reply]]:
         """Return the name of each primary that answers, and its reply to a command."""
@@ -101,6 +102,16 @@ class ClusterCommands:
         if failure is not None and not (answers and isinstance(failure, BackendUnavailable)):
             raise failure
         return answers
+
+    async def failure(
+        self, queue: str, what: str, error: Exception, script: Script | None = None, arguments: Sequence[object] = ()
+    ) -> TypedTasksError:
+        """Return our error for what a command or script has met; where keys are foreign, it names them."""
+
+        async def ask(command: Sequence[object]) -> Reply:
+            return await self._call(queue, command)
+
+        return await explained(translated(self._slots.shown, what, error, script), ask, queue, script, arguments)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
-from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol, cast
 
 from typedtasks.backends.redis.protocol import Connection, Reply, ReplyError
+from typedtasks.backends.redis.refusals import ForeignKeys, foreign_keys, refusal
+from typedtasks.backends.redis.script import Script, prefix_of
 from typedtasks.backends.redis.watching import ASK_AGAIN, SLOW_AFTER
 from typedtasks.batching import cancel_and_wait
-from typedtasks.errors import BackendFull, BackendUnavailable, representation
+from typedtasks.errors import BackendUnavailable, TypedTasksError
 from typedtasks.logs import Log
+from typedtasks.trouble import Trouble
 
-__all__ = ["COMMAND_TIMEOUT", "Commands", "Executor", "ForeignKeys", "Messages", "Script", "Server", "prefix_of", "translated"]
+__all__ = ["COMMAND_TIMEOUT", "Commands", "Executor", "Messages", "Server", "translated"]
 
 COMMAND_TIMEOUT: Final = 4.0
 """Seconds that one command may take, connecting included: whoever calls is told within five."""
@@ -26,68 +27,25 @@ _LONGEST_PAUSE: Final = 1.0
 _MESSAGE_WAIT: Final = 15.0
 _WARY_MESSAGE_WAIT: Final = 3.0
 """Seconds of silence until the server of a subscription is asked whether it is there; fewer where another may take its place."""
-_SHARED: Final = "-- common.lua\n"
 
 _log = Log("typedtasks.redis")
 
 
-class ForeignKeys(BackendUnavailable):
-    """Something else has written to our keys. A script may have done a part of its work, so the same one is not sent again."""
-
-
-class Script:
-    """One Lua script, with what all of them share in the place of the line that names it."""
-
-    def __init__(self, name: str) -> None:
-        scripts = files("typedtasks.backends.redis") / "scripts"
-        before, _, after = (scripts / f"{name}.lua").read_text().partition(_SHARED)
-        self.text = f"{before}{(scripts / 'common.lua').read_text()}{after}"
-        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
-
-
-def prefix_of(queue: str) -> str:
-    """Return what every key of a queue begins with. The braces keep them in one slot of a cluster."""
-    return f"tt:{{{queue}}}:"
-
-
-def translated(shown: str, what: str, error: Exception) -> Exception:
-    """Return our error for one of the connection or the server. `what` says what was tried; a mistake of ours stays what it is.
+def translated(shown: str, what: str, error: Exception, script: Script | None = None) -> TypedTasksError:
+    """Return our error for one of the connection or the server. `what` says what was tried.
 
     `shown` names the server, without a password.
     """
-    if not isinstance(error, ReplyError):
-        reason = str(error) or f"no answer within {COMMAND_TIMEOUT:g} s"
-        return BackendUnavailable(
-            f"{what}: Redis at {shown} is not available ({reason}). Start it, or correct the broker's URL (TYPEDTASKS_URL)."
-        )
-    code, text = error.code, str(error)
-    if code in _REFUSALS or (code == "ERR" and "AUTH" in text):
-        return BackendUnavailable(f"{what}: Redis at {shown} refused the user or password: {text.rstrip('.')}.")
-    if code == "NOPERM":
-        return BackendUnavailable(
-            f"{what}: the Redis user of {shown} may not do this: {text}. `typedtasks redis acl` says what it needs."
-        )
-    if "OOM" in text:
-        return BackendFull(
-            f"{what}: Redis at {shown} has reached its maxmemory ({text}). Nothing was sent. "
-            "Let workers catch up, or give it more memory."
-        )
-    if code == "READONLY":
-        return BackendUnavailable(
-            f"{what}: Redis at {shown} is read-only ({text}): it is a replica. Name its primary, or its Sentinels."
-        )
-    if code == "WRONGTYPE":  # whoever did it can put it right, and nothing is lost until then
-        return ForeignKeys(
-            f"{what}: something else has written to the keys of typedtasks in Redis at {shown} ({text}). "
-            "Delete what is foreign, or give typedtasks a database of its own."
-        )
-    if code.isupper() and code not in _MISTAKES:  # NOREPLICAS, MISCONF, BUSY, UNBLOCKED, LOADING ...: a state that may pass
-        return BackendUnavailable(f"{what}: Redis at {shown} cannot do this now: {text.rstrip('.')}.")
-    return error
+    if isinstance(error, TypedTasksError):
+        return error
+    if isinstance(error, ReplyError):
+        return refusal(shown, what, error, script)
+    reason = str(error) or f"no answer within {COMMAND_TIMEOUT:g} s"
+    return BackendUnavailable(
+        f"{what}: Redis at {shown} is not available ({reason}). Start it, or correct the broker's URL (TYPEDTASKS_URL)."
+    )
 
 
-_REFUSALS: Final = ("NOAUTH", "WRONGPASS")
-_MISTAKES: Final = ("ERR", "NOGROUP", "NOSCRIPT", "CROSSSLOT", "EXECABORT", "BUSYGROUP")
 _NO_PRIMARY: Final = ("READONLY", "UNBLOCKED", "MASTERDOWN", "NOREPLICAS")
 """Errors of a server that another one may have replaced: what is sent next goes over a new connection."""
 
@@ -137,6 +95,12 @@ class Executor(Protocol):
         """Return the name of each server that holds queues, and its reply to a command."""
         ...
 
+    async def failure(
+        self, queue: str, what: str, error: Exception, script: Script | None = None, arguments: Sequence[object] = ()
+    ) -> TypedTasksError:
+        """Return our error for what a command or script has met; where keys are foreign, it names them."""
+        ...
+
     async def close(self) -> None:
         """Close the connections."""
         ...
@@ -172,14 +136,14 @@ class Commands:
                     raise
                 return await self._call(("EVAL", script.text, 1, prefix + "w", prefix, *arguments))
         except (ReplyError, OSError) as error:
-            raise self._failure(what, error) from error
+            raise await self.failure(queue, what, error, script, arguments) from error
 
     async def command(self, queue: str, what: str, *arguments: object) -> Reply:
         """Return a command's reply."""
         try:
             return await self._call(arguments)
         except (ReplyError, OSError) as error:
-            raise self._failure(what, error) from error
+            raise await self.failure(queue, what, error) from error
 
     async def read(self, queue: str, what: str, *arguments: object) -> Reply:
         """Return the reply of a command that changes nothing: it is sent again where its connection is lost."""
@@ -188,7 +152,7 @@ class Commands:
         except ConnectionError as error:
             _log.debug("%s again: %s", what, error)
         except (ReplyError, OSError) as error:
-            raise self._failure(what, error) from error
+            raise await self.failure(queue, what, error) from error
         return await self.command(queue, what, *arguments)
 
     async def all_of(self, queue: str, what: str, commands: Sequence[Sequence[object]]) -> None:
@@ -196,7 +160,7 @@ class Commands:
         try:
             await asyncio.gather(*[self._call(arguments) for arguments in commands])
         except (ReplyError, OSError) as error:
-            raise self._failure(what, error) from error
+            raise await self.failure(queue, what, error) from error
 
     async def everywhere(self, what: str, *arguments: object) -> list[tuple[str, Reply]]:
         """Return the server's name and its reply to a command, in a list."""
@@ -231,15 +195,32 @@ class Commands:
                 self._connection = connection
             return connection
 
-    def _failure(self, what: str, error: Exception) -> Exception:
+    async def failure(
+        self, queue: str, what: str, error: Exception, script: Script | None = None, arguments: Sequence[object] = ()
+    ) -> TypedTasksError:
+        """Return our error for what a command or script has met; where keys are foreign, it names them."""
         if isinstance(error, ReplyError) and error.code in _NO_PRIMARY and self._connection is not None:
             self._connection.close(ConnectionError(f"the server has given up its part: {error}"))
-        if isinstance(error, ReplyError) and error.code == "MOVED":
+        if isinstance(error, ReplyError) and error.code in ("MOVED", "ASK"):
             return BackendUnavailable(
                 f"{what}: Redis at {self._server.shown} is one node of a cluster and has not this queue ({error}): "
                 "write redis+cluster:// in place of redis://, without a database."
             )
-        return translated(self._server.shown, what, error)
+        return await explained(translated(self._server.shown, what, error, script), self._call, queue, script, arguments)
+
+
+async def explained(
+    error: TypedTasksError,
+    ask: Callable[[Sequence[object]], Awaitable[Reply]],
+    queue: str,
+    script: Script | None,
+    arguments: Sequence[object],
+) -> TypedTasksError:
+    """Return an error; where it is about foreign keys, with their names."""
+    if not isinstance(error, ForeignKeys):
+        return error
+    keys = await foreign_keys(ask, queue, script, arguments)
+    return ForeignKeys(f"{error.args[0]} {keys}.") if keys else error
 
 
 class Messages:
@@ -263,6 +244,7 @@ class Messages:
         self._longest_silence = _WARY_MESSAGE_WAIT if server.may_move and not patient else _MESSAGE_WAIT
         self._confirmed = 0
         self._heard_at = 0.0
+        self._trouble = Trouble(_log, "The subscription is back.")
         self._subscribed: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -291,6 +273,10 @@ class Messages:
                 if not subscribed.done():
                     subscribed.set_exception(error)
                     return
+                if isinstance(error, ReplyError):
+                    self._trouble.note(
+                        "News is missed until the subscription is back: %s", translated(self._server.shown, "Subscribing", error)
+                    )
                 _log.debug("The subscription was interrupted, and comes back: %s", error)
             if asyncio.get_running_loop().time() - started > _LONGEST_PAUSE:
                 pause = _FIRST_PAUSE
@@ -330,7 +316,7 @@ class Messages:
     def _take(self, reply: object) -> None:
         self._heard_at = asyncio.get_running_loop().time()
         if not isinstance(reply, list):
-            raise ConnectionError(f"the server sent {representation(reply)} where messages were expected")
+            raise ConnectionError(f"the server sent a {type(reply).__name__} where messages were expected")
         parts = cast("list[object]", reply)
         if parts[:1] == [b"subscribe"]:
             self._confirmed += 1
@@ -348,6 +334,7 @@ class Messages:
 
     def _ready(self) -> None:
         assert self._subscribed is not None, "open() has made it"
+        self._trouble.over()
         if not self._subscribed.done():
             self._subscribed.set_result(None)
         else:

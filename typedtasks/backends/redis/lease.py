@@ -8,8 +8,9 @@ from threading import Thread
 from typing import Final
 
 from typedtasks.backend import SessionId
-from typedtasks.backends.redis.connection import Script, translated
+from typedtasks.backends.redis.connection import translated
 from typedtasks.backends.redis.deployment import deployment_of
+from typedtasks.backends.redis.script import Script
 from typedtasks.errors import BackendUnavailable
 
 __all__ = ["RedisLeaseKeeper"]

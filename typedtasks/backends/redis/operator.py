@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Final, Literal, cast
 
 from typedtasks.backend import Buried, Counts, Page, SessionState, Stored, TaskId, Waiting, session_states
 from typedtasks.backends.redis.codec import STREAMS
-from typedtasks.backends.redis.connection import Executor, Script, prefix_of
+from typedtasks.backends.redis.connection import Executor
 from typedtasks.backends.redis.protocol import Reply
+from typedtasks.backends.redis.script import Script, prefix_of
 
 __all__ = ["Operator"]
 
@@ -85,7 +87,7 @@ class Operator:
         if limit <= 0:
             return []
         rows = await self._look(queue, "ZRANGE", f"{prefix_of(queue)}dead", 0, limit - 1, "WITHSCORES")
-        return [(int(float(died)), TaskId(id.decode())) for id, died in zip(rows[::2], rows[1::2], strict=True)]
+        return [(_number(died), TaskId(_text(id))) for id, died in zip(rows[::2], rows[1::2], strict=True)]
 
     async def find_dead_letters(self, queue: str, ids: Sequence[TaskId]) -> list[Buried]:
         """Return the dead letters that are named and there."""
@@ -133,7 +135,7 @@ class Operator:
         tasks: list[Stored] = []
         for id, packed in zip(pairs[::2], pairs[1::2], strict=True):
             _, _, text, body = _unpack(packed)
-            tasks.append(Stored(TaskId(id.decode()), "dead" if name == "deadb" else "parked" if text else "delayed", body))
+            tasks.append(Stored(TaskId(_text(id)), "dead" if name == "deadb" else "parked" if text else "delayed", body))
         return tasks, "" if following == b"0" else following.decode()
 
     async def _found(self, script: str, queue: str, what: str, ids: Sequence[TaskId]) -> set[TaskId]:
@@ -142,7 +144,7 @@ class Operator:
         for start in range(0, len(ids), _CHUNK):
             chunk = ids[start : start + _CHUNK]
             reply = cast("list[bytes]", await self._commands.run(Script(script), queue, what, *chunk))
-            found |= {TaskId(id.decode()) for id in reply}
+            found |= {TaskId(_text(id)) for id in reply}
         return found
 
     async def _scored(self, queue: str, index: str, bodies: str, limit: int, offset: int = 0) -> list[tuple[TaskId, int, bytes]]:
@@ -161,7 +163,7 @@ class Operator:
             packed = await self._look(queue, "HMGET", prefix_of(queue) + bodies, *chunk)
             for name, score, body in zip(chunk, scores, packed, strict=True):
                 if score is not None and body is not None:
-                    rows.append((TaskId(name.decode()), int(float(score)), body))
+                    rows.append((TaskId(_text(name)), _number(score), body))
         return rows
 
     async def _look(self, queue: str, *arguments: object) -> Reply:
@@ -185,9 +187,20 @@ def _buried(queue: str, id: TaskId, died_ms: int, packed: bytes) -> Buried:
     return Buried(id, queue, priority, reason, died_ms, deliveries, body)
 
 
+def _text(name: bytes) -> str:
+    """Return a name; whoever writes to our keys may give one that is no text."""
+    return name.decode("utf-8", "replace")
+
+
+def _number(score: bytes) -> int:
+    """Return a score in milliseconds; one that is no time, such as `inf`, is none."""
+    value = float(score)
+    return int(value) if math.isfinite(value) else 0
+
+
 def _by_session(pairs: Sequence[bytes]) -> dict[str, int]:
     """Return a reply of sessions and numbers, one after the other, by session."""
-    return {name.decode(): int(number) for name, number in zip(pairs[::2], pairs[1::2], strict=True)}
+    return {_text(name): _number(number) for name, number in zip(pairs[::2], pairs[1::2], strict=True)}
 
 
 def _unpack(packed: bytes) -> tuple[int, int, str, bytes]:

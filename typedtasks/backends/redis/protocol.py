@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeAlias, cast
 
 from typedtasks.backends.redis.address import Address
-from typedtasks.errors import representation
 from typedtasks.forking import let_go_of_socket, watch_forks
 
 __all__ = ["Connection", "PlainReader", "Reply", "ReplyError", "connect", "pack", "pack_plainly"]
@@ -182,7 +181,8 @@ class Connection(asyncio.Protocol):
         """Send a command, and return the future of its reply: it may raise `ReplyError`, `ConnectionError` or `TimeoutError`."""
         reply: asyncio.Future[Reply] = self._loop.create_future()
         if self._transport is None:
-            reply.set_exception(ConnectionError("the connection was closed"))
+            refused = isinstance(self.cause, ReplyError)  # the server has closed it, and said why
+            reply.set_exception(self.cause if self.cause is not None and refused else ConnectionError("the connection was closed"))
             return reply
         if self._timer is None:
             self._timer = self._loop.call_later(self._first_look, self._look_for_late_reply)
@@ -264,8 +264,10 @@ class Connection(asyncio.Protocol):
                 future.set_exception(reply)
             else:
                 future.set_result(reply)
+        elif isinstance(reply, ReplyError):
+            self.close(reply)  # it takes no more connections, for example
         else:
-            raise ConnectionError(f"the server sent something without being asked: {representation(reply)}")
+            raise ConnectionError(f"the server sent a {type(reply).__name__} without being asked")
 
     def _write(self, *arguments: object) -> None:
         if self._transport is not None:
@@ -294,19 +296,11 @@ class Connection(asyncio.Protocol):
             self._look_for_late_reply()
 
 
-async def _greet(connection: Connection, command: tuple[object, ...]) -> None:
-    try:
-        await connection.call(command)
-    except ReplyError as error:
-        if command[0] == "AUTH":
-            raise
-        raise ConnectionError(f"{command[0]} {command[1]}: {error}") from error
-
-
 async def connect(address: Address, *, timeout: float, patience: float) -> Connection:
     """Return an open connection whose commands take at most `timeout` seconds each; opening it takes at most `patience`.
 
     It is opened in a context of its own: it lives on, and what a task has set that happened to need it first is not its own.
+    Raises `OSError`, and `ReplyError` where the server does not take it.
     """
     opening = asyncio.get_running_loop().create_task(
         _connect(address, timeout, patience), name="typedtasks-redis-connect", context=contextvars.Context()
@@ -336,7 +330,7 @@ async def _connect(address: Address, timeout: float, patience: float) -> Connect
                 )
             try:
                 for command in address.greeting:
-                    await _greet(connection, command)
+                    await connection.call(command)
             except BaseException:
                 connection.close()
                 raise

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from typedtasks.backend import SessionId
-from typedtasks.backends.redis.connection import Executor, prefix_of
+from typedtasks.backends.redis.connection import Executor
 from typedtasks.backends.redis.deployment import Deployment
-from typedtasks.backends.redis.protocol import Reply, ReplyError
+from typedtasks.backends.redis.protocol import Reply
+from typedtasks.backends.redis.script import prefix_of
 from typedtasks.batching import cancel_and_wait
-from typedtasks.errors import BackendUnavailable
+from typedtasks.errors import TypedTasksError
 
 __all__ = ["Readers"]
 
@@ -41,7 +42,7 @@ class Readers:
     async def read(self, seconds: float) -> _Streams:
         """Return for each stream that has something its name and entries, as soon as one has; nothing after `seconds`.
 
-        Raises `BackendUnavailable`, and `ReplyError` where a consumer group is missing.
+        Raises what an `Executor` does: `GroupMissing` where a consumer group is.
         """
         if len(self._readers) == 1:
             return await self._readers[0].read(seconds)
@@ -82,7 +83,7 @@ class Readers:
             if reader.client:
                 try:
                     await self._commands.command(reader.queue, _WHAT, "CLIENT", "UNBLOCK", reader.client)
-                except (BackendUnavailable, ReplyError):
+                except TypedTasksError:
                     return
             _, blocked = await asyncio.wait([read], timeout=patience)
             if not blocked:

@@ -7,7 +7,9 @@ from collections.abc import Collection, Sequence
 from typing import Final, cast
 
 from typedtasks.backend import (
+    BACKEND_ERRORS,
     Delivery,
+    PartlySettled,
     Recovered,
     Report,
     SessionId,
@@ -18,14 +20,17 @@ from typedtasks.backend import (
     read_plan,
 )
 from typedtasks.backends.redis.codec import STREAMS, delivery_of, place_of, report_rows, settlement_rows, unpacked
-from typedtasks.backends.redis.connection import COMMAND_TIMEOUT, Script, prefix_of
+from typedtasks.backends.redis.connection import COMMAND_TIMEOUT
 from typedtasks.backends.redis.deployment import Deployment
 from typedtasks.backends.redis.lease import RedisLeaseKeeper
 from typedtasks.backends.redis.protocol import Reply, ReplyError
 from typedtasks.backends.redis.readers import Readers
+from typedtasks.backends.redis.refusals import GroupMissing
+from typedtasks.backends.redis.script import Script, prefix_of
 from typedtasks.batching import cancel_and_wait
-from typedtasks.errors import BackendUnavailable
+from typedtasks.errors import TypedTasksError
 from typedtasks.logs import Log
+from typedtasks.trouble import Trouble
 
 __all__ = ["RedisSession", "SessionScripts"]
 
@@ -35,7 +40,8 @@ _REPLY_LOST_AFTER: Final = COMMAND_TIMEOUT + 1.0
 _AFTER_ITS_END: Final = 0.01
 """Seconds that a lease is over before it is looked at."""
 _DONE: Final = ord("1")
-_GROUP_MISSING: Final = "NOGROUP"
+_FAILED: Final = ord("e")
+_SETTLING: Final = "Settling tasks"
 
 _log = Log("typedtasks.redis")
 
@@ -85,6 +91,9 @@ class RedisSession:
         """Whether a reply with deliveries may have been lost."""
         self._missed: dict[str, float] = {}
         """Own entries that are not in hand, and since when: a reply with them may be on its way."""
+        self._telling = Trouble(_log, "News of outcomes is published again.")
+        self._recovering = Trouble(_log, "What others left behind can be taken over again.")
+        self._promoting = Trouble(_log, "Delayed tasks are made ready again.")
         self._due = asyncio.Event()
         self._promoter: asyncio.Task[None] | None = None
 
@@ -133,16 +142,42 @@ class RedisSession:
         return deliveries
 
     async def settle(self, batch: Sequence[Settlement]) -> list[bool]:
-        """End deliveries: one call for each queue. After a lost reply a second call tells what is still owned."""
-        owned = [False] * len(batch)
-        for queue, places in _places(batch).items():
-            arguments: list[object] = [self._id]
-            for place in places:
-                arguments += settlement_rows(batch[place])
-            answers = cast("bytes", await self._run(self._scripts.settle, queue, "Settling tasks", *arguments))
-            for place, answer in zip(places, answers, strict=True):
-                owned[place] = answer == _DONE
-        return owned
+        """End deliveries: one call for each queue. After a lost reply a second call tells what is still owned.
+
+        What is in the way of one delivery, or of one queue, holds up no other: then it raises `PartlySettled`.
+        """
+        owned: list[bool | None] = [None] * len(batch)
+        failure: TypedTasksError | None = None
+        by_queue = _places(batch)
+        for queue, places in by_queue.items():
+            try:
+                failure = await self._settle(queue, [batch[place] for place in places], places, owned) or failure
+            except BACKEND_ERRORS as error:
+                if len(by_queue) == 1:
+                    raise
+                failure = error
+        if failure is not None and None in owned:
+            raise PartlySettled(str(failure.args[0]), owned) from failure
+        return [bool(answer) for answer in owned]
+
+    async def _settle(
+        self, queue: str, items: Sequence[Settlement], places: Sequence[int], owned: list[bool | None]
+    ) -> TypedTasksError | None:
+        """Note what became of the deliveries of one queue, and return what went wrong with any of them."""
+        arguments: list[object] = [self._id]
+        for item in items:
+            arguments += settlement_rows(item)
+        reply = cast("bytes", await self._run(self._scripts.settle, queue, _SETTLING, *arguments))
+        answers, _, said = reply.partition(b"\n")
+        for place, answer in zip(places, answers, strict=True):
+            owned[place] = None if answer == _FAILED else answer == _DONE
+        if not said:
+            self._telling.over()
+            return None
+        failure = await self._explained(queue, _SETTLING, said, self._scripts.settle)
+        if _FAILED not in answers:
+            self._telling.note("Who waits for outcomes is not told of them, and finds them within some seconds: %s", failure)
+        return failure
 
     async def report(self, batch: Sequence[Report]) -> list[bool]:
         """Keep how far deliveries have come: one call for each queue."""
@@ -185,8 +220,11 @@ class RedisSession:
             reply = await self._run(self._scripts.recover, queue, "Recovering tasks", self._id, room, *counts)
             if reply == -1:
                 raise SessionLost
-            taken, own, cancelled, next_end, names = reply
+            taken, own, cancelled, next_end, names, *said = reply
             awaited.update({name.decode("utf-8", "replace"): None for name in names})
+            if said:
+                failure = await self._explained(queue, "Recovering tasks", said[0], self._scripts.recover)
+                self._recovering.note("Some of what others left behind cannot be taken over now: %s", failure)
             if next_end >= 0:
                 next_look = min(next_look, next_end / 1000 + _AFTER_ITS_END)
             for id in cancelled:
@@ -219,7 +257,7 @@ class RedisSession:
                 if reply == -1:
                     raise SessionLost
                 deliveries += unpacked(queue, reply)
-        except BackendUnavailable:
+        except BACKEND_ERRORS:
             self._doubtful = True
             if not deliveries:
                 raise
@@ -242,7 +280,7 @@ class RedisSession:
             async with asyncio.timeout(COMMAND_TIMEOUT):
                 for queue in self._queues:
                     await self._run(self._scripts.leave, queue, "Ending a session", self._id)
-        except (BackendUnavailable, TimeoutError) as error:
+        except (*BACKEND_ERRORS, TimeoutError) as error:
             _log.warning("The session's end could not be said; its lease will end by itself: %s", error)
         await self._messages.close()
         await self._commands.close()
@@ -259,7 +297,7 @@ class RedisSession:
             steps = [int(value) for step in read_plan(plan, room) for value in step]
             try:
                 reply = await self._run(self._scripts.claim, queue, "Receiving tasks", self._id, room, *steps)
-            except BackendUnavailable:
+            except BACKEND_ERRORS:
                 if not deliveries:
                     raise
                 self._doubtful = True  # what the other queues gave is in hand; the next claim begins with another queue
@@ -273,9 +311,7 @@ class RedisSession:
         """Return what arrives first; an empty list after `seconds`."""
         try:
             found = await self._readers.read(seconds)
-        except ReplyError as error:
-            if error.code != _GROUP_MISSING:
-                raise
+        except GroupMissing:
             return await self._claim(capacity)  # the data is gone: claiming says whether the lease is, too
         deliveries: list[Delivery] = []
         for name, entries in found:
@@ -297,8 +333,10 @@ class RedisSession:
                     next_ms = cast("int", await self._run(self._scripts.promote, queue, "Promoting tasks"))
                     if next_ms >= 0:
                         wait = min(wait, next_ms / 1000)
-            except BackendUnavailable:
+                self._promoting.over()
+            except BACKEND_ERRORS as error:
                 wait = _PROMOTE_AT_LEAST
+                self._promoting.note("Some delayed tasks cannot be made ready now, trying again in %g s: %s", wait, error)
             try:
                 async with asyncio.timeout(wait + 0.001):
                     await self._due.wait()
@@ -326,6 +364,10 @@ class RedisSession:
 
     def _due_changed(self) -> None:
         self._due.set()
+
+    async def _explained(self, queue: str, what: str, said: bytes, script: Script) -> TypedTasksError:
+        """Return the error for what a script says of a part of its work."""
+        return await self._commands.failure(queue, what, ReplyError(said.decode("utf-8", "replace")), script)
 
     async def _run(self, script: Script, queue: str, what: str, *arguments: object) -> Reply:
         """Return a script's reply."""

@@ -19,10 +19,10 @@ from typedtasks.backends.urls import redacted
 from typedtasks.errors import BackendUnsupported
 from typedtasks.ids import is_queue_name
 
-__all__ = ["Shards", "shard", "shards_of"]
+__all__ = ["MOST_SHARDS", "Shards", "shard", "shards_of"]
 
 _OPTION: Final = re.compile(r"([?&])shards=([^&#]*)(&|(?=#)|$)")
-_MOST: Final = 64
+MOST_SHARDS: Final = 64
 
 
 def shards_of(url: str) -> tuple[str, Shards]:
@@ -37,10 +37,10 @@ def shards_of(url: str) -> tuple[str, Shards]:
     numbers: dict[str, int] = {}
     for part in unquote(found[2]).split(","):
         queue, _, number = part.strip().rpartition(":")
-        is_number = number.isascii() and number.isdigit() and len(number) < 4 and 1 <= int(number) <= _MOST
+        is_number = number.isascii() and number.isdigit() and len(number) < 4 and 1 <= int(number) <= MOST_SHARDS
         if not is_number or (queue and not is_queue_name(queue)) or queue in numbers or _OPTION.search(rest):
             raise BackendUnsupported(
-                f"The broker's URL {redacted(url)!r} cannot be used: its option shards is neither a number from 1 to {_MOST}, "
+                f"The broker's URL {redacted(url)!r} cannot be used: shards is neither a number from 1 to {MOST_SHARDS}, "
                 "such as shards=4, nor a list of queues with their numbers, such as shards=orders:4,emails:2."
             )
         numbers[queue] = int(number)
@@ -55,7 +55,7 @@ class Shards:
         """Whether any queue has more than one."""
         self._every = every
         self._numbers = dict(numbers)
-        self._turns = count(random.randrange(_MOST))  # many clients do not begin with the same shard
+        self._turns = count(random.randrange(MOST_SHARDS))  # many clients do not begin with the same shard
 
     def number(self, queue: str) -> int:
         """Return how many shards a queue has."""

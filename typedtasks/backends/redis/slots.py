@@ -52,6 +52,7 @@ class Slots:
         """Return a connection to any node: whatever is published on one is heard on all."""
         deadline = asyncio.get_running_loop().time() + patience
         refusals: list[str] = []
+        refusal: ReplyError | None = None
         for address in self._candidates():
             left = min(_NODE_PATIENCE, deadline - asyncio.get_running_loop().time())
             if left <= 0:
@@ -60,8 +61,12 @@ class Slots:
                 connection = await connect(address, timeout=timeout, patience=left)
                 self.watch.add(connection, address, blocks=blocks)
                 return connection
+            except ReplyError as error:
+                refusal = error
             except OSError as error:
                 refusals.append(f"{address.name}: {error}")
+        if refusal is not None:
+            raise refusal
         raise ConnectionError(f"none of its nodes answers: {'; '.join(refusals)}")
 
     async def primaries(self) -> tuple[Address, ...]:
@@ -96,17 +101,22 @@ class Slots:
             if not self.stale:
                 return  # somebody else has just done it
             refusals: list[str] = []
+            refusal: ReplyError | None = None
             try:
                 async with asyncio.timeout(_PATIENCE):
                     for address in self._candidates(avoid):
                         try:
                             self._learn(await _ranges(address))
+                        except ReplyError as error:
+                            refusal = error
                         except OSError as error:
                             refusals.append(f"{address.name}: {error}")
                         else:
                             return
             except TimeoutError:
                 refusals.append("the others were not asked in time")
+            if refusal is not None:
+                raise refusal
             raise ConnectionError(f"none of its nodes says how the slots are divided: {'; '.join(refusals)}")
 
     def _learn(self, ranges: list[tuple[int, int, Address]]) -> None:

@@ -13,7 +13,7 @@ for _, named in ipairs(entries) do
     local entry = redis.call('XRANGE', stream(priority), entry_id, entry_id)[1]
     if entry then
       local id, body, earlier, cancelled, unmet = read_fields(entry)
-      cancelled = cancelled or redis.call('ZSCORE', prefix .. 'x', id)
+      cancelled = cancelled or is_cancelled(id)
       deliveries = earlier + deliveries
       table.insert(
         rows,

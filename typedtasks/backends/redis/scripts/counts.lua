@@ -4,8 +4,8 @@
 local entries, running = 0, 0
 for priority = 0, streams - 1 do
   entries = entries + redis.call('XLEN', stream(priority))
-  local pending = redis.pcall('XPENDING', stream(priority), 'g')
-  running = running + (pending.err and 0 or pending[1])
+  local pending = ask('XPENDING', stream(priority), 'g')
+  running = running + (pending and pending[1] or 0)
 end
 local parked = redis.call('HLEN', prefix .. 'parked') -- they are among the delayed ones too
 return {

@@ -7,7 +7,7 @@ for priority = 0, streams - 1 do
   if not rows.err and #rows == 0 then
     redis.call('XGROUP', 'DELCONSUMER', stream(priority), 'g', ARGV[2])
   elseif not rows.err or priority < 3 then
-    redis.call('PUBLISH', prefix .. 'ctl', 'l')
+    tell(prefix .. 'ctl', 'l')
   end
 end
-return 1
+return untold and redis.error_reply(untold) or 1

@@ -13,9 +13,9 @@ end
 redis.call('DEL', prefix .. 'delay', prefix .. 'db', prefix .. 'parked', prefix .. 'await')
 for priority = 0, 2 do
   -- What no worker has read yet stands behind the last entry that the group delivered.
-  local groups = redis.pcall('XINFO', 'GROUPS', stream(priority))
+  local groups = ask('XINFO', 'GROUPS', stream(priority)) or {}
   local delivered = '0-0'
-  for _, group in ipairs(groups.err and {} or groups) do
+  for _, group in ipairs(groups) do
     if group[2] == 'g' then
       delivered = group[8]
     end

@@ -4,14 +4,15 @@
 -- Returns -1 when the lease has ended, else five things: deliveries taken over, as `pack_deliveries` writes them; own pending
 -- entries, as stream and entry id, of each stream where their number is not what the session has in hand; own tasks whose
 -- cancellation was asked for, because the news of it may have been lost; the milliseconds until the next lease of another
--- session ends, -1 where there is none; and what parked tasks wait for.
+-- session ends, -1 where there is none; and what parked tasks wait for. A sixth says what is wrong, where something is: of the other
+-- streams the rest is found.
 -- common.lua
 local session, left = ARGV[2], tonumber(ARGV[3])
 if not is_alive(session) then
   return -1
 end
 redis.call('ZREMRANGEBYSCORE', prefix .. 'w', '-inf', now)
-forget_cancellations()
+local problem = failure_of(forget_cancellations)
 local cancellations = redis.call('EXISTS', prefix .. 'x') == 1
 local taken, own, cancelled_ids = {}, {}, {}
 
@@ -31,7 +32,7 @@ local function take(priority, dead)
     for _, entry in ipairs(redis.call('XCLAIM', stream(priority), 'g', session, 0, unpack(ids))) do
       if entry then
         local id, body, before, cancelled, unmet = read_fields(entry)
-        cancelled = cancelled or (cancellations and redis.call('ZSCORE', prefix .. 'x', id))
+        cancelled = cancelled or (cancellations and is_cancelled(id))
         local deliveries = earlier[entry[1]] + before + 1
         table.insert(
           taken,
@@ -60,19 +61,20 @@ local function look_for_cancellations(priority)
   for _, row in ipairs(redis.call('XPENDING', stream(priority), 'g', '-', '+', 100000, session)) do
     local entry = redis.call('XRANGE', stream(priority), row[1], row[1])[1]
     local id = entry and read_fields(entry)
-    if id and redis.call('ZSCORE', prefix .. 'x', id) then
+    if id and is_cancelled(id) then
       cancelled_ids[#cancelled_ids + 1] = id
     end
   end
 end
 
-for priority = 0, streams - 1 do
+local function look(priority)
+  doing = 'XINFO, XGROUP, XPENDING, XCLAIM, XACK, XRANGE or ZSCORE'
   local consumers = redis.pcall('XINFO', 'CONSUMERS', stream(priority), 'g')
   if consumers.err then
-    if priority < 3 then
-      created_group(consumers, priority)
+    if priority < 3 and created_group(consumers, priority) then
+      return
     end
-    consumers = {}
+    consumers = ask('XINFO', 'CONSUMERS', stream(priority), 'g') or {}
   end
   for _, consumer in ipairs(consumers) do
     local name, pending = consumer[2], consumer[4]
@@ -97,10 +99,15 @@ for priority = 0, streams - 1 do
     end
   end
 end
+
+for priority = 0, streams - 1 do
+  problem = failure_of(look, priority) or problem
+end
 local leases, next_end = redis.call('ZRANGE', prefix .. 'w', 0, 1, 'WITHSCORES'), -1
 for i = 1, #leases, 2 do
   if leases[i] ~= session and next_end < 0 then
-    next_end = leases[i + 1] - now
+    next_end = math.min(leases[i + 1] - now, 86400000)
   end
 end
-return { pack_deliveries(taken), own, cancelled_ids, next_end, redis.call('HKEYS', prefix .. 'await') }
+local awaited = redis.pcall('HKEYS', prefix .. 'await')
+return { pack_deliveries(taken), own, cancelled_ids, next_end, awaited.err and {} or awaited, problem }

@@ -2,7 +2,7 @@
 -- ARGV: prefix, session, then for each delivery: stream, entry id. Returns one character for each: 1 when it was given back. What
 -- `unpark` had handed out is parked again.
 -- common.lua
-local entries, answers, done = {}, {}, {}
+local entries, answers = {}, {}
 for i = 3, #ARGV, 2 do
   table.insert(entries, { ARGV[i], ARGV[i + 1] })
 end
@@ -15,17 +15,17 @@ for number, named in ipairs(entries) do
   if entry then
     owned[priority .. '-' .. id] = nil
     local task, body, earlier, cancelled, unmet, awaits, patience = read_fields(entry)
-    cancelled = cancelled or (cancellations and redis.call('ZSCORE', prefix .. 'x', task))
+    cancelled = cancelled or (cancellations and is_cancelled(task))
     local before = earlier + deliveries - 1
+    check_acknowledging(priority)
     if awaits and not cancelled then
-      park(free_key('db', task, priority, id), priority_of(priority), tonumber(patience), 0, body, awaits, before)
+      check_delayed()
+      park(free_key('db', task, priority, id), priority_of(priority), tonumber(patience) or 0, 0, body, awaits, before)
     else
       append(priority_of(priority), task, body, before, cancelled, unmet)
     end
-    done[priority] = done[priority] or {}
-    table.insert(done[priority], id)
+    acknowledge(priority, { id })
   end
   answers[number] = entry and '1' or '0'
 end
-acknowledge(done)
 return table.concat(answers)

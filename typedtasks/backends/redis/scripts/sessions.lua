@@ -9,8 +9,8 @@ for i = 1, #found, 2 do
 end
 local sums = {}
 for priority = 0, streams - 1 do
-  local pending = redis.pcall('XPENDING', stream(priority), 'g')
-  for _, consumer in ipairs(not pending.err and pending[4] or {}) do
+  local pending = ask('XPENDING', stream(priority), 'g')
+  for _, consumer in ipairs(pending and pending[4] or {}) do
     sums[consumer[1]] = (sums[consumer[1]] or 0) + consumer[2]
   end
 end

@@ -8,17 +8,33 @@ if not is_alive(session) then
 end
 local numbers, rows = {}, {}
 
+-- Whatever is behind the first write is checked before it: what has left its place must be handed out.
+local function check_handing_over()
+  check_delayed()
+  redis.call('HDEL', prefix .. 'parked', nothing)
+  redis.call('XADD', prefix .. 'none', 'NOMKSTREAM', '*', 'i', '')
+  ask('XREADGROUP', 'GROUP', 'g', session, 'COUNT', 1, 'STREAMS', prefix .. 'none', '>')
+  local made = redis.pcall('XGROUP', 'CREATE', prefix .. 'none', 'g', '0')
+  if not string.find(made.err, 'requires the key to exist', 1, true) then
+    error(made)
+  end
+  for number = 3, streams - 1 do
+    redis.call('XLEN', stream(number))
+  end
+end
+
 -- Move a parked envelope to the stream of those that are handed out, with what it waits for: it is parked again if given back.
 local function hand_over(id, awaits)
   local patience, waits_for = parking_of(id)
   local packed = waits_for == awaits and redis.call('HGET', prefix .. 'db', id)
-  redis.call('ZREM', prefix .. 'a:' .. awaits, id)
   if not packed then
+    redis.call('ZREM', prefix .. 'a:' .. awaits, id)
     return -- it was moved by a version that does not keep `a:`
   end
   local priority, deliveries, _, body = unpack_entry(packed)
   local number = priority + 3
   redis.call('XADD', stream(number), '*', 'i', id, 'b', body, 'n', deliveries, 'a', awaits, 'd', patience)
+  redis.call('ZREM', prefix .. 'a:' .. awaits, id)
   redis.call('ZREM', prefix .. 'delay', id)
   redis.call('HDEL', prefix .. 'db', id)
   redis.call('HDEL', prefix .. 'parked', id)
@@ -34,14 +50,19 @@ for i = 4, #ARGV do
       if #ids == 0 then
         break
       end
+      if not next(numbers) then
+        check_handing_over()
+      end
       for _, id in ipairs(ids) do
         hand_over(id, awaits)
       end
     end
-    if redis.call('EXISTS', prefix .. 'a:' .. awaits) == 1 then
-      redis.call('HSET', prefix .. 'await', awaits, now)
-    else
-      redis.call('HDEL', prefix .. 'await', awaits)
+    -- What was taken has to be handed out, whatever becomes of this.
+    local are_left = redis.pcall('EXISTS', prefix .. 'a:' .. awaits)
+    if are_left == 1 then
+      redis.pcall('HSET', prefix .. 'await', awaits, now)
+    elseif are_left == 0 then
+      redis.pcall('HDEL', prefix .. 'await', awaits)
     end
   end
 end
