@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, cast
 
 from typedtasks.backend import Delivery, Settlement, TaskId
 from typedtasks.batching import cancel_and_wait
@@ -51,7 +51,8 @@ class Hand:
         """By receipt: one task may be here twice, after its lease had ended."""
         self._cancelled: set[str] = set()
         self._recent: dict[TaskId, None] = {}
-        self._starts = 0
+        self.starts = 0
+        """How many executions were started so far."""
         self._watched: asyncio.TimerHandle | None = None
         """Set while something waits: at its time, whatever has waited for too long is overdue."""
         self._ending = False
@@ -65,6 +66,10 @@ class Hand:
     def is_full(self) -> bool:
         """Whether every slot is taken."""
         return len(self._running) + len(self._waiting) + self._execution.abandoned.count >= self._concurrency
+
+    def running(self) -> list[tuple[str, asyncio.Task[object]]]:
+        """Return what runs, each with the name of its task."""
+        return [(prepared.received.task.name, cast("asyncio.Task[object]", task)) for prepared, task in self._running.values()]
 
     def room(self) -> int:
         """Return how many more deliveries may be taken in: for free slots, and ahead of them."""
@@ -140,7 +145,7 @@ class Hand:
     def _fill(self) -> None:
         """Start what waits, as far as there are slots."""
         while self._waiting and len(self._running) + self._execution.abandoned.count < self._concurrency:
-            self._starts += 1
+            self.starts += 1
             self._start(self._waiting.popleft())
 
     def _start(self, delivery: Delivery) -> None:
@@ -203,13 +208,13 @@ class Hand:
 
     def _watch(self) -> None:
         if self._waiting and self._watched is None:
-            due = self._starts + len(self._waiting)
+            due = self.starts + len(self._waiting)
             self._watched = self._loop.call_later(_LONGEST_WAIT, self._look_at_waiting, due)
 
     def _look_at_waiting(self, due: int) -> None:
         """`due` is how many tasks should have been started by now: all that were in hand when the timer was set."""
         self._watched = None
-        if self._waiting and self._starts < due:
+        if self._waiting and self.starts < due:
             self.pace.stalled()
             self.overdue.set()
         self._watch()

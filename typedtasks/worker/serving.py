@@ -15,6 +15,7 @@ from typedtasks.outcome import OutcomeLine, is_success, read_outcome
 from typedtasks.trouble import Trouble
 from typedtasks.worker.execution import Execution
 from typedtasks.worker.hand import Hand
+from typedtasks.worker.nesting import warn_of_waits
 from typedtasks.worker.parking import Here, Parking
 from typedtasks.worker.settlement import Settler
 
@@ -97,6 +98,7 @@ class Serving:
             asyncio.create_task(self._unpark(session), name="typedtasks-unparking"),
             asyncio.create_task(self._give_back(session), name="typedtasks-giving-back"),
             asyncio.create_task(self._fail_when_lost(), name="typedtasks-lease"),
+            asyncio.create_task(warn_of_waits(self._hand), name="typedtasks-nesting"),
             asyncio.create_task(_until(stopping), name="typedtasks-stop"),
             self._settling,
         ]
