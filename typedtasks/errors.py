@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import inspect
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -39,6 +40,7 @@ __all__ = [
     "one_line",
     "printable",
     "representation",
+    "system_error",
 ]
 
 _MOST_ERRORS = 100
@@ -351,6 +353,14 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Return the text on one line: what could steer a terminal, or begin a line of its own, is escaped."""
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def system_error(error: OSError) -> str:
+    """Return what the system says, as a sentence, and what helps where that is known."""
+    text = error.strerror or str(error) or type(error).__name__
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{text}. Raise the limit (ulimit -n, LimitNOFILE=), or close what is open."
+    return f"{text}."
 
 
 def representation(value: object) -> str:

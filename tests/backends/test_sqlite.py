@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from tests.processes import ROOT
 from typedtasks import BackendFull, BackendUnavailable, BackendUnsupported, Broker, Worker
 from typedtasks.backends.sqlite import SQLiteBackend
+from typedtasks.backends.sqlite.bell import _folder_for  # pyright: ignore[reportPrivateUsage]
 from typedtasks.backends.sqlite.database import Database
 from typedtasks.backends.sqlite.lease import SQLiteLeaseKeeper
 from typedtasks.testing import BackendHarness
@@ -279,9 +281,90 @@ async def test_a_row_with_an_odd_priority_does_not_stop_the_rest(tmp_path: Path)
             assert await (await double.enqueue(2)).result(timeout=10) == 4
 
 
+LONG = {
+    "cyrillic": "документы/заказы-и-счета/очередь",
+    "japanese": "二〇二六年度の注文と請求書の待ち行列\u3000",
+    "bytes": "caf\udce9 " * 12,
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+async def test_a_path_may_be_long_in_bytes_and_no_text(name: str, tmp_path: Path) -> None:
+    """A socket's path is limited in bytes; what is no UTF-8 is opened, and the broker shown, as any other."""
+    folder = tmp_path / LONG[name]
+    folder.mkdir(parents=True)
+    broker = Broker(f"sqlite:///{folder}/tasks.db")
+
+    @broker.task(name="double")
+    async def double(value: int) -> int:
+        return 2 * value
+
+    async with broker, Worker(broker):
+        assert await (await double.enqueue(21)).result(timeout=10) == 42
+    assert (folder / "tasks.db").exists()
+
+
+async def test_a_byte_of_a_path_is_written_with_a_percent_sign(tmp_path: Path) -> None:
+    """As everywhere in URLs."""
+    async with Broker(f"sqlite:///{tmp_path}/caf%E9%20%C3%A9.db"):
+        assert b"caf\xe9 \xc3\xa9.db" in os.listdir(os.fsencode(tmp_path))
+
+
+async def test_a_folder_for_temporary_files_that_is_too_long_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is one whose name is short."""
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    async with Broker(f"sqlite:///{long}/tasks.db"):
+        assert not list(long.glob("typedtasks-*"))
+
+
+@pytest.mark.parametrize("harm", ["owner", "mode", "link"])
+@pytest.mark.parametrize("long", [False, True])
+async def test_a_folder_for_wake_ups_that_somebody_else_made_is_not_used(
+    harm: str, long: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor one that others may write to, beside the file or among temporary files; the error says what to do."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    file = tmp_path / ("x" * 90 if long else "") / "tasks.db"
+    folder = _folder_for(str(file))
+    folder.parent.mkdir(exist_ok=True)
+    if harm == "link":
+        (tmp_path / "theirs").mkdir()
+        folder.symlink_to(tmp_path / "theirs")
+    else:
+        folder.mkdir(mode=0o700)
+    if harm == "mode":
+        folder.chmod(0o777)
+    if harm == "owner":
+        own = os.geteuid()
+        monkeypatch.setattr(os, "geteuid", lambda: own + 1)
+    expected = {"owner": "belongs to the user", "mode": r"may be written to by others \(its mode is 777\)", "link": "is no folder"}
+    with pytest.raises(
+        BackendUnavailable, match=f"{expected[harm]}.*, so it is not used.*Delete it, and run all of them as one user"
+    ):
+        await Broker(f"sqlite:///{file}").open()
+    assert not list(folder.iterdir())
+    assert "typedtasks-sqlite" not in [thread.name for thread in threading.enumerate()]
+
+
+async def test_mounts_whose_paths_are_no_text_are_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network file system is refused there, too, also where the path has spaces."""
+    mounted = tmp_path / "caf\udce9 \u3000x"
+    mounted.mkdir()
+    line = os.fsencode(mounted).replace(b" ", b"\\040")
+    read = Path.read_bytes
+    mounts = b"none / ext4 rw 0 0\nserver " + line + b" nfs4 rw 0 0\nodd\n\xff\n"
+    monkeypatch.setattr(Path, "read_bytes", lambda path: mounts if str(path) == "/proc/mounts" else read(path))
+    async with Broker(f"sqlite:///{tmp_path}/tasks.db"):
+        pass
+    with pytest.raises(BackendUnsupported, match="network file system"):
+        await Broker(f"sqlite:///{mounted}/tasks.db").open()
+
+
 async def test_a_file_where_the_folder_for_wake_ups_belongs_is_named(tmp_path: Path) -> None:
     (tmp_path / "tasks.db-bells").write_text("")
-    with pytest.raises(BackendUnavailable, match="tasks.db-bells for wake-ups cannot be made"):
+    with pytest.raises(BackendUnavailable, match="tasks.db-bells is no folder, so it is not used"):
         await Broker(f"sqlite:///{tmp_path / 'tasks.db'}").open()
 
 

@@ -228,3 +228,27 @@ async def test_what_cannot_be_a_lifespan_is_refused(kind: str) -> None:
 
     with pytest.raises(DefinitionError, match=texts.get(kind, "cannot be a lifespan: write an async generator")):
         await use()
+
+
+async def test_a_lifespan_that_leaves_with_system_exit_is_named(stage: Stage) -> None:
+    """It would end the event loop of whatever the worker runs in, without a word."""
+    broker = stage.broker()
+    left: list[str] = []
+
+    @broker.lifespan
+    async def first() -> AsyncIterator[Http]:
+        try:
+            yield Http()
+        finally:
+            left.append("first")
+
+    @broker.lifespan
+    async def second() -> AsyncIterator[Pool]:
+        if left:
+            yield Pool(Http())
+        raise SystemExit("no database")
+
+    async with broker:
+        with pytest.raises(RuntimeError, match=r"The lifespan .*second was left with SystemExit\('no database'\).*Raise an error"):
+            await Worker(broker).run(burst=True)
+    assert left == ["first"]

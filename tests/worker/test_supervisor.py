@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -74,3 +76,48 @@ async def test_processes_that_die_at_work_are_replaced_without_longer_and_longer
         await running
     pauses = {line.rpartition(" in ")[2] for line in caplog.messages if "starting another" in line}
     assert pauses == {"0.01 s."}
+
+
+async def test_a_file_that_is_mended_is_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the pause had become while it was broken; the pauses begin anew."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("typedtasks.worker.supervisor._FIRST_PAUSE", 60.0)
+    monkeypatch.setattr("typedtasks.worker.supervisor._LOOK_FOR_CHANGES", 0.01)
+    program, begun = tmp_path / "program.py", tmp_path / "begun"
+    program.write_text("def broken(")
+    running = asyncio.create_task(
+        Supervisor((sys.executable, str(program)), 2, grace=1, burst=False, reload=True).run(), name="supervisor"
+    )
+    mended = f"import os, pathlib, time\npathlib.Path({str(begun)!r}, str(os.getpid())).touch()\ntime.sleep(60)\n"
+    begun.mkdir()
+    await asyncio.sleep(0.5)  # both have ended, or are ended by the change: either is right
+    program.write_text(mended)
+    await asyncio.to_thread(eventually, lambda: len(list(begun.iterdir())) >= 2)
+    assert not running.done()
+    signal.raise_signal(signal.SIGTERM)
+    await running
+
+
+async def test_a_process_that_cannot_be_started_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says what the system lacks, and nothing is left open."""
+    monkeypatch.setattr("typedtasks.worker.supervisor._FIRST_PAUSE", 0.01)
+    start, lacking = asyncio.create_subprocess_exec, 3
+    (tmp_path / "refused").mkdir()
+
+    async def lack(*arguments: str, pass_fds: tuple[int, ...], start_new_session: bool) -> asyncio.subprocess.Process:
+        nonlocal lacking
+        if lacking:
+            lacking -= 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return await start(*arguments, pass_fds=pass_fds, start_new_session=start_new_session)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", lack)
+    with caplog.at_level(logging.ERROR, "typedtasks.worker"):
+        running = asyncio.create_task(supervisor(ONE_CANNOT_BEGIN, tmp_path).run())
+        await asyncio.to_thread(eventually, lambda: len(list(tmp_path.glob("begun *"))) == 2)
+    signal.raise_signal(signal.SIGTERM)
+    await running
+    text = "No worker process can be started: Too many open files. Raise the limit (ulimit -n, LimitNOFILE=), or close what"
+    assert [line.startswith(text) for line in caplog.messages] == [True] * 3

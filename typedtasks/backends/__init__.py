@@ -46,7 +46,7 @@ def _sqlite_path(url: str) -> str:
             f"The broker's URL {redacted(url)!r} names no file: write sqlite:///tasks.db for a file in the working directory, "
             "or sqlite:////var/lib/tasks.db (four slashes) for an absolute path. Users, passwords and parameters are not known."
         )
-    path = unquote(rest[1:])
+    path = unquote(rest[1:], errors="surrogateescape")  # a path is bytes, and %E9 is one of them
     if "\0" in path:
         raise BackendUnsupported(f"The broker's URL {redacted(url)!r} names no file: its name has a null character.")
     if not _can_be_named(path):

@@ -16,6 +16,8 @@ _HIDDEN: Final = "***"
 _LOCAL: Final = ("sqlite", "memory")
 _SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster", *_LOCAL)
 _PARTS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(#.*)?", re.DOTALL)
+_OF_PATHS: Final = re.compile("[\udc80-\udcff\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+"""Bytes of a path that is not UTF-8, as Python has them in text, and spaces: they steer no terminal and are in names of files."""
 _HOST: Final = r"(?:[A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]*\])(?::[0-9]{1,5})?"
 _HOSTS: Final = re.compile(rf"{_HOST}(?:,\s*{_HOST})*")
 _CREDENTIAL: Final = re.compile(r"(?:^|&)(?:sentinel_)?(?:username|password)=[^&]*")
@@ -66,7 +68,7 @@ def shown_option(name: str) -> str:
 def _shown(url: str) -> str | None:
     """Return what is shown of a URL that has the form of one."""
     parts = _PARTS.fullmatch(url)
-    if parts is None or not url.isprintable():
+    if parts is None or not _OF_PATHS.sub("", url).isprintable():
         return None
     scheme, place, path, options, fragment = parts.groups("")
     user, at, hosts = place.rpartition("@")

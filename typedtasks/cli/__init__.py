@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,7 +13,8 @@ from typedtasks.cli.arguments import TARGET, names, positive
 from typedtasks.cli.breaking_arguments import add_breaking
 from typedtasks.cli.loading import UsageError
 from typedtasks.cli.operator_arguments import add_operator_commands
-from typedtasks.errors import TypedTasksError
+from typedtasks.cli.streams import set_up_streams
+from typedtasks.errors import TypedTasksError, system_error
 
 __all__ = ["main"]
 
@@ -24,9 +26,10 @@ _EPILOG: Final = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. `arguments` are those of the process unless given."""
-    options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = options.command
     try:
+        set_up_streams()
+        options = _parser().parse_args(arguments)
+        command: Callable[[argparse.Namespace], int] = options.command
         code = command(options)
         sys.stdout.flush()
         return code
@@ -38,6 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # who reads the output has seen enough, as in `typedtasks schema ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        print(f"typedtasks: {system_error(error)}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -65,7 +65,8 @@ def run_worker(options: argparse.Namespace) -> int:
     try:
         code = _run(runner, _serve(broker, worker, options))
     except BaseException:
-        runner.close()
+        with contextlib.suppress(RuntimeError):  # a loop that could not begin, without a descriptor, can neither be closed
+            runner.close()
         raise
     run_exit_functions(code)
     with contextlib.suppress(ChildProcessError):  # what tasks have forked, and not waited for

@@ -56,7 +56,13 @@ class Injector:
                         f"{shown(lifespan.function)} yields {shown(lifespan.yields)}, and so does another lifespan: a task could "
                         "get either. Yield an object of a class of its own."
                     )
-                self._values[lifespan.yields] = await self._scope.make(providers.lifespan_recipe(lifespan))
+                try:
+                    self._values[lifespan.yields] = await self._scope.make(providers.lifespan_recipe(lifespan))
+                except SystemExit as error:  # it would end an event loop without a word, which may not be the worker's alone
+                    raise RuntimeError(
+                        f"The lifespan {shown(lifespan.function)} was left with SystemExit({error.code!r}) before its yield, so "
+                        "the worker cannot begin. Raise an error there that says what is wrong."
+                    ) from error
         except BaseException as error:
             await self._scope.close(error)
             raise

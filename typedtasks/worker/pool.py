@@ -9,6 +9,7 @@ from typing import Final
 
 from typedtasks.backend import Delivery, Reschedule, Settlement
 from typedtasks.broker import Broker
+from typedtasks.errors import system_error
 from typedtasks.logs import Log
 from typedtasks.options import TaskDefinition
 from typedtasks.progress import Progress
@@ -145,7 +146,13 @@ class ChildPool:
             try:
                 await child.start()
             except (OSError, Died) as error:  # a TimeoutError is an OSError
-                failure = f"{str(error) or 'it was not ready in time'}\n{error.stderr if isinstance(error, Died) else ''}"
+                failure = _why(error)
             else:
                 return child
         raise NoChild(failure)
+
+
+def _why(error: OSError | Died) -> str:
+    if isinstance(error, Died):
+        return f"{error}\n{error.stderr}"
+    return "it was not ready in time" if isinstance(error, TimeoutError) else system_error(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from typedtasks.backend import SessionId
+from typedtasks.errors import system_error
 from typedtasks.logs import Log
 from typedtasks.worker.child import signal_name
 from typedtasks.worker.worker import new_session_id
@@ -57,6 +59,8 @@ class Supervisor:
         self._mourn = mourn
         self._children: set[asyncio.subprocess.Process] = set()
         self._stopping = asyncio.Event()
+        self._news = asyncio.Event()
+        """Set when it is time to stop, or files have changed."""
         self._version = 0
         self._lifeline, self._own_end = os.pipe()
         os.set_inheritable(self._lifeline, True)
@@ -81,10 +85,18 @@ class Supervisor:
         pause, dead, first = _FIRST_PAUSE, "", True
         while True:
             session, version = new_session_id(), self._version
-            code, has_begun = await self._run_child(session, replaces=dead)
+            try:
+                code, has_begun = await self._run_child(session, replaces=dead)
+            except OSError as error:  # this process or the machine has no more of something: others may give it back
+                _log.error("No worker process can be started: %s Trying again in %g s.", system_error(error), pause)
+                await self._pause(pause, version)
+                if self._stopping.is_set():
+                    return 0
+                continue
             if self._stopping.is_set():
                 return max(code, 0)
             if self._version != version:
+                pause = _FIRST_PAUSE
                 continue  # it was ended because files have changed
             if self._burst and code in (0, 1):
                 return code
@@ -97,14 +109,15 @@ class Supervisor:
             _log.warning("A worker process %s; starting another in %g s.", cause, pause)
             if self._mourn is not None:
                 await self._mourn(session)
-            await self._pause(pause)
+            if await self._pause(pause, version):
+                pause = _FIRST_PAUSE
             if self._stopping.is_set():
                 return 0
 
     async def _others_begin(self) -> bool:
         """Return whether other children begin where one could not (its backend was away for a moment): they still live later."""
         if self._children:
-            await self._pause(_PATIENCE)
+            await self._pause(_PATIENCE, self._version)
         return bool(self._children) and not self._stopping.is_set()
 
     async def _run_child(self, session: str, *, replaces: str) -> tuple[int, bool]:
@@ -114,31 +127,32 @@ class Supervisor:
         arguments = [*self._arguments, "--lifeline", str(self._lifeline), "--begun", str(childs_end), "--session", session]
         if replaces:
             arguments += ["--replaces", replaces]
-        # A session of its own: Ctrl-C reaches the parent only, which passes it on once.
         try:
-            ends = (self._lifeline, childs_end)
-            child = await asyncio.create_subprocess_exec(*arguments, pass_fds=ends, start_new_session=True)
-        finally:
-            os.close(childs_end)
-        self._children.add(child)
-        try:
+            # A session of its own: Ctrl-C reaches the parent only, which passes it on once.
+            try:
+                ends = (self._lifeline, childs_end)
+                child = await asyncio.create_subprocess_exec(*arguments, pass_fds=ends, start_new_session=True)
+            finally:
+                os.close(childs_end)
+            self._children.add(child)
             if self._stopping.is_set():
                 _signal(child, signal.SIGTERM)
             code = await child.wait()
+            self._children.discard(child)
             with contextlib.suppress(BlockingIOError):  # a program that it left behind holds the other end
                 return code, os.read(begun, 1) != b""
             return code, False
         finally:
-            self._children.discard(child)
             os.close(begun)
 
-    async def _pause(self, seconds: float) -> None:
-        """Return after a pause, or at once when it is time to stop."""
-        try:
+    async def _pause(self, seconds: float, version: int) -> bool:
+        """Return after a pause, or at once when it is time to stop, or files are not those of `version` any more: then True."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
+                while not self._stopping.is_set() and self._version == version:
+                    self._news.clear()
+                    await self._news.wait()
+        return self._version != version
 
     def _on_signal(self, number: signal.Signals) -> None:
         self._stop(number.name)
@@ -148,6 +162,7 @@ class Supervisor:
             _log.info("%s: stopping %d processes.", cause, len(self._children))
             asyncio.get_running_loop().call_later(self._grace + _SLACK, self._kill)
         self._stopping.set()
+        self._news.set()
         self._signal_children(signal.SIGTERM)
 
     def _kill(self) -> None:
@@ -158,16 +173,21 @@ class Supervisor:
             _signal(child, number)
 
     async def _watch_files(self) -> None:
-        seen = dict(_python_files())
+        seen: dict[str, int] | None = None
         while True:
-            await asyncio.sleep(_LOOK_FOR_CHANGES)
-            now = dict(_python_files())
-            if now != seen:
+            try:
+                now: dict[str, int] | None = dict(_python_files())
+            except OSError as error:
+                _log.warning("Whether files have changed cannot be seen now: %s", system_error(error))
+                now = seen
+            if now is not None and seen is not None and now != seen:
                 changed = sorted({path for path, _ in set(now.items()) ^ set(seen.items())})
                 _log.info("%s changed: starting again.", changed[0])
-                seen = now
                 self._version += 1
+                self._news.set()
                 self._signal_children(signal.SIGTERM)
+            seen = now
+            await asyncio.sleep(_LOOK_FOR_CHANGES)
 
 
 def _signal(child: asyncio.subprocess.Process, number: signal.Signals) -> None:
@@ -177,8 +197,14 @@ def _signal(child: asyncio.subprocess.Process, number: signal.Signals) -> None:
             os.kill(child.pid, number)
 
 
+def _only_forbidden(error: OSError) -> None:
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        raise error  # else all files would seem to be gone
+
+
 def _python_files() -> Iterator[tuple[str, int]]:
-    for folder, folders, files in os.walk(Path.cwd()):
+    """Yield the files and when they have changed. Raises `OSError` where this process can look at nothing."""
+    for folder, folders, files in os.walk(Path.cwd(), onerror=_only_forbidden):
         folders[:] = [name for name in folders if not name.startswith(".") and name not in ("__pycache__", "node_modules", "venv")]
         for name in files:
             if name.endswith(".py"):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from typedtasks.backends.sqlite.identity import Identity, keep_open
+from typedtasks.backends.sqlite.mounts import refuse_network
 from typedtasks.errors import BackendFull, BackendUnavailable, BackendUnsupported, BrokerClosed, TypedTasksError
 from typedtasks.forking import hold_during_forks, keep_for_ever, watch_forks
 from typedtasks.logs import Log
@@ -30,7 +31,6 @@ _LOCK_PAUSE: Final = 0.005
 _GROUP: Final = 500
 """Operations that share one commit, at most."""
 _SCHEMA_VERSION: Final = 1
-_NETWORK_FILE_SYSTEMS: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph"})
 
 _SCHEMA: Final = """
 create table if not exists task(
@@ -161,7 +161,7 @@ class Database:
         with self._busy, sqlite_errors(self.path):
             parent = Path(self.path).absolute().parent
             parent.mkdir(parents=True, exist_ok=True)
-            _refuse_network(parent)
+            refuse_network(parent)
             connection = connect(self.path)
             _log_ahead(connection)
             connection.execute("begin immediate")
@@ -333,6 +333,11 @@ def _translated(path: str, error: sqlite3.Error) -> TypedTasksError:
         return BackendUnavailable(f"The SQLite file {path} is read-only ({text}). Make the file and its folder writable.")
     if "full" in text:
         return BackendFull(f"The disk of the SQLite file {path} is full ({text}). Nothing was stored. Make room.")
+    if "unable to open" in text and not _can_open():
+        return BackendUnavailable(
+            f"The SQLite file {path} cannot be opened ({text}): this process has no file descriptor left. Raise its limit "
+            "(ulimit -n, LimitNOFILE=), or close what is open."
+        )
     if "unable to open" in text:
         return BackendUnavailable(
             f"The SQLite file {path} cannot be opened ({text}): is it a folder, or in one that may not be written to?"
@@ -347,21 +352,13 @@ def _translated(path: str, error: sqlite3.Error) -> TypedTasksError:
     return BackendUnavailable(f"The SQLite file {path} cannot be used: {text}.")
 
 
-def _refuse_network(folder: Path) -> None:
-    """Raise `BackendUnsupported` on a network file system: SQLite's locks do not hold there."""
+def _can_open() -> bool:
+    """Return whether this process can open a file at all: SQLite does not say why it could not."""
     try:
-        mounts = Path("/proc/mounts").read_text().splitlines()
+        os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError:
-        return  # not Linux: the documentation says it
-    best = ("", "")
-    for line in mounts:
-        _, point, kind, *_ = line.split()
-        if folder.is_relative_to(point) and len(point) > len(best[0]):
-            best = (point, kind)
-    if best[1] in _NETWORK_FILE_SYSTEMS:
-        raise BackendUnsupported(
-            f"{folder} is on a network file system ({best[1]}), where SQLite's locks do not hold. Use a local disk, or Redis."
-        )
+        return False
+    return True
 
 
 def _nothing(connection: sqlite3.Connection) -> None:

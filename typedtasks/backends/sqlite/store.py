@@ -33,7 +33,11 @@ class Store:
     async def open(self, listener: OutcomeListener) -> None:
         """Open the file and begin to listen."""
         await self.database.open()
-        self._bell.open()
+        try:
+            self._bell.open()
+        except BaseException:
+            await self.database.close()
+            raise
         self._listener = listener
         self._watch()
 
