@@ -15,6 +15,7 @@ from typedtasks.errors import describe, error_details, printable, representation
 
 __all__ = ["Codec", "Misfit", "validator_raised", "why_no_schema"]
 
+_REPLACED: Final = "\ufffd".encode()
 _CURE: Final = (
     "Make the validator (or __post_init__) give the same for its own result, and write the serializer and the validator as a pair"
 )
@@ -69,9 +70,14 @@ class Codec:
         try:
             valid = schemas.validate_python(value, strict=True, by_alias=True, by_name=True)
             written = schemas.to_json(valid)
-            # Hot: types that are certain pay two comparisons. A number that an int was rounded to is not equal to it; a slice
-            # tells that there are many bytes without a call.
-            if not self._is_certain or (self._rounds and valid != value) or (written[4300:4301] and has_long_number(written)):
+            # Hot: types that are certain pay three comparisons. A number that an int was rounded to is not equal to it; a slice
+            # tells that there are many bytes without a call; lone surrogates in keys are replaced without a word.
+            if (
+                not self._is_certain
+                or (self._rounds and valid != value)
+                or (written[4300:4301] and has_long_number(written))
+                or _REPLACED in written
+            ):
                 self._prove(value, valid, written)
             return written
         except Misfit:

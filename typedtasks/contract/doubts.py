@@ -95,7 +95,7 @@ _SHAPES: Final[Mapping[str, Set[str]]] = {
 
 
 def may_round(schema: Node) -> bool:
-    """Return whether an int may be given for a float, and so be rounded, other than to a model, which has rounded it already."""
+    """Return whether an int may be given for a float, and so be rounded."""
     waiting: list[object] = [schema]
     seen: set[int] = set()
     while waiting:
@@ -109,7 +109,7 @@ def may_round(schema: Node) -> bool:
             node = cast("Node", part)
             if node.get("type") == "float":
                 return True
-            waiting += [] if node.get("type") == "model" else [value for key, value in node.items() if key != "metadata"]
+            waiting += [value for key, value in node.items() if key != "metadata"]
     return False
 
 
