@@ -78,7 +78,7 @@ def test_each_change_is_said_with_what_it_breaks_why_and_what_to_do(change: Chan
         == f"""mail.count
   task-removed: the task is gone
     breaks SOURCE, WIRE (workers first), WIRE_IN_FLIGHT · client to worker
-    Clients still call it; what waits is parked, and becomes a dead letter after a day.
+    Clients still call it; what waits is parked until a worker knows it.
     Instead: Mark it deprecated, wait until `typedtasks breaking --pending` finds none of it, then remove it and reserve its name.
 
 mail.send

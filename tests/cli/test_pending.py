@@ -119,7 +119,7 @@ def test_every_state_is_read_and_nothing_is_changed(target: str, url: str, capsy
     }
     assert all(reason["example"].startswith("mail.") for reason in send["reasons"])
     (unknown,) = pending["tasks"]["mail.gone"]["reasons"]
-    assert unknown["text"] == "there is no task of this name: it would be parked, and become a dead letter after a day"
+    assert unknown["text"] == "there is no task of this name: it would be parked until a worker knows it"
 
 
 def test_the_report_for_people_says_the_same_and_no_values(target: str, url: str, capsys: pytest.CaptureFixture[str]) -> None:

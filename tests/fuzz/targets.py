@@ -85,9 +85,15 @@ _ARGUMENTS: Final = (
     b'{"tree":{"number":2,"left":{"left":null}},"x":"\\u0000"}',
 )
 _TASKS: Final = (_add, _mix, _tree)
-_EXECUTION: Final = Execution(
-    _BROKER.tasks, max_payload=100_000, ttl_ms=1000, threads=1, clock=SystemClock(), injector=Injector(_BROKER, Reporter())
-)
+
+
+async def _execution() -> Execution:
+    """It belongs to an event loop, though `prepare` needs none."""
+    injector = Injector(_BROKER, Reporter())
+    return Execution(_BROKER.tasks, max_payload=100_000, ttl_ms=1000, threads=1, clock=SystemClock(), injector=injector)
+
+
+_EXECUTION: Final = asyncio.run(_execution())
 _READER: Final = EnvelopeReader(100_000)
 _SCRIPTS: Final = SessionScripts()
 _SEALING_CODECS: Final[tuple[PayloadCodec, ...]] = (Compress(), Encrypt({"a": b"k" * 32}, accept_plain=True))

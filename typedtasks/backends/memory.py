@@ -113,7 +113,7 @@ class MemoryBackend:
 
     async def join(self, session: SessionId, queues: Sequence[str], lease: float, listener: SessionListener) -> MemorySession:
         """Begin a session."""
-        self.leases[session] = self.now_ms() + lease * 1000
+        self.leases[session] = self.steady_ms() + lease * 1000
         self.queues_of[session] = tuple(queues)
         self.workers[session] = listener
         return MemorySession(self, session, queues, lease)
@@ -142,7 +142,7 @@ class MemoryBackend:
 
     async def sessions(self, queue: str) -> list[SessionState]:
         """Return the sessions that read the queue or own deliveries of it."""
-        now = self.now_ms()
+        now = self.steady_ms()
         reading = [session for session, queues in self.queues_of.items() if queue in queues and session in self.leases]
         leases = {str(session): int(self.leases[session] - now) for session in reading}
         return session_states(queue, leases, self.queue(queue).held())
@@ -180,6 +180,10 @@ class MemoryBackend:
         """Return the time in milliseconds since 1970."""
         return int(self.clock.now() * 1000)
 
+    def steady_ms(self) -> int:
+        """Return milliseconds by a clock that nobody can set: leases go by it."""
+        return int(self.clock.monotonic() * 1000)
+
     def lease_out(self, name: str, entry: Entry, session: SessionId) -> Delivery:
         """Give an entry to a session, under a new fence."""
         self._fence += 1
@@ -190,7 +194,7 @@ class MemoryBackend:
 
     def is_alive(self, session: str) -> bool:
         """Return whether a session has a lease."""
-        return self.leases.get(SessionId(session), 0) > self.now_ms()
+        return self.leases.get(SessionId(session), 0) > self.steady_ms()
 
     def tell_left_behind(self) -> None:
         """Tell every worker that a session has ended, which may have left deliveries behind."""
@@ -303,7 +307,8 @@ class MemorySession:
                 if len(found) < capacity and (lost or not self._backend.is_alive(entry.owner)):
                     found.append(self._backend.lease_out(name, entry, self._id))
         ends = [lease for session, lease in self._backend.leases.items() if session != self._id]
-        next_end = min([lease for lease in ends if lease > self._backend.now_ms()], default=math.inf) - self._backend.now_ms()
+        now = self._backend.steady_ms()
+        next_end = min([lease for lease in ends if lease > now], default=math.inf) - now
         awaited = dict.fromkeys(name for queue in self._queues for name in self._backend.queue(queue).awaited())
         return Recovered(found, min(self._lease_ms, next_end + 1) / 1000, tuple(awaited))
 
@@ -410,7 +415,7 @@ class MemoryLeaseKeeper:
         with self._backend.lock:
             if not self._backend.is_alive(self._session):
                 return False
-            self._backend.leases[self._session] = self._backend.now_ms() + self._lease_ms
+            self._backend.leases[self._session] = self._backend.steady_ms() + self._lease_ms
             return True
 
     def close(self) -> None:

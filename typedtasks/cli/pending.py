@@ -139,7 +139,7 @@ class _Check:
         name = header.task
         task = self._tasks.get(name)
         if task is None:
-            return name, ["there is no task of this name: it would be parked, and become a dead letter after a day"]
+            return name, ["there is no task of this name: it would be parked until a worker knows it"]
         try:
             task.boundary.decode_arguments(self._sealing.open_call(payload, header.codecs, stored.id, name))
         except Misfit as misfit:

@@ -95,7 +95,7 @@ _ALL: Final = (
         "task-removed",
         _IN,
         (_SOURCE, _OLD_CLIENTS, _WAITING),
-        "Clients still call it; what waits is parked, and becomes a dead letter after a day.",
+        "Clients still call it; what waits is parked until a worker knows it.",
         "Mark it deprecated, wait until `typedtasks breaking --pending` finds none of it, then remove it and reserve its name.",
     ),
     Rule("task-added", _IN, (_OLD_WORKERS,), "Workers without it park what is sent to it until one with it comes.", _WORKERS_FIRST),
