@@ -32,7 +32,7 @@ def asyncapi_document(broker: Broker, title: str) -> JsonValue:
     """
     contract = read_contract(broker)
     keys = _keys(task.name for task in contract.tasks)
-    messages = _messages(broker, contract, keys)
+    messages, schemas = _messages(broker, contract, keys)
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -43,7 +43,7 @@ def asyncapi_document(broker: Broker, title: str) -> JsonValue:
         "defaultContentType": "application/json",
         "channels": _channels(contract, keys, messages),
         "operations": {keys[task.name]: _operation(task, keys[task.name], messages) for task in broker.tasks.values()},
-        "components": {"messages": dict(sorted(messages.items()))},
+        "components": {"messages": dict(sorted(messages.items())), "schemas": dict(sorted(schemas.items()))},
     }
 
 
@@ -59,46 +59,38 @@ def _keys(names: Iterable[str]) -> Mapping[str, str]:
     return keys
 
 
-def _messages(broker: Broker, contract: Contract, keys: Mapping[str, str]) -> dict[str, JsonValue]:
-    schemas = json_schemas(broker)
-    messages: dict[str, JsonValue] = {_ENDED: _ended()}
+def _messages(broker: Broker, contract: Contract, keys: Mapping[str, str]) -> tuple[_Json, _Json]:
+    """Return the messages of all tasks, and the types that they refer to."""
+    schemas = json_schemas(broker, _place("arguments"), _place("results"))
+    failures, failure_types = failure_schemas(
+        {task.name: broker.tasks[task.name].definition.raises for task in contract.tasks}, _place("failures")
+    )
+    messages: _Json = {_ENDED: _ended()}
     for task in contract.tasks:
-        key, definition = keys[task.name], broker.tasks[task.name].definition
-        call = _message(
-            f"{key}.call", f"Calls {task.name}", _call_headers(task.name, task.envelope_hash), schemas[task.name]["arguments"]
-        )
+        key = keys[task.name]
+        headers = _call_headers(task.name, task.envelope_hash)
+        call = _message(f"{key}.call", f"Calls {task.name}", headers, schemas.arguments[task.name])
         call.update({"description": task.doc} if task.doc else {})
         messages[f"{key}.call"] = call
         success = _outcome_headers({"const": "success"})
-        messages[f"{key}.success"] = _message(f"{key}.success", f"The result of {task.name}", success, schemas[task.name]["result"])
-        for name, schema in failure_schemas(task.name, definition.raises).items():
+        messages[f"{key}.success"] = _message(f"{key}.success", f"The result of {task.name}", success, schemas.results[task.name])
+        for name, schema in failures[task.name].items():
             headers = _outcome_headers({"const": "failure"}, {"type": {"const": name}})
             messages[f"{key}.{name}"] = _message(f"{key}.{name}", f"{task.name} failed with {name}", headers, schema)
-    return messages
+    types = {"arguments": schemas.argument_types, "results": schemas.result_types, "failures": failure_types}
+    return messages, {f"{way}.{name}": _schema(one) for way, of_way in types.items() for name, one in of_way.items()}
+
+
+def _place(way: str) -> str:
+    return f"#/components/schemas/{way}.{{model}}/schema"
+
+
+def _schema(schema: JsonValue) -> _Json:
+    return {"schemaFormat": _FORMAT, "schema": schema}
 
 
 def _message(key: str, title: str, headers: JsonValue, payload: JsonValue) -> _Json:
-    place = f"#/components/messages/{key}/payload/schema"
-    return {
-        "name": key,
-        "title": title,
-        "headers": headers,
-        "payload": {"schemaFormat": _FORMAT, "schema": _moved(payload, place)},
-    }
-
-
-def _moved(schema: JsonValue, place: str) -> JsonValue:
-    """Return a schema whose references say where it stands in the document."""
-    if isinstance(schema, list):
-        return [_moved(item, place) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: place + value.removeprefix("#")
-        if key == "$ref" and isinstance(value, str) and value.startswith("#")
-        else _moved(value, place)
-        for key, value in schema.items()
-    }
+    return {"name": key, "title": title, "headers": headers, "payload": _schema(payload)}
 
 
 def _call_headers(task: str, contract: str) -> _Json:

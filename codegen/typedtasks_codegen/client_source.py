@@ -35,7 +35,7 @@ class ClientSource:
 
     def __init__(self, contract: Contract, types: Mapping[str, str], attributes: Mapping[str, str], *, stub: bool) -> None:
         self._stub = stub
-        self._expressions = Expressions(types, contract.types, "_models.")
+        self._expressions = Expressions(types, contract.types, "_models." if stub else "", public=not stub)
         self._expressions.shadowed = frozenset(attributes.values()) if stub else frozenset()
         self._expressions.known("typedtasks.client.RemoteTask")
         self.rows = [self._row(task, attributes[task.name]) for task in contract.tasks]

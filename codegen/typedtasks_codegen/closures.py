@@ -9,7 +9,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
-__all__ = ["closures", "digest_of", "named_by"]
+__all__ = ["closures", "digest_of", "named_by", "uses"]
 
 
 def closures(types: Mapping[str, JsonValue], without: Container[str]) -> dict[str, str]:
@@ -43,6 +43,18 @@ def named_by(data: object, types: Container[str]) -> Iterator[str]:
             waiting += cast("list[object]", one)
         elif isinstance(one, str) and one in types:
             yield one
+
+
+def uses(data: object, id: str, types: Mapping[str, object]) -> bool:
+    """Return whether data mentions a type, or one that leads to it."""
+    seen: set[str] = set()
+    waiting = [data]
+    while waiting:
+        for found in named_by(waiting.pop(), types):
+            if found not in seen:
+                seen.add(found)
+                waiting.append(types[found])
+    return id in seen
 
 
 def digest_of(data: object) -> str:

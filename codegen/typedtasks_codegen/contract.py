@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from pydantic import JsonValue
 
+from typedtasks_codegen.closures import closures, digest_of, named_by
 from typedtasks_codegen.forms import Form, Value, as_json
+from typedtasks_codegen.naming import task_names, type_names
 
 __all__ = [
     "FORMAT",
@@ -24,8 +25,11 @@ __all__ = [
     "TypeParameter",
 ]
 
-FORMAT: Final = 1
-"""The version of the format. A reader refuses a higher one."""
+FORMAT: Final = 2
+"""The version of the format. A reader refuses every other one."""
+
+_ASIDE: Final = ("doc", "does_not_travel", "client_name")
+"""What a type says that does not go over the wire."""
 
 Kind: TypeAlias = Literal[
     "model", "root", "dataclass", "pydantic-dataclass", "typed-dict", "named-tuple", "enum", "new-type", "alias", "failure"
@@ -106,10 +110,11 @@ class TypeDefinition:
     untravelled: tuple[str, ...] = ()
     """What a client cannot have: validators, computed fields and the like."""
 
-    def as_json(self) -> JsonValue:
+    def as_json(self, client_name: str = "") -> JsonValue:
         """Return it as it stands in `contract.json`: what is empty is left out."""
         written: dict[str, JsonValue] = {"kind": self.kind, "name": self.name}
         optional: dict[str, JsonValue] = {
+            "client_name": client_name,
             "doc": self.doc,
             "fields": [field.as_json() for field in self.fields],
             "members": [{"name": name, "value": json.loads(value)} for name, value in self.members],
@@ -171,13 +176,15 @@ class TaskContract:
     deprecated: str = ""
     untravelled: tuple[str, ...] = ()
 
-    def as_json(self, types: dict[str, JsonValue]) -> JsonValue:
-        """Return it as it stands in `contract.json`. The hash covers what goes over the wire: not docs, not options."""
+    def as_json(self, types: Mapping[str, str], client_name: str = "") -> JsonValue:
+        """Return it as it stands in `contract.json`. The hash covers what goes over the wire: not docs, not options.
+
+        `types` has a digest of each type with all that it leads to.
+        """
         parameters: list[JsonValue] = [parameter.as_json() for parameter in self.parameters]
         result, raises = as_json(self.result), list[JsonValue](self.raises)
         wire: dict[str, JsonValue] = {"parameters": parameters, "result": result, "raises": raises}
-        reached = _reached(wire, types)
-        hashed: dict[str, JsonValue] = {"name": self.name, **wire, "types": {id: _without_doc(types[id]) for id in reached}}
+        hashed = {"name": self.name, **wire, "types": {id: types[id] for id in named_by(wire, types)}}
         written: dict[str, JsonValue] = {
             **wire,
             "doc": self.doc,
@@ -189,9 +196,11 @@ class TaskContract:
             "max_payload": self.max_payload,
             "max_result": self.max_result,
             "retry": None if self.retry is None else self.retry.as_json(),
-            "hash": _hash(hashed),
+            "hash": f"sha256:{digest_of(hashed)}",
             "envelope_hash": self.envelope_hash,
         }
+        if client_name:
+            written["client_name"] = client_name
         if self.deprecated:
             written["deprecated"] = self.deprecated
         return {**written, "does_not_travel": list(self.untravelled)} if self.untravelled else written
@@ -207,15 +216,19 @@ class Contract:
     """The names of retired tasks, sorted."""
 
     def as_json(self) -> JsonValue:
-        """Return the contract as data."""
-        types = {definition.id: definition.as_json() for definition in self.types}
-        tasks = {task.name: task.as_json(types) for task in self.tasks}
-        written: dict[str, JsonValue] = {"format": FORMAT, "tasks": tasks, "types": types}
-        return {**written, "reserved": list(self.reserved)} if self.reserved else written
+        """Return the contract as data. Raises `GenerationError` where a client could not tell two tasks apart."""
+        return self._written(task_names(task.name for task in self.tasks), type_names(self.types))
 
     def version(self) -> str:
         """Return what tells documents that are made of this contract from those of others."""
-        return hashlib.sha256(self.text().encode()).hexdigest()[:12]
+        return digest_of(self._written({}, {}))[:12]
+
+    def _written(self, task_names: Mapping[str, str], type_names: Mapping[str, str]) -> dict[str, JsonValue]:
+        types = {definition.id: definition.as_json(type_names.get(definition.id, "")) for definition in self.types}
+        digests = closures(types, without=_ASIDE)
+        tasks = {task.name: task.as_json(digests, task_names.get(task.name, "")) for task in self.tasks}
+        written: dict[str, JsonValue] = {"format": FORMAT, "tasks": tasks, "types": types}
+        return {**written, "reserved": list(self.reserved)} if self.reserved else written
 
     def text(self) -> str:
         """Return `contract.json`: the same bytes for the same tasks, on every machine and in every process."""
@@ -227,29 +240,3 @@ def _default(default: Value | None, wire: Value | None) -> dict[str, JsonValue]:
         return {}
     written: dict[str, JsonValue] = {"default": json.loads(wire)}
     return written if default == wire else {**written, "python_default": json.loads(default)}
-
-
-def _reached(data: JsonValue, types: dict[str, JsonValue]) -> Sequence[str]:
-    found: set[str] = set()
-    waiting = [data]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            waiting += one.values()
-        elif isinstance(one, list):
-            waiting += one
-        elif isinstance(one, str) and one in types and one not in found:
-            found.add(one)
-            waiting.append(types[one])
-    return sorted(found)
-
-
-def _without_doc(definition: JsonValue) -> JsonValue:
-    if not isinstance(definition, dict):
-        return definition
-    return {key: value for key, value in definition.items() if key not in ("doc", "does_not_travel")}
-
-
-def _hash(data: JsonValue) -> str:
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -22,10 +22,13 @@ _BUILTINS: Final = frozenset({"bool", "int", "float", "str", "bytes", "list", "s
 class Expressions:
     """Writes types and values. `modules` collects what has to be imported, each under a private name.
 
-    `prefix` stands before the client's own types: empty in `models.py`, `_models.` elsewhere.
+    `prefix` stands before the client's own types: `_models.` in the stub, where tasks may have the same names. With `public`
+    modules have their own names, as in the loader, whose signatures stand in messages.
     """
 
-    def __init__(self, names: Mapping[str, str], definitions: Iterable[TypeDefinition], prefix: str = "") -> None:
+    def __init__(
+        self, names: Mapping[str, str], definitions: Iterable[TypeDefinition], prefix: str = "", *, public: bool = False
+    ) -> None:
         self.modules: set[str] = set()
         self.names_own = False
         """Whether a type of the service was named."""
@@ -36,6 +39,7 @@ class Expressions:
         self._names = names
         self._definitions = {definition.id: definition for definition in definitions}
         self._prefix = prefix
+        self._public = public
 
     def own(self, id: str) -> str:
         """Return the expression for a type of the service."""
@@ -61,7 +65,7 @@ class Expressions:
             module, _, kind = module.rpartition(".")
             rest = f"{kind}.{rest}"
         self.modules.add(module)
-        return f"_{module.replace('.', '_')}.{rest}"
+        return f"{module}.{rest}" if self._public else f"_{module.replace('.', '_')}.{rest}"
 
     def form(self, form: Form) -> str:
         """Return a type as source."""

@@ -23,9 +23,11 @@ _COMMAND: Final = ("format", "--isolated", "--no-cache", "--quiet", "--target-ve
 _ROUNDS: Final = 6
 
 
-def import_lines(modules: Iterable[str]) -> str:
-    """Return the imports of modules, each under a private name; those of Python's library first."""
-    lines = {module: f"import {module} as _{module.replace('.', '_')}" for module in sorted(modules)}
+def import_lines(modules: Iterable[str], *, public: bool = False) -> str:
+    """Return the imports of modules, those of Python's library first; each under a private name unless `public`."""
+    lines = {
+        module: f"import {module}" if public else f"import {module} as _{module.replace('.', '_')}" for module in sorted(modules)
+    }
     standard = [line for module, line in lines.items() if module.partition(".")[0] in sys.stdlib_module_names]
     others = [line for line in lines.values() if line not in standard]
     return "\n\n".join("\n".join(block) for block in (standard, others) if block)

@@ -35,7 +35,7 @@ class ModelsSource:
         self._types = {definition.id: definition for definition in contract.types}
         self._expressions = Expressions(names, contract.types)
         order, early = _in_order(self._types)
-        self._variables = type_variables(contract.types)
+        self._variables = type_variables(contract.types, set(names.values()))
         self._declared: set[str] = set()
         self._defined: set[str] = set()
         self.definitions = [written for definition in order for written in self._with_variables(definition)]
@@ -304,22 +304,23 @@ class ModelsSource:
 def _in_order(types: Mapping[str, TypeDefinition]) -> tuple[list[TypeDefinition], list[str]]:
     """Return the definitions so that each comes after what it needs, and the models for which a cycle makes that impossible."""
     order: dict[str, None] = {}
-    under_way: list[str] = []
     early: set[str] = set()
 
-    def place(id: str) -> None:
-        if id in order or id in under_way:
-            return
-        under_way.append(id)
-        needed = sorted(set(_needed(types[id])) - {id})
-        for other in needed:
-            place(other)
-        if any(other not in order for other in needed):
-            early.add(id)
-        order[under_way.pop()] = None
+    def needed_by(id: str) -> Iterator[str]:
+        return iter(sorted(set(_needed(types[id])) - {id}))
 
-    for id in sorted(types, key=lambda id: (types[id].kind != "enum", id)):
-        place(id)
+    for first in sorted(types, key=lambda id: (types[id].kind != "enum", id)):
+        under_way = {} if first in order else {first: needed_by(first)}
+        while under_way:
+            id, others = next(reversed(under_way.items()))
+            other = next((one for one in others if one not in order), None)
+            if other is None:
+                order[id] = None
+                del under_way[id]
+            elif other in under_way:
+                early.add(id)  # a circle: it is defined before what it refers to
+            else:
+                under_way[other] = needed_by(other)
     return [types[id] for id in order], [id for id in order if id in early and types[id].kind in ("model", "root")]
 
 

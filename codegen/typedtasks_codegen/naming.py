@@ -1,81 +1,89 @@
-"""The Python names of a client: of its tasks and of its types. They follow from the contract alone."""
+"""The Python names of a client: of its tasks and of its types.
+
+A task's follows from its own name alone, so that no other task changes it. A type's is its own, which only a type before it can
+take: one whose module has fewer parts, or is earlier in the alphabet. What was given stands in `contract.json`, and `typedtasks
+breaking` reports where it has changed.
+"""
 
 from __future__ import annotations
 
-import builtins
 import keyword
 import re
-from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping
-from typing import Final
+import unicodedata
+from collections.abc import Container, Iterable, Iterator
+from itertools import chain, count
+from typing import TYPE_CHECKING, Final
 
-from typedtasks.client import AsyncClient, ThreadClient
-from typedtasks_codegen.contract import Contract, TypeDefinition, TypeParameter
 from typedtasks_codegen.refusal import GenerationError
+
+if TYPE_CHECKING:
+    from typedtasks_codegen.contract import TypeDefinition, TypeParameter
 
 __all__ = ["task_names", "type_names", "type_variables"]
 
-_OF_CLIENTS: Final = frozenset({name for kind in (AsyncClient, ThreadClient) for name in dir(kind)} | {"tasks", "loop"})
-_OF_PACKAGES: Final = frozenset({"Client", "BlockingClient", "models", "CONTRACT_TYPES", "annotations", *dir(builtins)})
+_OF_CLIENTS: Final = frozenset({"close", "enqueue_many", "handle", "loop", "max_payload", "max_result", "open", "tasks"})
+"""What a client has itself. Written down, so that a task's name depends on no version of typedtasks."""
+_OF_PACKAGES: Final = frozenset(
+    {
+        *("Client", "BlockingClient", "models", "CONTRACT_TYPES", "annotations", "object"),
+        *("bool", "int", "float", "str", "bytes", "list", "set", "frozenset", "dict", "tuple"),
+        *("builtins", "collections", "dataclasses", "datetime", "decimal", "enum", "ipaddress", "pathlib", "pydantic"),
+        *("typedtasks", "typing", "typing_extensions", "uuid", "warnings"),
+    }
+)
+"""What generated sources mean something else by."""
 
 
-def task_names(contract: Contract) -> dict[str, str]:
-    """Return each task's attribute of the client: the last part of its name, or all of it where that part is not unique."""
-    return _distinct((task.name for task in contract.tasks), _attribute)
-
-
-def type_names(contract: Contract) -> dict[str, str]:
-    """Return the class name of each type: its own, or with parts of its module where that is not unique."""
-    definitions = {definition.id: definition for definition in contract.types}
-    taken = _OF_PACKAGES | set(type_variables(contract.types).values())
-    return _distinct(definitions, lambda id, parts: _free(_class_name(definitions[id], parts), taken))
-
-
-def type_variables(definitions: Iterable[TypeDefinition]) -> dict[TypeParameter, str]:
-    """Return the name of each type parameter in a client: its own, with a number where another one has it already."""
-    names: dict[TypeParameter, str] = {}
-    for definition in definitions:
-        for parameter in definition.parameters:
-            if parameter not in names:
-                taken, number, name = set(names.values()), 2, parameter.name
-                while name in taken:
-                    name, number = f"{parameter.name}{number}", number + 1
-                names[parameter] = name
+def task_names(tasks: Iterable[str]) -> dict[str, str]:
+    """Return each task's attribute of the client: all of its name. Raises `GenerationError` where two would have the same."""
+    names: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    for task in sorted(tasks):
+        name = names[task] = _attribute(task)
+        other = owners.setdefault(name, task)
+        if other != task:
+            raise GenerationError(f"{other} and {task} would both be client.{name}; give one of them another name.")
     return names
 
 
-def _distinct(keys: Iterable[str], name_of: Callable[[str, int], str]) -> dict[str, str]:
-    """Return a name for each key, of as few parts as make it unlike the others."""
+def type_names(definitions: Iterable[TypeDefinition]) -> dict[str, str]:
+    """Return the name of each type in the client: its own, or where a type before it has that one, with parts of its module."""
     names: dict[str, str] = {}
-    groups: Mapping[str, list[str]] = {"": sorted(keys)}
-    for parts in range(1, 12):
-        grouped: dict[str, list[str]] = defaultdict(list)
-        for group in groups.values():
-            for key in group:
-                grouped[name_of(key, parts)].append(key)
-        alone = {group[0]: name for name, group in grouped.items() if len(group) == 1 and name not in names.values()}
-        names |= alone
-        groups = {name: rest for name, group in grouped.items() if (rest := [key for key in group if key not in alone])}
-        if not groups:
-            return names
-    clash = next(iter(groups.values()))
-    raise GenerationError(f"{' and '.join(clash)} would have the same name in the client; give one of them another name.")
+    given = set(_OF_PACKAGES)
+    for definition in sorted(definitions, key=lambda definition: (definition.id.count("."), definition.id)):
+        name = next(name for name in _class_names(definition) if name not in given)
+        names[definition.id] = name
+        given.add(name)
+    return names
 
 
-def _attribute(task: str, parts: int) -> str:
-    words = [word for word in re.split(r"\W+", task) if word]
-    name = "_".join(words[-parts:]).lstrip("_")
+def type_variables(definitions: Iterable[TypeDefinition], taken: Container[str]) -> dict[TypeParameter, str]:
+    """Return the name of each type parameter in a client: its own, with a number where something else has it already."""
+    names: dict[TypeParameter, str] = {}
+    given: set[str] = set()
+    for definition in definitions:
+        for parameter in definition.parameters:
+            if parameter not in names:
+                options = chain([parameter.name], (f"{parameter.name}{number}" for number in count(2)))
+                names[parameter] = next(name for name in options if name not in given and name not in taken)
+                given.add(names[parameter])
+    return names
+
+
+def _attribute(task: str) -> str:
+    letters = (one if f"_{one}".isidentifier() else " " for one in unicodedata.normalize("NFKC", task))
+    name = "_".join("".join(letters).split()).lstrip("_")
     if not name:
         raise GenerationError(f"{task}: no attribute of a client can be made of this name; pass a name= with letters in it.")
-    return _free(f"task_{name}" if name[0].isdigit() else name, _OF_CLIENTS)
+    name = name if name.isidentifier() else f"task_{name}"
+    return f"{name}_" if name in _OF_CLIENTS or keyword.iskeyword(name) else name
 
 
-def _free(name: str, taken: Container[str]) -> str:
-    return f"{name}_" if name in taken or keyword.iskeyword(name) else name
-
-
-def _class_name(definition: TypeDefinition, parts: int) -> str:
+def _class_names(definition: TypeDefinition) -> Iterator[str]:
+    """Yield names for a type, the best one first."""
     own = re.sub(r"\W", "_", definition.name).strip("_") or "Type"
-    path = definition.id.split(".")[:-1]
-    before = "".join(part.strip("_").title().replace("_", "") for part in path[len(path) - parts + 1 :]) if parts > 1 else ""
-    return before + own
+    own = f"{own}_" if own in _OF_PACKAGES or keyword.iskeyword(own) else own
+    path = [part.strip("_").title().replace("_", "") for part in definition.id.split(".")[:-1]]
+    yield own
+    yield from ("".join(path[start:]) + own for start in range(len(path) - 1, -1, -1))
+    yield from (f"{''.join(path)}{own}{number}" for number in count(2))

@@ -21,7 +21,7 @@ from typedtasks_codegen.models_source import ModelsSource
 from typedtasks_codegen.naming import task_names, type_names
 from typedtasks_codegen.reading import read_contract
 from typedtasks_codegen.refusal import GenerationError
-from typedtasks_codegen.wire_schemas import json_schemas
+from typedtasks_codegen.wire_schemas import DIALECT, WireSchemas, json_schemas
 
 __all__ = ["LIST", "check_package_name", "package_files"]
 
@@ -30,6 +30,8 @@ LIST: Final = "generated-files.txt"
 
 _TAKEN: Final = frozenset({"typedtasks", "typedtasks_codegen", "pydantic", "pydantic_core", "redis", "typing_extensions"})
 _LONGEST: Final = 100
+_WAYS: Final = ("args", "result")
+_TYPES: Final = "types"
 
 
 def check_package_name(package: str) -> None:
@@ -52,13 +54,13 @@ def package_files(broker: Broker, target: str, package: str) -> dict[str, str]:
         **_sources(contract, target, package),
         "contract.json": contract.text(),
         "py.typed": "",
-        **_schema_files(json_schemas(broker)),
+        **_schema_files(json_schemas(broker, *(f"{_TYPES}.{way}.json#/$defs/{{model}}" for way in _WAYS))),
     }
     return {**files, LIST: "".join(f"{name}\n" for name in sorted([*files, LIST]))}
 
 
 def _sources(contract: Contract, target: str, package: str) -> dict[str, str]:
-    types, attributes = type_names(contract), task_names(contract)
+    types, attributes = type_names(contract.types), task_names(task.name for task in contract.tasks)
     environment = Environment(
         loader=PackageLoader("typedtasks_codegen"),
         undefined=StrictUndefined,
@@ -89,24 +91,34 @@ def _sources(contract: Contract, target: str, package: str) -> dict[str, str]:
     return formatted(
         {
             "models.py": rendered("models.py.jinja", of_models),
-            "__init__.py": rendered("client.py.jinja", _of_client(loader)),
-            "__init__.pyi": rendered("client.pyi.jinja", _of_client(stub)),
+            "__init__.py": rendered("client.py.jinja", _of_client(loader, public=True)),
+            "__init__.pyi": rendered("client.pyi.jinja", _of_client(stub, public=False)),
         }
     )
 
 
-def _of_client(source: ClientSource) -> dict[str, object]:
-    return {"imports": import_lines(source.modules), "tasks": source.rows, "names_own": source.names_own}
+def _of_client(source: ClientSource, *, public: bool) -> dict[str, object]:
+    return {"imports": import_lines(source.modules, public=public), "tasks": source.rows, "names_own": source.names_own}
 
 
-def _schema_files(schemas: Mapping[str, Mapping[str, JsonValue]]) -> dict[str, str]:
+def _schema_files(schemas: WireSchemas) -> dict[str, str]:
+    """Return a file for each task and way, and one for the types of each way, which they refer to as to a file beside them."""
     files: dict[str, str] = {}
-    stems: set[str] = set()
-    for task, of_task in schemas.items():
-        stem = re.sub(r"[^0-9A-Za-z_.-]", "_", task).lstrip(".")[:_LONGEST]
-        if stem != task or stem.lower() in stems:
-            stem += "-" + hashlib.sha256(task.encode()).hexdigest()[:8]
-        stems.add(stem.lower())
-        for suffix, what in (("args", "arguments"), ("result", "result")):
-            files[f"schemas/{stem}.{suffix}.json"] = json.dumps(of_task[what], indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    for way, by_task, types in zip(
+        _WAYS, (schemas.arguments, schemas.results), (schemas.argument_types, schemas.result_types), strict=True
+    ):
+        stems = {_TYPES}
+        for task, schema in by_task.items():
+            stem = re.sub(r"[^0-9A-Za-z_.-]", "_", task).lstrip(".")[:_LONGEST]
+            if stem != task or stem.lower() in stems:
+                stem += "-" + hashlib.sha256(task.encode()).hexdigest()[:8]
+            stems.add(stem.lower())
+            files |= _schema_file(f"{stem}.{way}.json", schema)
+        if types:
+            files |= _schema_file(f"{_TYPES}.{way}.json", {"$schema": DIALECT, "$defs": dict(types)})
     return files
+
+
+def _schema_file(name: str, schema: dict[str, JsonValue]) -> dict[str, str]:
+    """Return a schema under its own name, by which the others find it wherever they are."""
+    return {f"schemas/{name}": json.dumps({"$id": name, **schema}, indent=2, ensure_ascii=True, allow_nan=False) + "\n"}

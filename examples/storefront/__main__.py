@@ -19,7 +19,7 @@ async def visit() -> None:
         print(await buy(client, ADA, {Sku("XX-999"): 1}, HOME))
         print(await buy(client, ADA, {Sku("TP-002"): 9}, HOME))
         try:
-            await client.quote.enqueue({Sku("KN-001"): 1001})
+            await client.orders_quote.enqueue({Sku("KN-001"): 1001})
         except PayloadInvalid as error:
             print("not sent:", error.errors[0]["msg"])
 
@@ -28,7 +28,7 @@ def report() -> None:
     """Print the best of each day."""
     sold = Sale(at=datetime(2026, 3, 1, 12, tzinfo=UTC), lines=[Line(sku=Sku("IC-003"), quantity=3, price=Decimal("4.50"))])
     with BlockingClient() as client:
-        page = client.report.enqueue({date(2026, 3, 1): [sold, sold]}, 1).result(timeout=20)
+        page = client.orders_report.enqueue({date(2026, 3, 1): [sold, sold]}, 1).result(timeout=20)
         for day, sku, turnover in page.items:
             print(day, sku, turnover)
 

@@ -36,14 +36,14 @@ class Bought:
 
 async def offers(client: Client, budget: Decimal) -> list[str]:
     """Return the titles of what the budget allows, nothing that has to be cooled."""
-    handle = await client.catalogue.enqueue(Limits[Decimal](high=budget), without=Handling.COLD)
+    handle = await client.orders_catalogue.enqueue(Limits[Decimal](high=budget), without=Handling.COLD)
     products = (await handle.result(timeout=20)).root
     return [product.title for product in products.values()]
 
 
 async def buy(client: Client, customer: Customer, wanted: dict[Sku, int], address: Address) -> Bought | str:
     """Return what was bought, or why nothing was: each failure of the service is a class of the client."""
-    quoted = await client.quote.enqueue(wanted)
+    quoted = await client.orders_quote.enqueue(wanted)
     match await quoted.outcome(timeout=20):
         case Success((prices, _)):
             lines = [Line(sku=sku, quantity=wanted[sku], price=price) for sku, price in prices.items()]

@@ -8,13 +8,12 @@ Use it as `async with Client(url) as client`, or as `with BlockingClient(url) as
 
 from __future__ import annotations
 
-import typing as _typing
+import typing
 
-import pydantic as _pydantic
-import typedtasks.client as _typedtasks_client
+import pydantic
+import typedtasks.client
 
 from . import models
-from . import models as _models
 from .models import (
     GithubUser,
     RateLimited,
@@ -31,38 +30,38 @@ __all__ = [
 ]
 
 
-async def _call_fetch_user(
-    login: _typing.Annotated[
+async def _call_github_fetch_user(
+    login: typing.Annotated[
         str,
-        _pydantic.Field(pattern="^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})$"),
+        pydantic.Field(pattern="^[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})$"),
     ],
-) -> _models.GithubUser:
+) -> GithubUser:
     """Fetch one user. A rate limit is waited for by the queue, not by a worker."""
-    raise _typedtasks_client.not_here("github.fetch_user")
+    raise typedtasks.client.not_here("github.fetch_user")
 
 
 class _Tasks:
-    fetch_user = _typedtasks_client.RemoteTask(
-        _call_fetch_user,
+    github_fetch_user = typedtasks.client.RemoteTask(
+        _call_github_fetch_user,
         name="github.fetch_user",
         queue="default",
         priority="normal",
         result_ttl_ms=86400000,
         raises=(
-            _models.UserNotFound,
-            _models.RateLimited,
+            UserNotFound,
+            RateLimited,
         ),
     )
 
 
-class Client(_Tasks, _typedtasks_client.AsyncClient):
+class Client(_Tasks, typedtasks.client.AsyncClient):
     """Sends tasks from an event loop: `await client.<task>.enqueue(...)`."""
 
     max_payload = 262144
     max_result = 16777216
 
 
-class BlockingClient(_Tasks, _typedtasks_client.ThreadClient):
+class BlockingClient(_Tasks, typedtasks.client.ThreadClient):
     """Sends tasks from code without an event loop: `client.<task>.enqueue(...)` waits."""
 
     max_payload = 262144

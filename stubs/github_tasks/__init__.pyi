@@ -21,7 +21,7 @@ from .models import (
 
 class _Tasks:
     @_typedtasks_client.RemoteMethod[_models.UserNotFound | _models.RateLimited]()
-    async def fetch_user(
+    async def github_fetch_user(
         self,
         /,
         login: _typing.Annotated[

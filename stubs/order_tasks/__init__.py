@@ -8,16 +8,15 @@ Use it as `async with Client(url) as client`, or as `with BlockingClient(url) as
 
 from __future__ import annotations
 
-import collections.abc as _collections_abc
-import datetime as _datetime
-import decimal as _decimal
-import typing as _typing
+import collections.abc
+import datetime
+import decimal
+import typing
 
-import pydantic as _pydantic
-import typedtasks.client as _typedtasks_client
+import pydantic
+import typedtasks.client
 
 from . import models
-from . import models as _models
 from .models import (
     Address,
     Attributes,
@@ -82,114 +81,114 @@ __all__ = [
 ]
 
 
-_default_catalogue_without: _models.Handling = _models.Handling(0)
-_default_catalogue_tags: _typing.Annotated[
+_default_orders_catalogue_without: Handling = Handling(0)
+_default_orders_catalogue_tags: typing.Annotated[
     frozenset[str],
-    _pydantic.Field(max_length=5),
+    pydantic.Field(max_length=5),
 ] = frozenset()
 
 
-async def _call_catalogue(
-    prices: _models.Limits[_decimal.Decimal] | None = None,
+async def _call_orders_catalogue(
+    prices: Limits[decimal.Decimal] | None = None,
     *,
-    without: _models.Handling = _default_catalogue_without,
-    tags: _typing.Annotated[
+    without: Handling = _default_orders_catalogue_without,
+    tags: typing.Annotated[
         frozenset[str],
-        _pydantic.Field(max_length=5),
-    ] = _default_catalogue_tags,
-) -> _models.Catalogue:
+        pydantic.Field(max_length=5),
+    ] = _default_orders_catalogue_tags,
+) -> Catalogue:
     """Return the products within these prices that have all tags, without those that need such handling."""
-    raise _typedtasks_client.not_here("orders.catalogue")
+    raise typedtasks.client.not_here("orders.catalogue")
 
 
 async def _call_orders_place(
-    customer: _models.Customer,
-    *lines: _models.Line,
-    payment: _models.Payment,
-    address: _models.Address,
-    urgency: _models.Urgency = _models.Urgency.WHENEVER,
-    deliver_within: _models.Span[_datetime.date] | None = None,
-) -> _models.Order:
+    customer: Customer,
+    *lines: Line,
+    payment: Payment,
+    address: Address,
+    urgency: Urgency = Urgency.WHENEVER,
+    deliver_within: Span[datetime.date] | None = None,
+) -> Order:
     """Place an order: the same lines of the same customer are the same order."""
-    raise _typedtasks_client.not_here("orders.place")
+    raise typedtasks.client.not_here("orders.place")
 
 
-async def _call_quote(
+async def _call_orders_quote(
     wanted: dict[
-        _models.Sku,
-        _typing.Annotated[
+        Sku,
+        typing.Annotated[
             int,
-            _pydantic.Field(description="How many pieces.", ge=1, le=1000),
+            pydantic.Field(description="How many pieces.", ge=1, le=1000),
         ],
     ],
-    currency: _models.Currency = _models.Currency.EURO,
-) -> tuple[_collections_abc.Mapping[_models.Sku, _models.Money], _models.Money]:
+    currency: Currency = Currency.EURO,
+) -> tuple[collections.abc.Mapping[Sku, Money], Money]:
     """Return the price of each product and of all together."""
-    raise _typedtasks_client.not_here("orders.quote")
+    raise typedtasks.client.not_here("orders.quote")
 
 
-async def _call_report(
-    sales: _models.ByDay[list[_models.Sale]],
-    top: _typing.Annotated[int, _pydantic.Field(ge=1)] = 3,
+async def _call_orders_report(
+    sales: ByDay[list[Sale]],
+    top: typing.Annotated[int, pydantic.Field(ge=1)] = 3,
     /,
-) -> _models.Page[tuple[_datetime.date, _models.Sku, _models.Money]]:
+) -> Page[tuple[datetime.date, Sku, Money]]:
     """Return the turnover of each product on each day, the best first; what is below the top of a day is left out."""
-    raise _typedtasks_client.not_here("orders.report")
+    raise typedtasks.client.not_here("orders.report")
 
 
-_default_stock_place_size: _models.Size = _models.Size(depth=1, height=10, width=10)
+_default_stock_place_size: Size = Size(depth=1, height=10, width=10)
 
 
 async def _call_stock_place(
-    sku: _models.Sku,
-    warehouse: _models.Warehouse,
-    pieces: _typing.Annotated[
+    sku: Sku,
+    warehouse: Warehouse,
+    pieces: typing.Annotated[
         int,
-        _pydantic.Field(description="How many pieces.", ge=1, le=1000),
+        pydantic.Field(description="How many pieces.", ge=1, le=1000),
     ],
-    size: _models.Size = _default_stock_place_size,
-) -> _models.Warehouse:
+    size: Size = _default_stock_place_size,
+) -> Warehouse:
     """Put pieces on the shelf that has room for them. Its name ends as that of `orders.place` does."""
-    raise _typedtasks_client.not_here("stock.place")
+    raise typedtasks.client.not_here("stock.place")
 
 
 class _Tasks:
-    catalogue = _typedtasks_client.RemoteTask(
-        _call_catalogue,
+    orders_catalogue = typedtasks.client.RemoteTask(
+        _call_orders_catalogue,
         name="orders.catalogue",
         queue="default",
         priority="normal",
         result_ttl_ms=86400000,
         raises=(),
     )
-    orders_place = _typedtasks_client.RemoteTask(
+    orders_place = typedtasks.client.RemoteTask(
         _call_orders_place,
         name="orders.place",
         queue="default",
         priority="normal",
         result_ttl_ms=86400000,
-        raises=(_models.OutOfStock,),
+        raises=(OutOfStock,),
     )
-    quote = _typedtasks_client.RemoteTask(
-        _call_quote,
+    orders_quote = typedtasks.client.RemoteTask(
+        _call_orders_quote,
         name="orders.quote",
         queue="default",
         priority="normal",
         result_ttl_ms=86400000,
         raises=(
-            _models.Unknown,
-            _models.OutOfStock,
+            Unknown,
+            OutOfStock,
         ),
     )
-    report = _typedtasks_client.RemoteTask(
-        _call_report,
+    orders_report = typedtasks.client.RemoteTask(
+        _call_orders_report,
         name="orders.report",
         queue="reports",
         priority="low",
         result_ttl_ms=86400000,
         raises=(),
     )
-    stock_place = _typedtasks_client.RemoteTask(
+    stock_place = typedtasks.client.RemoteTask(
         _call_stock_place,
         name="stock.place",
         queue="default",
@@ -199,14 +198,14 @@ class _Tasks:
     )
 
 
-class Client(_Tasks, _typedtasks_client.AsyncClient):
+class Client(_Tasks, typedtasks.client.AsyncClient):
     """Sends tasks from an event loop: `await client.<task>.enqueue(...)`."""
 
     max_payload = 262144
     max_result = 16777216
 
 
-class BlockingClient(_Tasks, _typedtasks_client.ThreadClient):
+class BlockingClient(_Tasks, typedtasks.client.ThreadClient):
     """Sends tasks from code without an event loop: `client.<task>.enqueue(...)` waits."""
 
     max_payload = 262144

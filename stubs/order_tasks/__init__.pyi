@@ -48,7 +48,7 @@ from .models import (
 
 class _Tasks:
     @_typedtasks_client.RemoteMethod[_typing.Never]()
-    async def catalogue(
+    async def orders_catalogue(
         self,
         /,
         prices: _models.Limits[_decimal.Decimal] | None = None,
@@ -72,7 +72,7 @@ class _Tasks:
         """Place an order: the same lines of the same customer are the same order."""
 
     @_typedtasks_client.RemoteMethod[_models.Unknown | _models.OutOfStock]()
-    async def quote(
+    async def orders_quote(
         self,
         /,
         wanted: dict[
@@ -87,7 +87,7 @@ class _Tasks:
         """Return the price of each product and of all together."""
 
     @_typedtasks_client.RemoteMethod[_typing.Never]()
-    async def report(
+    async def orders_report(
         self,
         sales: _models.ByDay[list[_models.Sale]],
         top: _typing.Annotated[int, _pydantic.Field(ge=1)] = 3,

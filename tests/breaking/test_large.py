@@ -33,7 +33,7 @@ def ladder(number: int, first: str = "int") -> Data:
         f"t{n:03}": {**task, "parameters": [{**parameter, "type": {"ref": f"m{n}"}}], "result": {"ref": f"m{n}"}}
         for n in range(number)
     }
-    return {"format": 1, "tasks": tasks, "types": types}
+    return {"format": 2, "tasks": tasks, "types": types}
 
 
 def calls(compute: Callable[[], object]) -> int:

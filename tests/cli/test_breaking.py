@@ -241,21 +241,26 @@ def assert_refused(arguments: list[str], said: str, capsys: pytest.CaptureFixtur
     ("text", "said"),
     [
         (None, "cannot be read: No such file or directory."),
-        (b'{"format": 1, "tasks": {"a', "it is cut short: its JSON ends in line 1."),
-        (b'{"format": 1, "tasks": {}', "it is cut short: its JSON ends in line 1."),
+        (b'{"format": 2, "tasks": {"a', "it is cut short: its JSON ends in line 1."),
+        (b'{"format": 2, "tasks": {}', "it is cut short: its JSON ends in line 1."),
         (b"", "it is cut short"),
         (b"import json", "it is no JSON: Expecting value in line 1."),
         (b"[]", 'it is no contract: an object with "format", "tasks" and "types" is expected.'),
         (b'{"openapi": "3.1.0"}', "it is no contract"),
-        (b'{"format": 99}', "its format is 99, and this version of typedtasks reads at most 1; upgrade typedtasks."),
-        (b'{"format": 1, "tasks": {}}', "it is no whole contract: types: Field required."),
-        (b'{"format": 1, "tasks": {"t": {}}, "types": {}}', "it is no whole contract: tasks.t.parameters: Field required."),
+        (b'{"format": 99}', "its format is 99, and this version of typedtasks reads format 2; upgrade typedtasks."),
         (
-            b'{"format":1,"types":{},"tasks":{"t":{"parameters":[],"result":{"ref":"x"},"raises":[],"queue":"q","max_payload":1}}}',
+            b'{"format": 1, "tasks": {}, "types": {}}',
+            "its format is 1, of an older typedtasks, and this version reads format 2; run `typedtasks generate` "
+            "with this version on the tasks as they were, and compare with the contract.json that it writes.",
+        ),
+        (b'{"format": 2, "tasks": {}}', "it is no whole contract: types: Field required."),
+        (b'{"format": 2, "tasks": {"t": {}}, "types": {}}', "it is no whole contract: tasks.t.parameters: Field required."),
+        (
+            b'{"format":2,"types":{},"tasks":{"t":{"parameters":[],"result":{"ref":"x"},"raises":[],"queue":"q","max_payload":1}}}',
             'it is no whole contract: tasks.t.result: {"ref": "x"} is no type.',
         ),
         (
-            b'{"format":1,"types":{},"tasks":{"t":{"parameters":[],"result":"int","raises":["x"],"queue":"q","max_payload":1}}}',
+            b'{"format":2,"types":{},"tasks":{"t":{"parameters":[],"result":"int","raises":["x"],"queue":"q","max_payload":1}}}',
             "it is no whole contract: tasks.t.raises: there is no type x.",
         ),
         (b"\xff\xfe", "it is no text in UTF-8."),

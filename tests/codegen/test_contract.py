@@ -18,9 +18,10 @@ from tests.codegen.every_type import broker as every_type
 from tests.codegen.generated import Data, comparable, contract_of_client, imported
 from tests.codegen.generic_shapes import broker as generic_shapes
 from tests.codegen.odd_shapes import broker as odd_shapes
+from tests.codegen.schemas import arguments_of
 from tests.processes import ROOT
 from typedtasks import Broker, Context, Depends
-from typedtasks_codegen import json_schemas, read_contract
+from typedtasks_codegen import read_contract
 
 SERVICES = {
     "github_client": github,
@@ -65,7 +66,7 @@ def test_what_the_worker_injects_is_no_part_of_the_contract() -> None:
         """Take two arguments."""
 
     assert [parameter["name"] for parameter in contract_of(broker)["tasks"]["t"]["parameters"]] == ["first", "second"]
-    schema: Data = json_schemas(broker)["t"]["arguments"]
+    schema: Data = arguments_of(broker)["t"]
     assert list(schema["properties"]) == ["first", "second"]
 
 

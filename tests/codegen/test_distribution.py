@@ -33,7 +33,7 @@ def test_a_client_is_built_installed_and_used_without_its_service(tmp_path: Path
     assert {"github_tasks/py.typed", "github_tasks/contract.json", "github_tasks/__init__.pyi"} <= names
     metadata = (tmp_path / "installed" / "github_tasks-1.4.0.dist-info" / "METADATA").read_text(encoding="utf-8")
     assert "Requires-Dist: typedtasks>=" in metadata
-    program = "import github_tasks; print(github_tasks.Client('memory://').fetch_user.name)"
+    program = "import github_tasks; print(github_tasks.Client('memory://').github_fetch_user.name)"
     assert run("-c", program, folder=tmp_path / "installed") == "github.fetch_user\n"
     assert main([*GENERATE, "--out", str(tmp_path), "--check"]) == 0
 

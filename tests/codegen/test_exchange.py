@@ -20,9 +20,10 @@ from tests.codegen.every_type import broker as every_type
 from tests.codegen.generated import imported
 from tests.codegen.generic_shapes import broker as generic_shapes
 from tests.codegen.odd_shapes import broker as odd_shapes
+from tests.codegen.schemas import arguments_of
 from tests.codegen.values import ClientValues
 from typedtasks import Broker, Worker
-from typedtasks_codegen import Contract, json_schemas, read_contract
+from typedtasks_codegen import Contract, read_contract
 
 EXAMPLES = int(os.environ.get("TYPEDTASKS_EXAMPLES", "5"))
 """Of each parameter and result; a run with 1,000 takes some minutes."""
@@ -43,7 +44,7 @@ class Exchange:
         self.broker = broker
         self.client = client
         self.contract: Contract = read_contract(broker)
-        self.schemas = json_schemas(broker)
+        self.schemas = arguments_of(broker)
         self.values = ClientValues(self.contract, client)
 
 
@@ -79,7 +80,7 @@ async def test_values_come_back_equal(service: str, number: int, exchanges: dict
         values.append(data.draw(exchange.values.of(task.parameters[0].form, {})))
 
     collect()
-    schema: Any = exchange.schemas[name]["arguments"]
+    schema: Any = exchange.schemas[name]
     validator = Draft202012Validator(schema)
     async with exchange.broker, exchange.client.Client(exchange.broker.backend) as client, Worker(exchange.broker):
         remote = getattr(client, name)

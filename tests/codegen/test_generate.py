@@ -7,20 +7,23 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
 
 from examples.github_users.tasks import broker as github
 from examples.orders.tasks import broker as orders
 from tests.codegen.every_type import broker as every_type
 from tests.codegen.odd_shapes import broker as odd_shapes
+from tests.codegen.schemas import arguments_of, results_of
 from tests.codegen.service import Reader
 from tests.codegen.service import broker as service
 from tests.processes import ROOT
 from typedtasks import Broker
 from typedtasks.cli import main
-from typedtasks_codegen import difference, json_schemas, package_files
+from typedtasks_codegen import difference, package_files
 
 TARGET = "tests.codegen.service:broker"
 
@@ -62,6 +65,8 @@ def test_a_package_is_written_once_and_then_left_alone(tmp_path: Path, capsys: p
         "schemas/library.lend.result.json",
         "schemas/library.count.args.json",
         "schemas/library.count.result.json",
+        "schemas/types.args.json",
+        "schemas/types.result.json",
     }
     assert "typedtasks generate tests.codegen.service:broker --package library" in written["models.py"]
     assert str(tmp_path) not in json.dumps(written)
@@ -194,19 +199,32 @@ def test_a_generated_package_may_be_moved(tmp_path: Path) -> None:
 
 
 def test_every_schema_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
-    """By an implementation that is not ours; the command prints the same."""
+    """By an implementation that is not ours; the command prints the same, and no reference of it leads nowhere."""
     for broker in (every_type, odd_shapes, service):
-        for of_task in json_schemas(broker).values():
-            for schema in of_task.values():
-                assert isinstance(schema, dict)
-                Draft202012Validator.check_schema(schema)
+        for schema in (*arguments_of(broker).values(), *results_of(broker).values()):
+            Draft202012Validator.check_schema(schema)
     assert main(["schema", TARGET]) == 0
-    assert json.loads(capsys.readouterr().out) == json_schemas(service)
+    shown = json.loads(capsys.readouterr().out)
+    assert sorted(shown["tasks"]) == sorted(service.tasks)
+    sent = json.loads(service.tasks["library.lend"].call(Reader(name="ada"), "Emma", days=2).payload)
+    assert Draft202012Validator({**shown["tasks"]["library.lend"]["arguments"], "types": shown["types"]}).is_valid(sent)
+
+
+def test_the_files_of_schemas_refer_to_one_beside_them() -> None:
+    """By its name, so that a validator finds it in the folder or among the schemas that it was given."""
+    files = package_files(service, TARGET, "library")
+    schemas = {name.removeprefix("schemas/"): json.loads(text) for name, text in files.items() if name.startswith("schemas/")}
+    assert all(schema["$id"] == name for name, schema in schemas.items())
+    # Any: a schema is JSON data.
+    registry = Registry[Any]().with_resources((name, Resource.from_contents(schema)) for name, schema in schemas.items())
+    validator = Draft202012Validator(schemas["library.lend.args.json"], registry=registry)
+    assert validator.is_valid({"reader": {"name": "ada"}, "books": []})
+    assert not validator.is_valid({"reader": {"name": 1}, "books": []})
 
 
 def test_a_schema_accepts_what_is_sent_and_refuses_what_is_not() -> None:
     """The bytes on the wire are what the schema describes."""
-    schema = json_schemas(service)["library.lend"]["arguments"]
+    schema = arguments_of(service)["library.lend"]
     assert isinstance(schema, dict)
     validator = Draft202012Validator(schema)
     sent = json.loads(service.tasks["library.lend"].call(Reader(name="ada"), "Emma", days=2).payload)

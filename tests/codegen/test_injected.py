@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 from tests.codegen.generated import imported
+from tests.codegen.schemas import arguments_of, results_of
 from typedtasks import Broker, Context, Depends, Injected
-from typedtasks_codegen import json_schemas, read_contract
+from typedtasks_codegen import read_contract
 
 broker = Broker("memory://")
 without = Broker("memory://")
@@ -62,7 +63,8 @@ def plain_object(x: int) -> int:
 def test_the_contract_is_that_of_the_other_parameters() -> None:
     """Word for word; so adding a dependency to a task breaks no client."""
     assert read_contract(broker).as_json() == read_contract(without).as_json()
-    assert json_schemas(broker) == json_schemas(without)
+    assert arguments_of(broker) == arguments_of(without)
+    assert results_of(broker) == results_of(without)
 
 
 def test_a_client_calls_without_them(tmp_path: Path) -> None:

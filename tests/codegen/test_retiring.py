@@ -67,9 +67,9 @@ def test_a_client_warns_of_a_deprecated_task_where_it_is_used(tmp_path: Path) ->
     with imported(retiring(), tmp_path, "mail_tasks") as client:
         one = client.Client("memory://")
         with pytest.warns(DeprecationWarning, match=r"mails\.send is deprecated\. Use mails\.deliver\.") as warned:
-            _ = one.send
+            _ = one.mails_send
         assert warned[0].filename == __file__
-        assert one.deliver.name == "mails.deliver"
+        assert one.mails_deliver.name == "mails.deliver"
         assert [task.deprecated for task in read_contract(one.tasks.broker).tasks] == ["", "Use mails.deliver."]
 
 
@@ -81,9 +81,9 @@ def test_checkers_flag_a_deprecated_task(tmp_path: Path) -> None:
     (tmp_path / "use.py").write_text(
         "from mail_tasks import BlockingClient, Client\n"
         "async def use(client: Client, blocking: BlockingClient) -> None:\n"
-        "    await client.deliver.enqueue('a')\n"
-        "    await client.send.enqueue('a')\n"
-        "    blocking.send.enqueue('a')\n",
+        "    await client.mails_deliver.enqueue('a')\n"
+        "    await client.mails_send.enqueue('a')\n"
+        "    blocking.mails_send.enqueue('a')\n",
         encoding="utf-8",
     )
     checked = subprocess.run(

@@ -106,19 +106,19 @@ def test_a_call_leads_to_the_function(editor: LanguageServer, call: str) -> None
 def test_the_client_of_another_service_offers_its_tasks(editor: LanguageServer) -> None:
     """And no more than is there."""
     offered = public(editor.complete(CLIENT + "client.‸"))
-    assert {"fetch_user", "enqueue_many", "handle"} <= offered
+    assert {"github_fetch_user", "enqueue_many", "handle"} <= offered
     client = Client("memory://")
     assert [name for name in offered if not hasattr(client, name)] == []
-    assert {"enqueue", "call", "options"} <= public(editor.complete(CLIENT + "blocking.fetch_user.‸"))
-    offered_inside = editor.complete(CLIENT + "client.fetch_user.enqueue(‸")
+    assert {"enqueue", "call", "options"} <= public(editor.complete(CLIENT + "blocking.github_fetch_user.‸"))
+    offered_inside = editor.complete(CLIENT + "client.github_fetch_user.enqueue(‸")
     assert [label for label in offered_inside if label.endswith("=")] == ["login="]
 
 
 @pytest.mark.parametrize(
     ("call", "result"),
     [
-        ("client.fetch_user.enqueue(", "CoroutineType[Any, Any, TaskHandle[GithubUser, UserNotFound | RateLimited]]"),
-        ("blocking.fetch_user.enqueue(", "BlockingHandle[GithubUser, UserNotFound | RateLimited]"),
+        ("client.github_fetch_user.enqueue(", "CoroutineType[Any, Any, TaskHandle[GithubUser, UserNotFound | RateLimited]]"),
+        ("blocking.github_fetch_user.enqueue(", "BlockingHandle[GithubUser, UserNotFound | RateLimited]"),
     ],
 )
 def test_the_signature_of_a_clients_call_is_that_of_the_service(editor: LanguageServer, call: str, result: str) -> None:
@@ -129,9 +129,9 @@ def test_the_signature_of_a_clients_call_is_that_of_the_service(editor: Language
 def test_the_mouse_on_a_clients_task_shows_its_types_and_docstring(editor: LanguageServer) -> None:
     """A jump leads to its signature in the stub."""
     shown = editor.hover(CLIENT + "await client.fetch_u‸ser.enqueue('a')")
-    assert "fetch_user: Task[(login: str), GithubUser, UserNotFound | RateLimited]" in shown
+    assert "github_fetch_user: Task[(login: str), GithubUser, UserNotFound | RateLimited]" in shown
     assert "Fetch one user. A rate limit is waited for by the queue, not by a worker." in shown
     assert editor.definition(CLIENT + "await client.fetch_u‸ser.enqueue('a')") == (
         "github_tasks/__init__.pyi",
-        "async def fetch_user(",
+        "async def github_fetch_user(",
     )

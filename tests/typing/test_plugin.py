@@ -72,7 +72,7 @@ async def main(order: Order) -> None:
 """
 CONTRACT = json.dumps(
     {
-        "format": 1,
+        "format": 2,
         "tasks": {
             "tasks.pay": {
                 **dict.fromkeys(("doc", "hash"), ""),
@@ -282,7 +282,7 @@ def test_every_task_has_the_contract_that_the_generator_writes_of_it(tmp_path: P
     """For every type and shape of the generator's own tests: a program never drifts from itself."""
     contracts = [json.loads(read_contract(broker).text()) for broker in (every_type, odd_shapes, service, github)]
     merged = {key: {name: value for one in contracts for name, value in one[key].items()} for key in ("tasks", "types")}
-    (tmp_path / "contract.json").write_text(json.dumps({"format": 1, **merged}))
+    (tmp_path / "contract.json").write_text(json.dumps({"format": 2, **merged}))
     configure(tmp_path, contract="contract.json")
     programs = [f"tests/codegen/{name}.py" for name in ("every_type", "odd_shapes", "service")]
     command = [sys.executable, "-m", "mypy", "--config-file", str(tmp_path / "mypy.ini"), "--cache-dir", str(tmp_path / ".cache")]

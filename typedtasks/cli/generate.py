@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from typedtasks.broker import Broker
 from typedtasks.cli.loading import UsageError, load_broker
 
 try:
@@ -56,8 +57,16 @@ def show_schemas(target: str, *, asyncapi: bool) -> int:
     """Print the JSON Schemas of every task's arguments and result, or with `asyncapi` an AsyncAPI document."""
     try:
         broker = load_broker(target)
-        shown = asyncapi_document(broker, target) if asyncapi else json_schemas(broker)
+        shown = asyncapi_document(broker, target) if asyncapi else _schemas_of(broker)
         print(json.dumps(shown, indent=2, ensure_ascii=False))
     except GenerationError as error:
         raise UsageError(str(error)) from None
     return 0
+
+
+def _schemas_of(broker: Broker) -> dict[str, object]:
+    schemas = json_schemas(broker, "#/types/arguments/{model}", "#/types/results/{model}")
+    return {
+        "tasks": {name: {"arguments": schemas.arguments[name], "result": schemas.results[name]} for name in schemas.arguments},
+        "types": {"arguments": schemas.argument_types, "results": schemas.result_types},
+    }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from typedtasks_codegen.closures import uses
 from typedtasks_codegen.compatibility.coverage import Coverage
 from typedtasks_codegen.compatibility.gaps import Gap, Kind, Role
 from typedtasks_codegen.compatibility.room import with_room
@@ -105,7 +106,20 @@ def _compare_contracts(old: Data, new: Data) -> list[Change]:
     for name in sorted(set(old.get("reserved", ())) - set(new.get("reserved", ()))):
         if name not in after:
             changes.append(_change("reservation-removed", name, "", "is no longer reserved"))
-    return changes
+    return sorted([*changes, *_renamed_in_clients(old, new)], key=lambda change: change.task)
+
+
+def _renamed_in_clients(old: Data, new: Data) -> Iterator[Change]:
+    """Yield where generated clients have another name for what has kept its own; of a type at the first task that uses it."""
+    for name, task in new["tasks"].items():
+        known = old["tasks"].get(name, {}).get("client_name")
+        if None not in (known, task.get("client_name")) and known != task["client_name"]:
+            yield _change("client-name-changed", name, "", f"is client.{task['client_name']} instead of client.{known}")
+    for id, definition in new["types"].items():
+        known = old["types"].get(id, {}).get("client_name")
+        if None not in (known, definition.get("client_name")) and known != definition["client_name"]:
+            user = next((name for name, task in sorted(new["tasks"].items()) if uses(task, id, new["types"])), "")
+            yield _change("client-name-changed", user, id, f"is {definition['client_name']} in clients instead of {known}")
 
 
 def compare_tasks(old: Data, new: Data, name: str) -> list[Change]:

@@ -274,8 +274,15 @@ class Coverage:
     def _named(self, target: object, source: object, path: str) -> Iterator[Gap]:
         """Notice where code knows a type by another name."""
         names = (name_of(target), name_of(source))
-        if None not in names and names[0] != names[1]:
+        given = (self._name_in_clients(target, self._target), self._name_in_clients(source, self._source))
+        if None not in given:
+            names = given
+        if None not in names and names[0] != names[1] and split(target)[0] != split(source)[0]:
             yield self._in_code(Kind.NAME, path, "the type is called", names)
+
+    def _name_in_clients(self, form: object, types: Data) -> str | None:
+        inner = split(form)[0]
+        return cast("str | None", types[inner["ref"]].get("client_name")) if is_data(inner) and "ref" in inner else None
 
     def _in_code(self, kind: Kind, path: str, what: str, names: tuple[object, object]) -> Gap:
         """Return a gap that code alone notices. `names` are those of target and source, of which results have the new one last."""

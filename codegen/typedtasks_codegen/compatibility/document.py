@@ -31,6 +31,7 @@ class _Task(TypedDict):
     raises: list[str]
     queue: str
     max_payload: int
+    client_name: NotRequired[str]
 
 
 class _Field(TypedDict):
@@ -55,6 +56,7 @@ class _Config(TypedDict):
 class _Type(TypedDict):
     kind: str
     name: str
+    client_name: NotRequired[str]
     fields: NotRequired[list[_Field]]
     type: NotRequired[JsonValue]
     members: NotRequired[list[_Member]]
@@ -77,7 +79,7 @@ _STANDS_FOR: Final = frozenset({"new-type", "alias"})
 def parse_contract(text: str) -> Data:
     """Return the data of a `contract.json`. Keys that are not known are left alone.
 
-    Raises `ContractInvalid` where it is of a newer format, cut short, or lacks what a comparison needs.
+    Raises `ContractInvalid` where it is of another format, cut short, or lacks what a comparison needs.
     """
     try:
         data: object = json.loads(text)
@@ -91,7 +93,12 @@ def parse_contract(text: str) -> Data:
     if not isinstance(version, int) or isinstance(version, bool):
         raise ContractInvalid('it is no contract: an object with "format", "tasks" and "types" is expected')
     if version > FORMAT:
-        raise ContractInvalid(f"its format is {version}, and this version of typedtasks reads at most {FORMAT}; upgrade typedtasks")
+        raise ContractInvalid(f"its format is {version}, and this version of typedtasks reads format {FORMAT}; upgrade typedtasks")
+    if version < FORMAT:
+        raise ContractInvalid(
+            f"its format is {version}, of an older typedtasks, and this version reads format {FORMAT}; run `typedtasks generate` "
+            "with this version on the tasks as they were, and compare with the contract.json that it writes"
+        )
     try:
         _CONTRACT.validate_python(data, strict=True)
     except ValidationError as error:

@@ -107,6 +107,13 @@ _ALL: Final = (
         "Nothing; tell the callers by when to move.",
     ),
     Rule(
+        "client-name-changed",
+        _NEITHER,
+        (_SOURCE,),
+        "Callers' code has the task or the type under the name that generated clients gave it.",
+        "Give what has taken the name another one.",
+    ),
+    Rule(
         "reserved-name-used",
         _IN,
         (_WIRE_ALWAYS, _WAITING),

@@ -13,7 +13,7 @@ class Side:
 
     def __init__(self, types: Data) -> None:
         self.types = types
-        self.digests = closures(types, without=("doc",))
+        self.digests = closures(types, without=("doc", "client_name"))
 
     def looks_like(self, other: Side, form: object) -> bool:
         """Return whether a type is the same on both sides, with all that it leads to."""

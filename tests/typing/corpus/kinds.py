@@ -43,18 +43,18 @@ from typedtasks.client import BlockingHandle
 
 # ## kinds of types: results
 async def use_results(client: Client, sku: Sku, customer: Customer, address: Address) -> None:
-    assert_type(await client.catalogue.enqueue(), TaskHandle[Catalogue, Never])
-    quoted = await client.quote.enqueue({sku: 1}, Currency.POUND)
+    assert_type(await client.orders_catalogue.enqueue(), TaskHandle[Catalogue, Never])
+    quoted = await client.orders_quote.enqueue({sku: 1}, Currency.POUND)
     assert_type(quoted, TaskHandle[tuple[Mapping[Sku, Decimal], Decimal], Unknown | OutOfStock])
     placed = await client.orders_place.enqueue(customer, payment=Card(token="tok_x"), address=address)
     assert_type(await placed.result(), Order)
-    rows = await (await client.report.enqueue({date(2026, 1, 1): []}, 3)).result()
+    rows = await (await client.orders_report.enqueue({date(2026, 1, 1): []}, 3)).result()
     assert_type(rows, Page[tuple[date, Sku, Decimal]])
     assert_type(await (await client.stock_place.enqueue(sku, Warehouse("north"), 1)).result(), Warehouse)
 
 
 def use_blocking_results(client: BlockingClient) -> None:
-    assert_type(client.catalogue.enqueue(Limits[Decimal](low=Decimal(1))), BlockingHandle[Catalogue, Never])
+    assert_type(client.orders_catalogue.enqueue(Limits[Decimal](low=Decimal(1))), BlockingHandle[Catalogue, Never])
 
 
 # ## kinds of types: fields
@@ -103,7 +103,7 @@ def use_fields(order: Order, product: Product, catalogue: Catalogue, error: Unkn
 # ## kinds of types: arguments
 async def use_arguments(client: Client, sku: Sku, customer: Customer, address: Address) -> None:
     # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
-    await client.catalogue.enqueue(Limits[Decimal](high=Decimal(1)), without=Handling.COLD | Handling.HEAVY, tags={"a"})
+    await client.orders_catalogue.enqueue(Limits[Decimal](high=Decimal(1)), without=Handling.COLD | Handling.HEAVY, tags={"a"})
     await client.orders_place.enqueue(
         customer,
         Line(sku=sku, price=Decimal(1)),
@@ -113,21 +113,21 @@ async def use_arguments(client: Client, sku: Sku, customer: Customer, address: A
         deliver_within=Span(date(2026, 1, 1), date(2026, 1, 2)),
     )
     # E: mypy dict-item, plugin dict-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
-    await client.quote.enqueue({"KN-001": 1})
+    await client.orders_quote.enqueue({"KN-001": 1})
     # E: mypy dict-item, plugin dict-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
-    await client.quote.enqueue({sku: "1"})
+    await client.orders_quote.enqueue({sku: "1"})
     # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
-    await client.quote.enqueue({sku: 1}, "EUR")
+    await client.orders_quote.enqueue({sku: 1}, "EUR")
     # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
-    await client.quote.enqueue({sku: 1}, Urgency.NOW)
+    await client.orders_quote.enqueue({sku: 1}, Urgency.NOW)
     # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
-    await client.catalogue.enqueue(Limits[int](high=1))
+    await client.orders_catalogue.enqueue(Limits[int](high=1))
     # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
-    await client.catalogue.enqueue(None, Handling.COLD)
+    await client.orders_catalogue.enqueue(None, Handling.COLD)
     # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
-    await client.catalogue.enqueue(without=1)
+    await client.orders_catalogue.enqueue(without=1)
     # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
-    await client.catalogue.enqueue(tags="abc")
+    await client.orders_catalogue.enqueue(tags="abc")
     # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.orders_place.enqueue(customer, payment=address, address=address)
     # E: mypy typeddict-item, plugin typeddict-item, pyright reportArgumentType, ty invalid-argument-type+missing-typed-dict-key, pyrefly bad-typed-dict-key
@@ -141,11 +141,11 @@ async def use_arguments(client: Client, sku: Sku, customer: Customer, address: A
     # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.orders_place.enqueue(customer, payment=Card(token="tok_x"), address=address, urgency=20)
     # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty positional-only-parameter-as-kwarg, pyrefly unexpected-keyword
-    await client.report.enqueue(sales={})
+    await client.orders_report.enqueue(sales={})
     # E: mypy dict-item, plugin dict-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
-    await client.report.enqueue({"2026-01-01": []})
+    await client.orders_report.enqueue({"2026-01-01": []})
     # E: mypy list-item, plugin list-item, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-assignment
-    await client.report.enqueue({date(2026, 1, 1): [1]})
+    await client.orders_report.enqueue({date(2026, 1, 1): [1]})
     # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
     await client.stock_place.enqueue(sku, Warehouse("north"), 1, (1, 2))
     # E: mypy arg-type, plugin arg-type, pyright reportArgumentType, ty invalid-argument-type, pyrefly bad-argument-type
