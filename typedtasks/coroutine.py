@@ -8,11 +8,14 @@ import inspect
 import sys
 from collections.abc import Callable, Coroutine
 from types import CoroutineType, FunctionType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 __all__ = ["Coro", "NativeCoro", "is_coroutine_function", "mark_coroutine_function", "wraps_coroutine_function"]
 
 T = TypeVar("T")
+
+_MARK: Final[object] = getattr(asyncio.coroutines, "_is_coroutine", object())
+"""What asyncio marks coroutine functions with where inspect has no mark of its own, which is before Python 3.12."""
 
 # Any: what a coroutine yields to its event loop, and is sent by it, concerns nobody else.
 Coro: TypeAlias = Coroutine[Any, Any, T]
@@ -24,7 +27,7 @@ NativeCoro: TypeAlias = "CoroutineType[Any, Any, T]"
 
 def is_coroutine_function(function: Callable[..., object]) -> bool:
     """Return whether a function is written with `async def`, or marked as one that returns a coroutine."""
-    return asyncio.iscoroutinefunction(function)  # unlike that of inspect, it knows the marks of Python 3.11
+    return inspect.iscoroutinefunction(function) or getattr(function, "_is_coroutine", None) is _MARK
 
 
 def wraps_coroutine_function(function: Callable[..., object]) -> bool:

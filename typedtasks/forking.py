@@ -100,11 +100,12 @@ def let_go_of_socket(transport_socket: object) -> None:
 def run_next(loop: AbstractEventLoop, callback: Callable[[], object]) -> None:
     """Let an inherited event loop run `callback` before all else that it has ready: steps of tasks that are the parent's."""
     loop.call_soon(callback)
-    ready: object = getattr(loop, "_ready", None)
+    ready = cast("deque[object] | None", getattr(loop, "_ready", None))
     if ready is None:  # uvloop has it, and shows it to nobody but the garbage collector
-        ready = next((held for held in gc.get_referents(loop) if isinstance(held, deque)), None)
-    if isinstance(ready, deque):
-        cast("deque[object]", ready).rotate(1)
+        held: list[object] = gc.get_referents(loop)
+        ready = next((cast("deque[object]", thing) for thing in held if isinstance(thing, deque)), None)
+    if ready is not None:
+        ready.rotate(1)
 
 
 def end_forked_child(who: str, error: BaseException | None = None) -> Never:

@@ -28,6 +28,29 @@ def test_a_broker_can_be_opened_again_in_another_event_loop(stage: Stage) -> Non
     assert [asyncio.run(once()) for _ in range(2)] == [LARGE, LARGE]
 
 
+def test_a_worker_may_run_again_in_another_event_loop(stage: Stage) -> None:
+    """As a suite needs it whose tests have a loop each, whether it is entered or run."""
+    broker = stage.broker()
+    worker = Worker(broker)
+
+    @broker.task(name="double")
+    async def double(value: int) -> int:
+        return 2 * value
+
+    async def entered() -> int:
+        async with broker, worker:
+            return await (await double.enqueue(21)).result(timeout=PATIENCE)
+
+    async def run() -> int:
+        async with broker:
+            handle = await double.enqueue(21)
+            await Worker.run(again, burst=True)
+            return await handle.result(timeout=PATIENCE)
+
+    again = Worker(broker)
+    assert [asyncio.run(turn()) for turn in (entered, entered, run, run)] == [42] * 4
+
+
 async def _waiter(broker: Broker) -> asyncio.Task[None]:
     """Wait for a task that no worker takes."""
 

@@ -145,6 +145,18 @@ async def interrupts() -> int:
     return code_of(child)
 
 
+async def _leave() -> None:
+    sys.exit(3)
+
+
+@broker.task
+async def leaves() -> None:
+    """Call sys.exit in an asyncio task of its own, and in a callback: asyncio ends the event loop then."""
+    asyncio.get_running_loop().call_soon(sys.exit, 3)
+    await asyncio.sleep(0.01)
+    await asyncio.gather(_leave())
+
+
 def square(number: int) -> int:
     """Return its square."""
     return number * number
