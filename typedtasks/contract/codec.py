@@ -7,8 +7,7 @@ from typing import Final
 from pydantic import ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError
 
-from typedtasks.contract.doubts import has_long_number, may_round
-from typedtasks.contract.roundtrip import has_validators, holds_secret, is_certain, needs_lax_json, obstacle
+from typedtasks.contract.doubts import has_long_number
 from typedtasks.contract.sameness import Change, change_between
 from typedtasks.contract.schemas import Node, Schemas
 from typedtasks.errors import describe, error_details, printable, representation
@@ -43,11 +42,12 @@ class Codec:
 
     def __init__(self, type: object, *, own_config: ConfigDict | None = None) -> None:
         self._schemas = Schemas(type, own_config=own_config)
-        self._strict = None if needs_lax_json(self._schemas.core) else True
-        self.holds_secret = holds_secret(self._schemas.core)
+        facts = self._schemas.facts
+        self._strict = None if facts.is_lax else True
+        self.holds_secret = facts.holds_secret
         """Whether a secret is in there: then no error shows what was given."""
-        self._is_certain = is_certain(self._schemas.core)
-        self._rounds = may_round(self._schemas.core)
+        self._is_certain = not facts.is_doubtful
+        self._rounds = facts.may_round
 
     @property
     def core(self) -> Node:
@@ -57,12 +57,13 @@ class Codec:
     @property
     def obstacle(self) -> str | None:
         """Why values of this type do not survive the round trip, and what to use instead; None where they do."""
-        return obstacle(self._schemas.core)
+        facts = self._schemas.facts
+        return facts.obstacle_if_lax if facts.is_lax else facts.obstacle
 
     @property
     def is_decided_by_type(self) -> bool:
         """Whether no validator has a say: such may look at the machine (a file that exists) and so not hold everywhere."""
-        return not has_validators(self._schemas.core)
+        return not self._schemas.facts.has_validators
 
     def encode(self, value: object) -> bytes:
         """Return a Python value as JSON. Raises `Misfit` where it is not of the type, or would not arrive as it is."""

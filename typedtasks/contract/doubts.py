@@ -17,7 +17,6 @@ __all__ = [
     "has_long_number",
     "is_doubtful",
     "is_sequence",
-    "may_round",
     "serializer_obstacle",
 ]
 
@@ -92,25 +91,6 @@ _SHAPES: Final[Mapping[str, Set[str]]] = {
     "array": frozenset({"list", "set", "frozenset", "tuple", "deque"}),
     "object": frozenset({"dict"}),
 }
-
-
-def may_round(schema: Node) -> bool:
-    """Return whether an int may be given for a float, and so be rounded."""
-    waiting: list[object] = [schema]
-    seen: set[int] = set()
-    while waiting:
-        part = waiting.pop()
-        if id(part) in seen:
-            continue
-        seen.add(id(part))
-        if isinstance(part, list | tuple):
-            waiting += cast("Sequence[object]", part)
-        elif isinstance(part, dict):
-            node = cast("Node", part)
-            if node.get("type") == "float":
-                return True
-            waiting += [value for key, value in node.items() if key != "metadata"]
-    return False
 
 
 def is_sequence(node: Node) -> bool:

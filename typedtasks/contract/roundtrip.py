@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Final, NamedTuple, cast
 
 from pydantic import BaseModel
 
-from typedtasks.contract.doubts import is_doubtful, serializer_obstacle
+from typedtasks.contract.nodes import Node, children
 from typedtasks.contract.refusals import OTHER_VALUES, REFUSED
-from typedtasks.contract.schemas import Node, children
 
-__all__ = ["has_validators", "holds_secret", "is_certain", "needs_lax_json", "obstacle"]
+__all__ = ["is_secret", "obstacle_at", "written_inside"]
 
 _TEXT: Final = frozenset({"str", "bytes", "date", "time", "datetime", "timedelta", "uuid", "decimal", "url", "multi-host-url"})
 _NUMBER: Final = frozenset({"int", "float", "bool"})
@@ -27,52 +26,13 @@ _DEPTH: Final = 20
 _FIELDS: Final = frozenset({"model-field", "dataclass-field", "typed-dict-field"})
 
 
-def obstacle(schema: Node) -> str | None:
-    """Return why values of a type do not survive the round trip, and what to use instead; None where they do."""
-    definitions: dict[str, Node] = {}
-    is_lax = needs_lax_json(schema)
-    for node in _walk(schema, definitions, set()):
-        if (found := _obstacle_at(node, definitions) or serializer_obstacle(node, is_lax=is_lax)) is not None:
-            return found
-    return None
+def is_secret(node: Node) -> bool:
+    """Return whether a part of a type is a `typedtasks.Secret`."""
+    return "typedtasks_secret" in cast("Node", node.get("metadata") or {})
 
 
-def needs_lax_json(schema: Node) -> bool:
-    """Return whether a user's validator stands before a type: pydantic then hands on Python values, which strict types refuse."""
-    kinds = {node.get("type") for node in _walk(schema, {}, set())}
-    return bool(kinds & {"function-before", "function-wrap"})
-
-
-def has_validators(schema: Node) -> bool:
-    """Return whether functions take part in the validation, be they the user's or pydantic's own."""
-    return any(str(node.get("type")).startswith("function-") for node in _walk(schema, {}, set()))
-
-
-def is_certain(schema: Node) -> bool:
-    """Return whether what is written is certainly read as the same value: then nothing has to be read back to know it."""
-    return not any(map(is_doubtful, _walk(schema, {}, set())))
-
-
-def holds_secret(schema: Node) -> bool:
-    """Return whether there is a `typedtasks.Secret` anywhere in a type."""
-    return any("typedtasks_secret" in cast("Node", node.get("metadata") or {}) for node in _walk(schema, {}, set()))
-
-
-def _walk(schema: Node, definitions: dict[str, Node], seen: set[int]) -> Iterator[Node]:
-    """Yield the schema and everything inside it that JSON values go through, in the order in which it is written."""
-    waiting = [schema]
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if node.get("type") == "definitions":
-            definitions.update({str(inner["ref"]): inner for inner in cast("list[Node]", node["definitions"])})
-        yield node
-        waiting += reversed(_inside(node))
-
-
-def _inside(node: Node) -> list[Node]:
+def written_inside(node: Node) -> list[Node]:
+    """Return the schemas directly inside one that JSON values go through, in the order in which they are written."""
     if node.get("type") == "json-or-python":
         # pydantic.JsonValue is whatever JSON reads, and nothing else.
         is_open = cast("Node", node["python_schema"]).get("custom_error_type") == "invalid-json-value"
@@ -84,11 +44,12 @@ def _inside(node: Node) -> list[Node]:
     return [] if node.get("type") == "function-plain" else [inner for _, inner in children(node)]
 
 
-def _obstacle_at(node: Node, definitions: Mapping[str, Node]) -> str | None:
+def obstacle_at(node: Node, definitions: Mapping[str, Node]) -> str | None:
+    """Return why values of one part of a type do not survive the round trip, and what to use instead; None where they do."""
     kind = str(node.get("type"))
     if kind in REFUSED and "serialization" not in node:
         return REFUSED[kind]
-    if _is_secret(node):
+    if _is_pydantics_secret(node):
         return "a secret of pydantic is sent as stars; use typedtasks.Secret[...], or a reference to where the secret is kept"
     other = OTHER_VALUES.get(_function_name(node))
     if other is not None:
@@ -102,7 +63,7 @@ def _obstacle_at(node: Node, definitions: Mapping[str, Node]) -> str | None:
     return _SIMPLE[kind](node) if kind in _SIMPLE else None
 
 
-def _is_secret(node: Node) -> bool:
+def _is_pydantics_secret(node: Node) -> bool:
     serialization = cast("Node", node.get("serialization") or {})
     return getattr(serialization.get("function"), "__name__", "") in _SECRETS
 

@@ -1,35 +1,18 @@
-"""From a type to a validator and a serializer that make the round trip: one configuration for everything inside it.
-
-Models and dataclasses bring a configuration of their own, which wins over that of the adapter that they are used in. So the core
-schema is rewritten: everywhere in it bytes are base64, NaN survives, instances are validated again, and sets have an order.
-"""
+"""From a type to a validator and a serializer that make the round trip."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias, cast
+from collections.abc import Callable
+from typing import Any, Final, cast
 
-from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, TypeAdapter
-from pydantic.dataclasses import is_pydantic_dataclass
-from pydantic.fields import FieldInfo
-from pydantic_core import (
-    CoreConfig,
-    CoreSchema,
-    PydanticCustomError,
-    PydanticSerializationUnexpectedValue,
-    SchemaSerializer,
-    SchemaValidator,
-    from_json,
-)
+from pydantic import ConfigDict, TypeAdapter
+from pydantic_core import from_json
 
-from typedtasks.contract.doubts import CHECKS, as_dict, as_list, is_sequence
-from typedtasks.contract.unset import keep_defaults, keep_tags, tags_of
+from typedtasks.contract.classes import build
+from typedtasks.contract.nodes import Node
 
-__all__ = ["CONFIG", "Node", "Schemas", "children"]
-
-# Any: a core schema is a tree of dictionaries whose shapes pydantic-core defines by their "type" key.
-Node: TypeAlias = dict[str, Any]
+__all__ = ["CONFIG", "Node", "Schemas"]
 
 CONFIG: Final = ConfigDict(
     extra="forbid",
@@ -39,19 +22,8 @@ CONFIG: Final = ConfigDict(
     ser_json_inf_nan="constants",
     arbitrary_types_allowed=False,
 )
-_CORE_CONFIG: Final[Mapping[str, object]] = {
-    "revalidate_instances": "always",
-    "ser_json_bytes": "base64",
-    "val_json_bytes": "base64",
-    "ser_json_inf_nan": "constants",
-    "ser_json_timedelta": "iso8601",
-    "ser_json_temporal": "iso8601",
-}
 _DEEPEST: Final = 200
 """How many levels of JSON pydantic's parser reads; its serializer writes a few more."""
-_NESTING: Final = frozenset({"model-fields", "dataclass-args", "typed-dict", "dict", "list", "set", "frozenset", "tuple"})
-_WITH_CONFIG: Final = frozenset({"model", "dataclass", "typed-dict"})
-_NOT_SCHEMAS: Final = frozenset({"metadata", "config", "cls", "ref", "schema_ref", "expected", "members", "function", "default"})
 
 
 class Schemas:
@@ -62,53 +34,17 @@ class Schemas:
         adapter = TypeAdapter[object](cast("Any", type), config=own_config)
         if not adapter.pydantic_complete:
             adapter.rebuild(force=True)  # a model with defer_build=True
-        config = cast("CoreConfig", dict(_CORE_CONFIG))
         self.core = cast("Node", adapter.core_schema)
-        # pydantic-core would use what each model class has built for itself, without the configuration that is set here.
-        plain = cast("CoreSchema", _rewritten(self.core, check_instances=False))
-        checked = cast("CoreSchema", _rewritten(self.core, check_instances=True))
-        self.validate_json = SchemaValidator(plain, config, _use_prebuilt=False).validate_json
-        self.validate_python = SchemaValidator(checked, config, _use_prebuilt=False).validate_python
+        self._built = build(self.core)
+        self.facts = self._built.facts
+        self.validate_json = self._built.validate_json.validate_json
+        self.validate_python = self._built.validate_python.validate_python
         # Hot: a partial costs a third of a method. What it raises: ValueError for what no other end could read, and pydantic's.
         self.to_json: Callable[[object], bytes] = functools.partial(
-            SchemaSerializer(plain, config, _use_prebuilt=False).to_json, by_alias=True, exclude_unset=True, warnings="error"
+            self._built.to_json.to_json, by_alias=True, exclude_unset=True, warnings="error"
         )
-        if _may_be_deep(self.core):
+        if self.facts.depth > _DEEPEST:
             self.to_json = functools.partial(_to_json_within_depth, self.to_json)
-
-
-def children(node: Node) -> Iterable[tuple[str, Node]]:
-    """Yield the schemas that are directly inside one, each with the key (or field name) that it stands under."""
-    for key, value in node.items():
-        if key in _NOT_SCHEMAS or key == "serialization":
-            continue
-        if isinstance(value, dict):
-            if "type" in value and isinstance(value["type"], str):
-                yield key, cast("Node", value)
-            else:
-                yield from ((str(name), inner) for name, inner in cast("Node", value).items() if isinstance(inner, dict))
-        elif isinstance(value, list | tuple):
-            for inner in cast("list[object]", value):
-                candidate = cast("list[object]", inner)[0] if isinstance(inner, tuple) else inner
-                if isinstance(candidate, dict):
-                    yield key, cast("Node", candidate)
-
-
-def _may_be_deep(core: Node) -> bool:
-    """Return whether values of a type may be nested deeper than the parser reads: it refers to itself, or is that deep."""
-    waiting: list[tuple[object, int]] = [(core, 0)]
-    while waiting:
-        node, depth = waiting.pop()
-        if isinstance(node, list | tuple):
-            waiting += [(inner, depth) for inner in cast("list[object]", node)]
-        elif isinstance(node, dict):
-            inside = cast("Node", node)
-            kind = inside.get("type")
-            depth += kind in _NESTING
-            if kind == "definition-ref" or depth > _DEEPEST:
-                return True
-            waiting += [(value, depth) for key, value in inside.items() if key not in _NOT_SCHEMAS]
-    return False
 
 
 def _to_json_within_depth(to_json: Callable[[object], bytes], value: object) -> bytes:
@@ -119,208 +55,3 @@ def _to_json_within_depth(to_json: Callable[[object], bytes], value: object) -> 
         except ValueError as error:
             raise ValueError(f"it is nested deeper than {_DEEPEST} levels, which cannot be read again ({error})") from None
     return written
-
-
-def _rewritten(core: Node, *, check_instances: bool) -> Node:
-    """Return a copy of a schema with what is set here. Without recursion: models may be nested as deep as pydantic builds them."""
-    copies: list[tuple[Node, Node]] = []
-    waiting: list[Node | list[object]] = []
-    known: dict[int, object] = {}
-    """The copies of what stands in several places, such as a model that two members of a union have."""
-
-    def copied(value: object) -> object:
-        if isinstance(value, dict | list) and id(cast("object", value)) in known:
-            return known[id(cast("object", value))]
-        if isinstance(value, dict):
-            node = cast("Node", value)
-            made: Node = dict(node)
-            copies.append((made, node))
-            waiting.append(made)
-            known[id(node)] = made
-            return made
-        if isinstance(value, list):
-            given = cast("list[object]", value)
-            items = list(given)
-            waiting.append(items)
-            known[id(given)] = items
-            return items
-        return tuple(map(copied, cast("tuple[object, ...]", value))) if isinstance(value, tuple) else value
-
-    whole = cast("Node", copied(core))
-    while waiting:
-        container = waiting.pop()
-        if isinstance(container, list):
-            container[:] = map(copied, container)
-        else:
-            container.update({key: copied(value) for key, value in container.items() if key not in _NOT_SCHEMAS})
-    definitions = {one["ref"]: one for _, node in copies if node.get("type") == "definitions" for one in node["definitions"]}
-    for made, node in reversed(copies):  # what is inside comes first
-        _set(made, node)
-        if check_instances:
-            _check(made, node, definitions)
-    return whole
-
-
-def _set(made: Node, node: Node) -> None:
-    """Set in the copy of one schema what it needs on the wire; `node` is the schema as pydantic made it."""
-    if is_sequence(node):
-        made.update(made.pop("json_schema"))
-        for key in ("python_schema", "serialization"):
-            del made[key]
-    kind = made.get("type")
-    if kind in _WITH_CONFIG:
-        made["config"] = {**(made.get("config") or {}), **_CORE_CONFIG}
-    if kind == "typed-dict" and made.get("extra_behavior") == "ignore" and "extra" not in _config_of(made.get("cls")):
-        made["extra_behavior"] = "forbid"  # inside a model pydantic would drop unknown keys without a word
-    if kind == "dataclass" and not is_pydantic_dataclass(made["cls"]) and "extra" not in _config_of(made["cls"]):
-        # Its __init__ takes no others. pydantic goes by what is around it: a model, a list, or nothing.
-        _arguments_of(made)["extra_behavior"] = "forbid"
-    if kind in ("set", "frozenset") and "serialization" not in made:
-        items = {"type": "list", "items_schema": made.get("items_schema", {"type": "any"})}
-        made["serialization"] = {"type": "function-plain", "function": _in_order, "return_schema": items}
-
-
-def _check(made: Node, node: Node, definitions: Mapping[str, Node]) -> None:
-    """Set in the copy of one schema what looks at a value where it is sent."""
-    kind = made.get("type")
-    check = as_list if is_sequence(node) else as_dict if kind == "dict" and "strict" in node else CHECKS.get(str(kind))
-    if check is not None:
-        _put(made, "function-before", check)
-    keep = keep_defaults(node) if kind == "model" else None
-    if kind in ("union", "tagged-union") and (tags := tags_of(node, definitions)):
-        keep = keep_tags(tags)
-    if keep is not None:
-        _put(made, "function-wrap", keep)
-    if kind in ("model", "dataclass"):
-        if kind == "model" and "extras_schema" in _fields_schema(node):
-            _put(made, "function-before", _taken_apart(node["cls"]))
-        _put(made, "function-before", _instance_check(node["cls"], drops_extra=_drops_extra(node)))
-
-
-def _put(made: Node, kind: str, function: Callable[..., object]) -> None:
-    """Put a function before or around a schema."""
-    inner = dict(made)
-    ref = inner.pop("ref", None)
-    made.clear()
-    made.update({"type": kind, "function": {"type": "no-info", "function": function}, "schema": inner})
-    if ref is not None:
-        made["ref"] = ref
-
-
-def _config_of(cls: object) -> Mapping[str, object]:
-    return cast("Mapping[str, object]", getattr(cls, "__pydantic_config__", None) or {})
-
-
-def _arguments_of(dataclass: Node) -> Node:
-    inner = cast("Node", dataclass["schema"])
-    while inner.get("type") != "dataclass-args":
-        inner = cast("Node", inner["schema"])
-    return inner
-
-
-def _fields_schema(model: Node) -> Node:
-    inner = cast("Node", model["schema"])
-    while inner.get("type") != "model-fields" and isinstance(inner.get("schema"), dict):
-        inner = cast("Node", inner["schema"])
-    return inner
-
-
-def _taken_apart(cls: type) -> Callable[[object], object]:
-    """Return what gives an instance as a dictionary: pydantic cannot validate one again whose extra fields have a type."""
-
-    def take_apart(value: object) -> object:
-        if not isinstance(value, BaseModel) or not isinstance(value, cls):
-            return value
-        return {name: getattr(value, name) for name in value.model_fields_set}
-
-    return take_apart
-
-
-def _drops_extra(model: Node) -> bool:
-    inner = _fields_schema(model)
-    config = cast("Node", model.get("config") or {})
-    extra = inner.get("extra_behavior") or config.get("extra_fields_behavior") or "ignore"
-    return inner.get("type") == "model-fields" and extra == "ignore"
-
-
-def _instance_check(cls: type, *, drops_extra: bool) -> Callable[[object], object]:
-    """Return a function that refuses what would vanish on the way: more fields of a subclass, more keys of a dictionary."""
-    fields = set(getattr(cls, "__annotations__", ()))
-    keys = _keys_of(cls)
-
-    def check(value: object) -> object:
-        kind = value.__class__
-        if kind is not cls and isinstance(value, cls):
-            more = sorted(_fields_of(kind) - _fields_of(cls) - fields)
-            names = {"subclass": kind.__name__, "cls": cls.__name__}
-            if more:
-                raise PydanticCustomError(
-                    "subclass_fields",
-                    "Input is a {subclass}, whose field {field} is not part of {cls} and would be lost",
-                    {**names, "field": more[0]},
-                )
-            raise PydanticCustomError(
-                "subclass",
-                "Input is a {subclass}, which would arrive as a {cls}; send a {cls}, or name {subclass} in the type",
-                names,
-            )
-        if drops_extra and kind is not cls:
-            unknown = _unknown_keys(value, keys)
-            if unknown:
-                raise PydanticCustomError(
-                    "unknown_key",
-                    "Input has the key {key}, which is not part of {cls} and would be lost",
-                    {"key": repr(unknown[0]), "cls": cls.__name__},
-                )
-        return value
-
-    return check
-
-
-def _unknown_keys(value: object, keys: set[object]) -> list[object]:
-    return [key for key in cast("Mapping[object, object]", value) if key not in keys] if isinstance(value, Mapping) else []
-
-
-def _keys_of(cls: type) -> set[object]:
-    """Return the names under which a model reads its fields."""
-    keys: set[object] = set()
-    for name, field in cast("Mapping[str, FieldInfo]", getattr(cls, "model_fields", None) or {}).items():
-        alias = field.validation_alias
-        for choice in alias.choices if isinstance(alias, AliasChoices) else [alias]:
-            keys.add(choice.path[0] if isinstance(choice, AliasPath) else choice)
-        keys.update((name, field.alias))
-    return keys
-
-
-def _fields_of(cls: type) -> set[str]:
-    named = cast("dict[str, object] | None", getattr(cls, "model_fields", None) or getattr(cls, "__dataclass_fields__", None))
-    return set(named or ())
-
-
-def _in_order(value: Iterable[object]) -> list[object]:
-    """Return a set's members in an order that does not depend on the process."""
-    if not isinstance(value, set | frozenset):
-        # Without this a union would write a dictionary as the set of its keys.
-        raise PydanticSerializationUnexpectedValue("a set is expected")
-    members: list[object] = list(value)
-    try:
-        if _WITHOUT_ORDER.isdisjoint(map(type, members)):
-            return sorted(members)  # type: ignore[type-var]  # members without an order raise TypeError
-    except TypeError:
-        pass
-    return sorted(members, key=_order)
-
-
-_WITHOUT_ORDER: Final = frozenset({frozenset, tuple})
-"""What can be compared, and is not ordered by it: a set is less than another if it is a part of it."""
-
-
-def _order(member: object) -> str:
-    """Return a text that says the same of equal members in every process."""
-    if isinstance(member, frozenset):
-        return f"{{{','.join(sorted(map(_order, cast('frozenset[object]', member))))}}}"
-    if isinstance(member, tuple):
-        return f"({','.join(map(_order, cast('tuple[object, ...]', member)))})"
-    if isinstance(member, BaseModel) or hasattr(member, "__dataclass_fields__"):
-        return _order((type(member).__name__, *(getattr(member, name) for name in sorted(_fields_of(type(member))))))
-    return f"{type(member).__name__} {member!r}"

@@ -1,0 +1,98 @@
+"""What the definition of tasks costs, counted: each class is built once, however many ways lead to it from however many tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+from pydantic import BaseModel, create_model
+
+from typedtasks import Broker
+from typedtasks.contract import classes
+from typedtasks.contract.nodes import changed
+
+MODELS = 60
+BUILDS = 15
+"""Validators and serializers for each task: three of its model, and three each of what it takes and returns, checked for itself
+and as a whole."""
+PARTS = 45
+"""Parts of schemas that are rewritten for each task."""
+
+
+@dataclass
+class Work:
+    """What was done to define tasks."""
+
+    builds: int = 0
+    parts: int = 0
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Work:
+    """Counts what is built and rewritten."""
+    work = Work()
+
+    def counted(function: Callable[..., object], name: str) -> Callable[..., object]:
+        def count(*args: object) -> object:
+            setattr(work, name, getattr(work, name) + 1)
+            return function(*args)
+
+        return count
+
+    for name in ("SchemaValidator", "SchemaSerializer"):
+        monkeypatch.setattr(classes, name, counted(getattr(classes, name), "builds"))
+    monkeypatch.setattr(classes, "changed", counted(changed, "parts"))
+    return work
+
+
+def shared(number: int) -> list[type[BaseModel]]:
+    """Return models that refer to the one before and to the one half as old: the ways between them grow exponentially."""
+    models: list[type[BaseModel]] = []
+    for place in range(number):
+        around = {"before": (models[-1], ...), "half": (list[models[place // 2]], ...)} if models else {}  # type: ignore[misc]
+        # Any: the fields are made at run time.
+        models.append(create_model(f"Model{place}", size=(int, 0), name=(str | None, None), **around))  # type: ignore[call-overload]
+    return models
+
+
+def define(models: list[type[BaseModel]]) -> Broker:
+    broker = Broker("memory://")
+    for place, model in enumerate(models):
+
+        def task(value: object, count: int = 0) -> object: ...
+
+        task.__annotations__ = {"value": model, "count": int, "return": list[model]}  # type: ignore[valid-type]  # made here
+        broker.task(name=f"task_{place}")(task)
+    return broker
+
+
+def test_tasks_cost_as_much_as_they_have_models_and_not_as_there_are_ways_between_them(work: Work) -> None:
+    """Given models that share models, each is built once, and nothing is looked at twice."""
+    define(shared(MODELS))
+    assert work.builds <= BUILDS * MODELS
+    assert work.parts <= PARTS * MODELS
+
+
+def test_models_are_shared_by_the_tasks_of_all_brokers(work: Work) -> None:
+    """Given models that tasks have already, more tasks build what is their own, and no model."""
+    models = shared(10)
+    first = define(models)
+    before = work.builds
+    second = define(models)
+    assert work.builds - before <= before - 3 * len(models)
+    assert first is not second
+
+
+def test_models_in_a_circle_cost_no_more_than_pydantic_makes_of_them(work: Work) -> None:
+    """Given a circle of models that tasks enter in all places, each costs as much as the circle, which pydantic makes anew."""
+    names = [f"Round{place}" for place in range(20)]
+    after = [*names[1:], names[0]]
+    # Any: the fields are made at run time.
+    models = [create_model(name, after=(cast("Any", f"list['{other}']"), ...)) for name, other in zip(names, after, strict=True)]
+    for model in models:
+        model.model_rebuild(force=True, _types_namespace=dict(zip(names, models, strict=True)))
+    define(models)
+    assert work.builds <= (BUILDS + 3 * len(models)) * len(models)
+    assert work.parts <= (PARTS + 6 * len(models)) * len(models)
