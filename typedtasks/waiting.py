@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
+from typedtasks.attendance import Attendance, LocalBackend
 from typedtasks.backend import Backend, TaskId, created_ms
 from typedtasks.batching import Batcher, cancel_and_wait
 from typedtasks.clock import Clock
@@ -95,6 +96,7 @@ class Outcomes:
         self._wake = asyncio.Event()
         self._watchman: asyncio.Task[None] | None = None
         self._told = _Told(clock)
+        self._attendance = Attendance(backend) if isinstance(backend, LocalBackend) else None
 
     def open(self) -> None:
         """Begin to listen: the backend has been opened."""
@@ -118,6 +120,7 @@ class Outcomes:
                 asyncio.get_running_loop().create_future(), foreign, ttl_ms, self._clock.now() * 1000
             )
         waiter.count += 1
+        look = None if self._attendance is None else self._attendance.begin(id)
         if self._watchman is None:
             self._wake = asyncio.Event()  # of this event loop: a broker may be opened again on another one
             self._watchman = asyncio.create_task(self._watch(), name="typedtasks-outcomes", context=contextvars.Context())
@@ -139,14 +142,20 @@ class Outcomes:
                 self._wake.set()
             return await asyncio.shield(waiter.outcome)
         finally:
+            if look is not None:
+                look.cancel()
             waiter.count -= 1
             if not waiter.count and self._waiters.get(id) is waiter:
-                del self._waiters[id]
-                waiter.outcome.cancel()
-                if foreign:  # in the background: who gives up, or has the outcome, does not wait for the backend
-                    task = asyncio.create_task(self._unwatch(id), name="typedtasks-unwatching")
-                    self._unwatching.add(task)
-                    task.add_done_callback(self._unwatching.discard)
+                self._forget(id, waiter, foreign)
+
+    def _forget(self, id: TaskId, waiter: _Waiter, foreign: bool) -> None:
+        """Take notice that nobody waits for a task any more."""
+        del self._waiters[id]
+        waiter.outcome.cancel()
+        if foreign:  # in the background: who gives up, or has the outcome, does not wait for the backend
+            task = asyncio.create_task(self._unwatch(id), name="typedtasks-unwatching")
+            self._unwatching.add(task)
+            task.add_done_callback(self._unwatching.discard)
 
     async def _ask_to_be_told(self, id: TaskId) -> None:
         try:

@@ -172,6 +172,15 @@ class MemoryBackend:
         """Delete what waits, or the dead letters."""
         return self.queue(queue).purge(dead=dead)
 
+    def unread(self, id: TaskId) -> bytes | None:
+        """Return the envelope of a task that waits in a queue which no session reads; None for any other."""
+        name = queue_of(id)
+        if any(name in queues for queues in self.queues_of.values()):
+            return None
+        queue = self.queue(name)
+        found = next((place[id] for place in (*queue.ready.values(), queue.delayed) if id in place), None)
+        return None if found is None else found.body
+
     def queue(self, name: str) -> MemoryQueue:
         """Return the queue of a name; it begins empty."""
         return self.queues.setdefault(name, MemoryQueue())
