@@ -12,7 +12,7 @@ from tests.chaos.storm import Storm
 
 PLAN = Plan(tasks=6000, seconds=10, kills=3, hosts=1, pauses=1, redis_kills=1, poison=2, lease=2.0)
 
-DEPLOY = replace(ROLLING, tasks=600, seconds=3, kills=1, hosts=0, pauses=0, redis_kills=0, poison=0, fleet=ROLLING.fleet[:4])
+DEPLOY = replace(ROLLING, tasks=600, seconds=3, kills=0, hosts=0, pauses=0, redis_kills=0, poison=0, fleet=ROLLING.fleet[:4])
 
 
 @pytest.mark.parametrize("store", ["redis", "sqlite"])
