@@ -282,6 +282,8 @@ class Broker(Operating):
         Redis up to 8 MiB of it). Raises what `Task.enqueue` raises; other groups may have been stored then.
         """
         self.check_open("enqueue_many")
+        if not isinstance(cast("object", calls), Iterable):
+            raise DefinitionError(f"calls={calls!r:.80} is not a list: pass one, as [task.call(...)], or await task.enqueue(...).")
         calls, tasks = list(calls), self._tasks
         for call in calls:
             if not isinstance(cast("object", call), Call):

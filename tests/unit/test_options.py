@@ -95,6 +95,8 @@ async def test_only_calls_of_the_brokers_own_tasks_are_sent(broker: Broker) -> N
             await broker.enqueue_many([own.call(1), other.call(2)])
         with pytest.raises(DefinitionError, match=r"is not a call; make one with task.call"):
             await broker.enqueue_many([own])
+        with pytest.raises(DefinitionError, match=r"is not a list: pass one, as \[task.call\(...\)\]"):
+            await broker.enqueue_many(own.call(1))
         assert (await broker.counts()).ready == 0
 
 

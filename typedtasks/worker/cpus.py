@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -19,8 +20,8 @@ def usable_cpus(root: Path = _ROOT) -> int:
 
 
 def _allowed() -> int:
-    if hasattr(os, "process_cpu_count"):  # Python 3.13; it heeds PYTHON_CPU_COUNT, too
-        return int(os.process_cpu_count() or 1)
+    if sys.version_info >= (3, 13):  # it heeds PYTHON_CPU_COUNT, too
+        return os.process_cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
