@@ -257,3 +257,12 @@ def test_digits_before_and_after_the_point_are_compared_together(old: str, new: 
         x = f"Annotated[Decimal, Field({limits})]"
         (tmp_path / f"{name}.py").write_text(f"from decimal import Decimal\n{HEAD}x = {x}\n{TASK}")
     assert fits == all(not change.breaks_in(Order.WORKERS_FIRST) for change in changes_of(tmp_path))
+
+
+@pytest.mark.parametrize(("kind", "rules"), [("class x(BaseModel):", ["result-field-removed"]), ("@dataclass\nclass x:", [])])
+def test_a_field_of_a_result_that_gets_a_default_may_be_missing(kind: str, rules: list[str], tmp_path: Path) -> None:
+    """A model does not send what is unset; a dataclass sends all of its fields."""
+    task = '\n@broker.task(name="t")\ndef t() -> x: ...\n'
+    for name, field in (("old", "size: int"), ("new", "size: int = 1")):
+        (tmp_path / f"{name}.py").write_text(f"{HEAD}{kind}\n    {field}\n{task}")
+    assert [change.rule.id for change in changes_of(tmp_path)] == rules

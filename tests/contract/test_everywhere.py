@@ -11,14 +11,13 @@ from typedtasks.contract import fingerprint
 from typedtasks.contract.codec import Codec
 
 PROGRAM = """
-import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 from typedtasks import Broker
-from typedtasks_codegen import json_schemas, read_contract
+from typedtasks_codegen import package_files
 
 class Word(StrEnum):
     A = "a"
@@ -52,8 +51,7 @@ print(everything.contract())
 sets = {frozenset(pair) for pair in ("ab", "cd", "ef", "gh", "a", "b")}
 outer = Outer(model=Model(deep=(frozenset(sets),)))
 print(everything.call(outer, sets, {(str(len(one)), one) for one in sets}).payload)
-print(json.dumps(json_schemas(broker)))
-print(read_contract(broker))
+print(package_files(broker, "service:broker", "client"))
 """
 
 

@@ -378,6 +378,10 @@ TIMES: Final[Sequence[tuple[object, ...]]] = [
     (list[time | None], [None, time(1, tzinfo=BERLIN)], REFUSED),
     (dict[time, int], {time(1, tzinfo=BERLIN): 1}, REFUSED),
     (Row, {"when": time(1, tzinfo=BERLIN)}, REFUSED),
+    (
+        tuple[set[datetime], Annotated[int, AfterValidator(abs)]],
+        ({datetime(2026, hour, 1, tzinfo=zone) for hour in (1, 2, 7) for zone in (BERLIN, UTC)}, 1),
+    ),
     (Tree, Tree(inside=[Tree(at=time(1, fold=1))]), REFUSED),
     (datetime, datetime.min),
     (datetime, datetime.max),
@@ -522,7 +526,7 @@ def shown(row: Sequence[object]) -> str:
 
 
 def alike(one: object, other: object) -> bool:
-    """Return whether two values are equal, of one type, and look the same; NaN is like NaN."""
+    """Return whether two values are equal and of one type; NaN, which equals nothing, has to look the same."""
     if isinstance(one, datetime | time) and isinstance(other, datetime | time):
         return one == other and one.utcoffset() == other.utcoffset()
     return type(one) is type(other) and (one == other or repr(one) == repr(other))

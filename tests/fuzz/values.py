@@ -260,7 +260,8 @@ class Values:
 
     def _fields(self, depth: int) -> dict[str, Kind]:
         return {
-            name: self.kind(depth) for name in self._chance.sample(["a", "kind", "name", "x", "value"], self._chance.randint(1, 3))
+            name: self.kind(depth)
+            for name in self._chance.sample(["a", "type", "schema", "ref", "items", "x"], self._chance.randint(1, 3))
         }
 
     def _name(self) -> str:

@@ -112,17 +112,21 @@ def as_list(value: object) -> object:
     if isinstance(value, str | bytes | bytearray):
         kind = type(value).__name__
         raise PydanticCustomError("sequence_str", "'{kind}' instances are not allowed as a Sequence value", {"kind": kind})
-    return list(cast("Sequence[object]", value)) if isinstance(value, Sequence) and type(value) is not list else value
+    return list(cast("Sequence[object]", value)) if _is_other(value, Sequence, list) else value
 
 
 def as_frozenset(value: object) -> object:
     """Return any set as a frozenset: `collections.abc.Set` and `frozenset` look the same in a core schema."""
-    return frozenset(cast("Set[object]", value)) if isinstance(value, Set) and not isinstance(value, frozenset) else value
+    return frozenset(cast("Set[object]", value)) if _is_other(value, Set, frozenset) else value
 
 
 def as_dict(value: object) -> object:
     """Return any mapping as the dictionary that arrives where a type says `Mapping`."""
-    return dict(cast("Mapping[object, object]", value)) if isinstance(value, Mapping) and not isinstance(value, dict) else value
+    return dict(cast("Mapping[object, object]", value)) if _is_other(value, Mapping, dict) else value
+
+
+def _is_other(value: object, kind: type, plain: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, plain)
 
 
 def _check_moment(value: object) -> object:

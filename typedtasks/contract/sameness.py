@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import PurePath
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel
 
 __all__ = ["Change", "change_between", "is_default"]
 
@@ -41,13 +41,14 @@ def change_between(given: object, valid: object, arrived: object) -> Change | No
 def is_default(value: object, default: object) -> bool:
     """Return whether a field has its default: that is not validated, so that an int may stand there for a float."""
     if isinstance(value, float) and isinstance(default, int):
-        return value == default
+        return value == cast("object", default)
     return _change((), value, default, "exact") is None
 
 
 def _change(place: Place, before: object, after: object, mode: _Mode) -> Change | None:
     if before is after:
         return None
+    whole: object = before
     if isinstance(before, BaseModel):
         return _of_models(place, before, after, mode)
     if _is_dataclass(before):
@@ -60,13 +61,13 @@ def _change(place: Place, before: object, after: object, mode: _Mode) -> Change 
         return _of_sets(place, cast("Set[object]", before), after, mode)
     if isinstance(before, Sequence) and not isinstance(before, str | bytes | bytearray | memoryview):
         return _of_sequences(place, cast("Sequence[object]", before), after, mode)
-    return _of_others(place, before, after, mode)
+    return _of_others(Change(place, whole, after), mode)
 
 
 def _of_models(place: Place, before: BaseModel, after: object, mode: _Mode) -> Change | None:
     if not isinstance(after, BaseModel) or type(before) is not type(after):
         return Change(place, before, after)
-    if mode == "exact" and not isinstance(before, RootModel) and before.model_fields_set != after.model_fields_set:
+    if mode == "exact" and not type(before).__pydantic_root_model__ and before.model_fields_set != after.model_fields_set:
         return Change(place, before, after)
     inside: _Mode = "exact" if mode == "exact" else "inside"
     values = [(name, before.__dict__.get(name, _MISSING), after.__dict__.get(name, _MISSING)) for name in type(before).model_fields]
@@ -114,8 +115,13 @@ def _of_mappings(place: Place, before: Mapping[object, object], after: object, m
 def _of_sets(place: Place, before: Set[object], after: object, mode: _Mode) -> Change | None:
     if not isinstance(after, Set):
         return None if mode == "around" else Change(place, before, after)
-    ones, others = (sorted(members, key=_order) for members in (before, cast("Set[object]", after)))
-    return _of_items(place, ones, others, mode, Change(place, before, after))
+    # Equal members are compared with each other; what has none is compared in an order.
+    partners = {member: member for member in cast("Set[object]", after)}
+    pairs = [(member, partners.pop(member)) for member in before if member in partners]
+    rest = sorted((member for member in before if not any(member is one for one, _ in pairs)), key=_order)
+    others = sorted(partners.values(), key=_order)
+    matched = _first(_change(place, one, two, mode) for one, two in pairs)
+    return matched or _of_items(place, rest, others, mode, Change(place, before, after))
 
 
 def _of_sequences(place: Place, before: Sequence[object], after: object, mode: _Mode) -> Change | None:
@@ -134,9 +140,10 @@ def _of_items(place: Place, before: Sequence[object], after: Sequence[object], m
     )
 
 
-def _of_others(place: Place, before: object, after: object, mode: _Mode) -> Change | None:
+def _of_others(pair: Change, mode: _Mode) -> Change | None:
+    place, before, after = pair
     if before is _MISSING or after is _MISSING:
-        return Change(place, before, after)
+        return pair
     kind = type(after)
     if type(before) is not kind:
         becomes = isinstance(before, kind) or (isinstance(before, int) and kind is float)
@@ -151,7 +158,7 @@ def _of_others(place: Place, before: object, after: object, mode: _Mode) -> Chan
         same = bool(before == after)
     else:
         return _of_attributes(place, before, after, _attributes(before) | _attributes(after), mode)
-    return None if same else Change(place, before, after)
+    return None if same else pair
 
 
 def _is_dataclass(value: object) -> bool:

@@ -87,9 +87,11 @@ def keep_tags(tags: Mapping[type, Iterable[str]]) -> Keep:
 
 def tags_of(union: Node, definitions: Mapping[str, Node]) -> dict[type, set[str]]:
     """Return, for each model of a union, the fields with a default by which JSON tells it from the others."""
-    chosen = union["choices"]
-    choices = [one[0] if isinstance(one, tuple) else one for one in (chosen.values() if isinstance(chosen, dict) else chosen)]
-    found = [_resolved(cast("Node", choice), definitions) for choice in choices if not isinstance(choice, str | int)]
+    chosen = cast("object", union["choices"])
+    # By their tags in a dictionary, or a list of schemas, of which one with a label of its own is a tuple.
+    listed = list(cast("Node", chosen).values()) if isinstance(chosen, dict) else cast("list[object]", chosen)
+    choices = [cast("tuple[object, str]", one)[0] if isinstance(one, tuple) else one for one in listed]
+    found = [_resolved(cast("Node", choice), definitions) for choice in choices if isinstance(choice, dict)]
     members = {
         cast("type", node["cls"]): _fields(node) for node in found if node.get("type") == "model" and not node.get("root_model")
     }
