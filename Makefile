@@ -53,6 +53,7 @@ soak: $(VENV)/.installed ## Run a worker under a steady load for an hour, and se
 
 bench: $(VENV)/.installed ## Measure beside other task queues, each in an environment of its own; ARGS="--quick", ARGS="--help"
 	@tools/redis.sh
+	@tools/postgres.sh
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[bench]"
 	@$(BIN)/python -m benchmarks $(ARGS)
 

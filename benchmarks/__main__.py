@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.ceilings import CEILINGS
-from benchmarks.environments import CannotInstall, Environment, made
+from benchmarks.environments import CannotInstall, Environment, made, version_of
 from benchmarks.libraries import LIBRARIES, Library
 from benchmarks.measures import MEASURES, Measure
 from benchmarks.own_measures import OWN_MEASURES
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that every process is ended then, too
     measures = [measure for measure in ALL if options.only is None or measure.name in options.only]
     libraries = [library for library in LIBRARIES if options.library is None or library.name in options.library]
-    environments, problems = _environments(libraries)
+    environments, problems = _environments(libraries, options.python)
     run = Run(_circumstances(options, environments), problems=problems)
     if options.keep is not None:
         earlier = Run.from_json((options.keep / "results.json").read_text())
@@ -68,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"Measures: {', '.join(measure.name for measure in ALL)}. Libraries: {', '.join(x.name for x in LIBRARIES)}.",
     )
     parser.add_argument("--quick", action="store_true", help="a tenth of the tasks, one round: shows that all of it works")
+    parser.add_argument(
+        "--python",
+        metavar="PATH",
+        default=sys.executable,
+        help="the interpreter of every library's environment, typedtasks' too (default: the one that runs this)",
+    )
     parser.add_argument("--rounds", type=int, metavar="N", help="how often each sample is taken (default: 5; 1 with --quick)")
     parser.add_argument(
         "--only", type=_Chosen([m.name for m in ALL]), metavar="MEASURE[,..]", help="take these measures only (see below)"
@@ -104,14 +110,19 @@ class _Chosen:
         return [self._known[name] for name in names]
 
 
-def _environments(libraries: Sequence[Library]) -> tuple[dict[Library, Environment], list[Problem]]:
+def _environments(libraries: Sequence[Library], python: str) -> tuple[dict[Library, Environment], list[Problem]]:
     """Return the environment of each library, and those that could not be installed."""
     environments: dict[Library, Environment] = {}
     problems: list[Problem] = []
     for library in libraries:
         print(f"Environment of {library.name} ...", flush=True)
         try:
-            environments[library] = made(library.folder, library.requirements)
+            if tuple(map(int, version_of(python).split(".")[:2])) < library.least_python:
+                least = ".".join(map(str, library.least_python))
+                raise CannotInstall(
+                    f"it needs Python {least} or later, and this is {version_of(python)}; choose another with --python"
+                )
+            environments[library] = made(library.folder, library.requirements, python)
         except CannotInstall as error:
             problems.append(_problem(library, "", 0, str(error)))
             print(f"  cannot be installed: {problems[-1].text}")
@@ -129,7 +140,7 @@ def _circumstances(options: argparse.Namespace, environments: dict[Library, Envi
     return Circumstances(
         command=f'make bench ARGS="{" ".join(arguments)}"' if arguments else "make bench",
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        python=platform.python_version(),
+        python=version_of(options.python),
         redis=redis.partition("v=")[2].partition(" ")[0],
         machine=f"{platform.system()} {platform.machine()}, {_processors()}",
         rounds=options.rounds or (1 if options.quick else 5),

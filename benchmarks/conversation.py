@@ -102,6 +102,10 @@ class Client(Generic[H]):
         """Wait for a result, within 30 seconds where the library can say so."""
         raise NotImplementedError
 
+    def expected(self, order_id: int) -> object:
+        """Return the right result of a task."""
+        return {"order_id": order_id, "total": AMOUNT}
+
     def worker(self, load: Load) -> Worker:
         """Return how to start a worker."""
         raise NotImplementedError
@@ -148,10 +152,21 @@ class Client(Generic[H]):
             handles = await self.enqueue_many(task, order_ids)
             self._sent += [(order_id, handles[order_id - start]) for order_id in ends if order_id in order_ids]
 
-    async def do_results(self) -> list[tuple[int, object]]:
-        """Return the order ids and results of the handles that were kept."""
+    async def do_results(self) -> list[tuple[object, object]]:
+        """Return the results of the handles that were kept, each with what it should be."""
         sent, self._sent = self._sent, []
-        return [(order_id, await self.result(handle, tuned=True)) for order_id, handle in sent]
+        return [(await self.result(handle, tuned=True), self.expected(order_id)) for order_id, handle in sent]
+
+    async def do_awaiting(self, count: int) -> float:
+        """Return the seconds in which `count` tasks are sent at once, and each result is waited for."""
+        begun = time.perf_counter()
+        handles = await self.enqueue_many("add", range(FIRST, FIRST + count))
+        values = await asyncio.gather(*(self.result(handle, tuned=True) for handle in handles))
+        seconds = time.perf_counter() - begun
+        wrong = [value for order_id, value in enumerate(values, FIRST) if value != self.expected(order_id)]
+        if wrong:
+            raise AssertionError(f"{len(wrong)} wrong results, such as {wrong[0]!r}")
+        return seconds
 
     async def do_latencies(self, count: int, seconds: float, tuned: bool) -> list[float]:
         """Return the seconds from call to result of at most `count` tasks, one at a time, for about so many seconds."""
@@ -161,6 +176,6 @@ class Client(Generic[H]):
             begun = time.perf_counter()
             value = await self.result(await self.enqueue("add", FIRST + len(taken)), tuned=tuned)
             taken.append(time.perf_counter() - begun)
-            if value != {"order_id": FIRST + len(taken) - 1, "total": AMOUNT}:
+            if value != self.expected(FIRST + len(taken) - 1):
                 raise AssertionError(f"a wrong result: {value!r}")
         return taken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import subprocess
@@ -12,7 +13,7 @@ from typing import Final
 
 from benchmarks.processes import ROOT
 
-__all__ = ["Environment", "made"]
+__all__ = ["CannotInstall", "Environment", "made", "version_of"]
 
 _FOLDER: Final = ROOT / ".benchmarks" / "environments"
 
@@ -39,8 +40,8 @@ class Environment:
         return {package["name"].lower(): package["version"] for package in listed}
 
 
-def made(name: str, requirements: Path | None) -> Environment:
-    """Return the environment of a library, made first where it is not there or its requirements have changed.
+def made(name: str, requirements: Path | None, python: str = sys.executable) -> Environment:
+    """Return the environment of a library, made first where it is not there, or its requirements or the interpreter have changed.
 
     Without requirements it is that of typedtasks itself, an editable installation with its extra `fast`. Raises `CannotInstall`.
     """
@@ -50,14 +51,24 @@ def made(name: str, requirements: Path | None) -> Environment:
         sources = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
     else:
         arguments, sources = ["--requirement", str(requirements)], [requirements]
-    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in sources) + sys.version.encode()).hexdigest()
+    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in sources) + version_of(python).encode()).hexdigest()
     stamp = environment.folder / "installed"
     if stamp.exists() and stamp.read_text() == wanted:
         return environment
-    _run([sys.executable, "-m", "venv", "--clear", str(environment.folder)])
+    _run([python, "-m", "venv", "--clear", str(environment.folder)])
     _run([environment.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments])
     stamp.write_text(wanted)
     return environment
+
+
+@functools.cache
+def version_of(python: str) -> str:
+    """Return the version of an interpreter, such as 3.13.0. Raises `CannotInstall` where there is none."""
+    try:
+        program = "import platform; print(platform.python_version())"
+        return subprocess.run([python, "-c", program], check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise CannotInstall(f"{python} is no Python: {error}") from None
 
 
 def _run(command: list[str]) -> None:

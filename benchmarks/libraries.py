@@ -9,7 +9,7 @@ from typing import Final
 
 from benchmarks.processes import ROOT
 
-__all__ = ["BARE", "LIBRARIES", "OURS", "RIVALS", "Library"]
+__all__ = ["ARDIQ", "BARE", "LIBRARIES", "OURS", "PGQUEUER", "RIVALS", "Library"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +27,10 @@ class Library:
     polls: bool = False
     """Whether a shorter poll interval shortens the time to a result."""
     is_async: bool = True
+    least_python: tuple[int, int] = (3, 11)
+    """The oldest Python that it can be installed for."""
+    uses_postgres: bool = False
+    """Whether it keeps its tasks in PostgreSQL, and not in Redis."""
 
     @property
     def folder(self) -> str:
@@ -45,6 +49,7 @@ class Library:
 
 
 _BLOCKING: Final = "its client blocks, so it has no concurrent callers on an event loop"
+_NO_REDIS: Final = "it keeps its tasks in PostgreSQL"
 _NO_THREADS: Final = "it runs no plain functions in threads"
 
 OURS: Final = Library("typedtasks", "benchmarks.ours.app", ("pydantic", "redis", "hiredis", "uvloop"))
@@ -98,5 +103,16 @@ RIVALS: Final = (
         },
         is_async=False,
     ),
+    Library("ardiq", "benchmarks.rivals.ardiq.app", ("ardiq", "msgpack", "uvloop"), least_python=(3, 12)),
+    Library(
+        "pgqueuer",
+        "benchmarks.rivals.pgqueuer.app",
+        ("pgqueuer", "asyncpg", "uvloop"),
+        lacks={"calls": _NO_REDIS, "stored": _NO_REDIS, "idle": _NO_REDIS, "sync": _NO_THREADS},
+        uses_postgres=True,
+    ),
 )
+ARDIQ: Final = RIVALS[-2]
+"""Its core is written in Rust: it has goals of its own."""
+PGQUEUER: Final = RIVALS[-1]
 LIBRARIES: Final = (OURS, *RIVALS, BARE)

@@ -95,6 +95,17 @@ def process(library: Library, environment: Environment, quick: bool) -> Mapping[
         return {"process": _drained(stage, "add", count, 100)}
 
 
+def awaiting(library: Library, environment: Environment, quick: bool) -> Mapping[str, float]:
+    """One client sends many no-ops at once to a worker that is waiting, and waits for the result of each."""
+    with staged(library, environment, quick=quick) as stage, stage.worker() as worker:
+        stage.warmed_up(worker)
+        count = stage.size(50_000, 5000)
+        stage.ask("awaiting", count=max(count // 20, 100))
+        rate = count / stage.ask("awaiting", count=count)
+        worker.check()
+    return {"awaiting": rate}
+
+
 def sync(library: Library, environment: Environment, quick: bool) -> Mapping[str, float]:
     """A backlog of no-ops as plain functions, in eight threads."""
     with staged(library, environment, quick=quick) as stage:
@@ -201,6 +212,7 @@ def _cost(name: str, title: str, unit: str) -> Metric:
 
 MEASURES: Final = (
     Measure("Process no-op tasks", process, (_rate("process"),), LIBRARIES),
+    Measure("Process no-op tasks while one client awaits every result", awaiting, (_rate("awaiting"),), _QUEUES),
     Measure("Enqueue in bulk", bulk, (_rate("bulk"),), LIBRARIES),
     Measure("Enqueue by 1,000 concurrent callers", callers, (_rate("callers"),), _QUEUES),
     Measure("Enqueue one by one", one_by_one, (_rate("one_by_one"),), LIBRARIES),

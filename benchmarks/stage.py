@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from benchmarks.conversation import AMOUNT, Counting
+from benchmarks.conversation import Counting
 from benchmarks.environments import Environment
 from benchmarks.libraries import Library
 from benchmarks.observed import Observed
+from benchmarks.postgres import postgres_server
 from benchmarks.processes import Failed, Family, Program, running
 from tests.redis_server import redis_server
 
@@ -78,7 +79,7 @@ class Stage:
     def check_results(self) -> None:
         """Raise `Failed` unless the results that the program kept handles of are right."""
         results = self.ask("results")
-        wrong = [(order_id, value) for order_id, value in results if value != {"order_id": order_id, "total": AMOUNT}]
+        wrong = [value for value, expected in results if value != expected]
         if wrong or not results:
             raise Failed(f"wrong results: {wrong}")
 
@@ -99,8 +100,10 @@ class Stage:
 
 @contextmanager
 def staged(library: Library, environment: Environment, *, quick: bool, url: str | None = None, **variables: str) -> Iterator[Stage]:
-    """Yield a stage with a fresh Redis server; all its processes are gone afterwards, whatever happened."""
-    with redis_server() as server:
+    """Yield a stage with a fresh Redis, or PostgreSQL for those that use it; all its processes are gone afterwards."""
+    with redis_server() as server, ExitStack() as stack:
+        if library.uses_postgres:
+            url = stack.enter_context(postgres_server())
         given = {"BENCH_URL": url or server.url, **library.environment, **variables}
         command = [environment.python, "-m", "benchmarks.serving", library.program]
         observed = Observed(server.port)

@@ -13,6 +13,7 @@ app = Celery("bench", broker=URL, backend=URL)
 app.conf.update(
     result_expires=600,
     worker_prefetch_multiplier=128,  # what its guide to optimizing advises for short tasks
+    worker_disable_rate_limits=True,  # no task has one
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
 )

@@ -1,0 +1,1 @@
+"""The benchmark's program for ardiq."""
