@@ -9,10 +9,10 @@ from typing import Any, Generic, Never, ParamSpec, Protocol, TypeAlias, cast
 
 from typing_extensions import TypeVar, Unpack
 
-from typedtasks.contract import Boundary, Misfit, Node, fingerprint, read_fields
+from typedtasks.contract import Boundary, Misfit, built_fields, fingerprint, read_fields
 from typedtasks.coroutine import NativeCoro
 from typedtasks.envelope import Header
-from typedtasks.errors import ResultInvalid, TaskError, TaskFailed, describe, fields_model
+from typedtasks.errors import ResultInvalid, TaskError, TaskFailed, describe
 from typedtasks.handle import TaskHandle
 from typedtasks.options import Dispatch, EnqueueOptions, TaskDefinition, dispatch_of
 from typedtasks.outcome import Crashed, Failure, Outcome, Success, ended_without_value, read_outcome
@@ -93,11 +93,9 @@ class Task(Generic[P, R_co, E_co]):
         It is sent with every call. Equal ones read each other's messages alike; docs and options make no difference.
         """
         if not self._contract:
-            arguments, result = self.boundary.core_schemas()
+            arguments, result = self.boundary.built_types()
             failures = sorted(self.definition.raises, key=lambda failure: failure.__name__)
-            schemas = [result, *(fields_model(failure).__pydantic_core_schema__ for failure in failures)]
-            # CoreSchema is a TypedDict of pydantic's, which is a Node to us.
-            outcome = fingerprint(4, cast("list[Node]", schemas), [failure.__name__ for failure in failures])
+            outcome = fingerprint(4, [result, *map(built_fields, failures)], [failure.__name__ for failure in failures])
             self._contract = fingerprint(6, [arguments]) + outcome
         return self._contract
 

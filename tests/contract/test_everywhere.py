@@ -8,6 +8,7 @@ import sys
 
 from tests.processes import ROOT
 from typedtasks.contract import fingerprint
+from typedtasks.contract.classes import build
 from typedtasks.contract.codec import Codec
 
 PROGRAM = """
@@ -74,4 +75,4 @@ def test_nothing_depends_on_the_hash_seed() -> None:
 def test_a_hash_depends_on_no_text_that_names_a_class() -> None:
     """`pathlib.Path` is `pathlib._local.Path` on Python 3.13, and pydantic has it in an error's text."""
     core = {**Codec(int).core, "custom_error_type": "a", "custom_error_message": "pathlib.Path", "custom_error_context": {"a": 1}}
-    assert fingerprint(6, [core]) == fingerprint(6, [Codec(int).core])
+    assert fingerprint(6, [build(core)]) == fingerprint(6, [Codec(int).built])

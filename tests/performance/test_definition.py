@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, JsonValue, create_model
 
 from typedtasks import Broker
 from typedtasks.contract import classes
 from typedtasks.contract.nodes import changed
 
+fingerprint = importlib.import_module("typedtasks.contract.fingerprint")
+hash_of = fingerprint._hash
 MODELS = 60
 BUILDS = 15
 """Validators and serializers for each task: three of its model, and three each of what it takes and returns, checked for itself
@@ -96,3 +99,19 @@ def test_models_in_a_circle_cost_no_more_than_pydantic_makes_of_them(work: Work)
     define(models)
     assert work.builds <= (BUILDS + 3 * len(models)) * len(models)
     assert work.parts <= (PARTS + 6 * len(models)) * len(models)
+
+
+def test_the_hashes_of_all_tasks_look_at_each_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given tasks over models that share models, their contracts take a hash of each part of a schema once."""
+    hashes = 0
+
+    def hashed(shape: JsonValue) -> str:
+        nonlocal hashes
+        hashes += 1
+        return str(hash_of(shape))
+
+    broker = define(shared(MODELS))
+    monkeypatch.setattr(fingerprint, "_hash", hashed)
+    contracts = {task.contract() for task in broker.tasks.values()}
+    assert len(contracts) == MODELS
+    assert hashes <= 40 * MODELS

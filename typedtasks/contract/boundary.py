@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails, SchemaError
 from typing_extensions import TypedDict
 
 from typedtasks.contract.binding import Bind, explain_misfit, make_bind, make_spread, positional_names
+from typedtasks.contract.classes import Built as BuiltType
 from typedtasks.contract.codec import Codec, Misfit, validator_raised, why_no_schema
 from typedtasks.contract.cures import cure
 from typedtasks.contract.schemas import CONFIG, Node
@@ -156,6 +157,11 @@ class Boundary(Generic[R]):
     def signature(self) -> inspect.Signature:
         """What is sent: the function's signature without the injected parameters. Known for sure after `check`."""
         return self._signature
+
+    def built_types(self) -> tuple[BuiltType, BuiltType]:
+        """Return what is built of the arguments (an object by parameter name) and of the result."""
+        built = self._built or self._build()
+        return built.arguments.built, built.result.built
 
     def core_schemas(self) -> tuple[Node, Node]:
         """Return the arguments (an object by parameter name) and the result as pydantic's core schemas."""

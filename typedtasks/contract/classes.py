@@ -24,7 +24,7 @@ from typedtasks.contract.facts import UNBOUNDED, Facts, facts_of
 from typedtasks.contract.nodes import Node, changed, everything_inside
 from typedtasks.contract.rewriting import CORE_CONFIG, check, settle
 
-__all__ = ["Built", "build"]
+__all__ = ["Built", "build", "circles"]
 
 _CLASSES: Final = frozenset({"model", "dataclass", "typed-dict", "named-tuple", "call"})
 _OWN_VALIDATOR: Final = frozenset({"model", "dataclass"})
@@ -49,6 +49,9 @@ class Built:
         self.definitions = definitions
         self.inside: dict[int, Built] = {}
         """The classes that are directly inside this one, by the place (the schema) where they are."""
+        self.is_class = node.get("type") in _CLASSES
+        self.shape = ""
+        """The hash of what messages look like, once it was asked for."""
         self.read_as: type
         self.checked_as: type
 
@@ -76,7 +79,7 @@ class _Building:
         self.whole = self._class_at(core) or self._added(core)
         for one in self._new:  # grows meanwhile
             self._find_inside(one)
-        for group in _circles(self._new):
+        for group in circles(self._new):
             _build_circle(group)
         _built.update(self._here)
 
@@ -122,7 +125,7 @@ def _key(node: Node) -> Key:
     return frozenset((key, id(value)) for key, value in node.items() if key not in _ASIDE)
 
 
-def _circles(classes: Sequence[Built]) -> list[list[Built]]:
+def circles(classes: Sequence[Built]) -> list[list[Built]]:
     """Return classes in groups that refer to each other, those that others refer to first: Tarjan's algorithm."""
     among = {id(one) for one in classes}
     number: dict[int, int] = {}
@@ -170,7 +173,7 @@ def _build_circle(circle: list[Built]) -> None:
         inside = [found for one in group for found in one.inside.values()]
         first = max(group, key=inside.count) if len(group) > 1 else group[0]
         _build_one(first, group if any(first is found for found in inside) else [])
-        waiting += reversed(_circles([one for one in group if one is not first]))
+        waiting += reversed(circles([one for one in group if one is not first]))
 
 
 def _find_facts(circle: list[Built]) -> None:

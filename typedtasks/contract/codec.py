@@ -7,6 +7,7 @@ from typing import Final
 from pydantic import ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError
 
+from typedtasks.contract.classes import Built
 from typedtasks.contract.doubts import has_long_number
 from typedtasks.contract.sameness import Change, change_between
 from typedtasks.contract.schemas import Node, Schemas
@@ -53,6 +54,11 @@ class Codec:
     def core(self) -> Node:
         """The type as pydantic's core schema."""
         return self._schemas.core
+
+    @property
+    def built(self) -> Built:
+        """What is built of the type."""
+        return self._schemas.built
 
     @property
     def obstacle(self) -> str | None:

@@ -7,10 +7,11 @@ from typing import TypeVar, cast
 
 from pydantic import BaseModel, PydanticUserError
 
+from typedtasks.contract.classes import Built
 from typedtasks.contract.codec import Codec, Misfit, validator_raised, why_no_schema
 from typedtasks.errors import DefinitionError, TaskError, field_values, fields_model
 
-__all__ = ["as_declared", "check_failure", "read_fields", "write_fields"]
+__all__ = ["as_declared", "built_fields", "check_failure", "read_fields", "write_fields"]
 
 F = TypeVar("F", bound=TaskError)
 
@@ -28,6 +29,11 @@ def check_failure(failure: type[TaskError], task: str, *, at_definition: bool) -
     if why is not None:
         raise DefinitionError(f"{task}: the fields of {failure.__name__} cannot be sent: {why}.")
     _check_constructor(failure, task)
+
+
+def built_fields(failure: type[TaskError]) -> Built:
+    """Return what is built of a failure's fields."""
+    return _codec(failure).built
 
 
 def write_fields(error: TaskError) -> bytes:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias, cast
 
-__all__ = ["Node", "changed", "children", "everything_inside"]
+__all__ = ["KEYS", "NAMED", "Node", "changed", "children", "everything_inside"]
 
 # Any: a core schema is a tree of dictionaries whose shapes pydantic-core defines by their "type" key.
 Node: TypeAlias = dict[str, Any]
 
-_NAMED: Final = frozenset({"fields", "choices"})
+NAMED: Final = frozenset({"fields", "choices"})
 """Where the schemas of fields and of the members of a union stand: by name, or in a list."""
 _SCHEMAS: Final = frozenset(
     {
@@ -23,15 +23,16 @@ _SCHEMAS: Final = frozenset(
         *("var_kwargs_schema", "steps", "definitions", "computed_fields"),
     }
 )
-_KEYS: Final = _NAMED | _SCHEMAS
+KEYS: Final = NAMED | _SCHEMAS
+"""Where schemas stand, one, several in a list, or by name; that of a serialization apart."""
 
 
 def children(node: Node) -> Iterable[tuple[str, Node]]:
     """Yield the schemas that are directly inside one, each with the key (or field name) that it stands under."""
     for key, value in node.items():
-        if key in _NAMED and isinstance(value, dict):
+        if key in NAMED and isinstance(value, dict):
             yield from ((str(name), inner) for name, inner in cast("Node", value).items() if isinstance(inner, dict))
-        elif key in _KEYS:
+        elif key in KEYS:
             if isinstance(value, dict):
                 yield key, cast("Node", value)
             elif isinstance(value, list | tuple):
@@ -53,10 +54,10 @@ def changed(node: Node, change: Callable[[Node], Node]) -> Node:
     """Return a copy of a schema with each schema that is directly inside it changed."""
     made = dict(node)
     for key, value in node.items():
-        if key in _NAMED and isinstance(value, dict):
+        if key in NAMED and isinstance(value, dict):
             named = cast("Node", value)
             made[key] = {name: _changed(inner, change) for name, inner in named.items()}
-        elif key in _KEYS or key == "serialization":
+        elif key in KEYS or key == "serialization":
             made[key] = _changed(value, change)
     return made
 

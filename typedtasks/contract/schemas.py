@@ -35,13 +35,13 @@ class Schemas:
         if not adapter.pydantic_complete:
             adapter.rebuild(force=True)  # a model with defer_build=True
         self.core = cast("Node", adapter.core_schema)
-        self._built = build(self.core)
-        self.facts = self._built.facts
-        self.validate_json = self._built.validate_json.validate_json
-        self.validate_python = self._built.validate_python.validate_python
+        self.built = build(self.core)
+        self.facts = self.built.facts
+        self.validate_json = self.built.validate_json.validate_json
+        self.validate_python = self.built.validate_python.validate_python
         # Hot: a partial costs a third of a method. What it raises: ValueError for what no other end could read, and pydantic's.
         self.to_json: Callable[[object], bytes] = functools.partial(
-            self._built.to_json.to_json, by_alias=True, exclude_unset=True, warnings="error"
+            self.built.to_json.to_json, by_alias=True, exclude_unset=True, warnings="error"
         )
         if self.facts.depth > _DEEPEST:
             self.to_json = functools.partial(_to_json_within_depth, self.to_json)
