@@ -126,8 +126,9 @@ def test_the_contract_of_a_clients_own_classes_is_the_one_that_it_was_made_from(
 def test_all_files_are_the_same_bytes_in_every_process(tmp_path: Path) -> None:
     """Whatever the seed of hashes is, and without paths of this machine."""
     program = (
-        "import hashlib, json; from typedtasks_codegen import package_files; from tests.codegen.every_type import broker; "
-        "files = package_files(broker, 'a:b', 'client'); text = json.dumps(files); "
+        "import hashlib, json; from typedtasks_codegen import package_files; "
+        "from tests.codegen import every_type, generic_shapes, odd_shapes, service; "
+        "text = json.dumps([package_files(one.broker, 'a:b', 'client') for one in (every_type, generic_shapes, odd_shapes, service)]); "
         f"assert {str(ROOT)!r} not in text; print(hashlib.sha256(text.encode()).hexdigest())"
     )
     runs = [
