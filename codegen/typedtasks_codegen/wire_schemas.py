@@ -29,6 +29,7 @@ from typedtasks import Broker, DefinitionError, TaskError
 from typedtasks.errors import fields_model
 from typedtasks_codegen.definitions import flag_boundary
 from typedtasks_codegen.refusal import GenerationError
+from typedtasks_codegen.room import with_room
 
 __all__ = ["DIALECT", "WireSchemas", "failure_schemas", "json_schemas"]
 
@@ -55,6 +56,10 @@ def json_schemas(broker: Broker, arguments_at: str, results_at: str) -> WireSche
 
     The places are those of the types of arguments and of results, such as `types.json#/$defs/{model}`.
     """
+    return with_room(lambda: _json_schemas(broker, arguments_at, results_at))
+
+
+def _json_schemas(broker: Broker, arguments_at: str, results_at: str) -> WireSchemas:
     arguments, results = _Generator("validation", arguments_at), _Generator("serialization", results_at)
     by_task: dict[str, tuple[_Json, _Json]] = {}
     for name, task in sorted(broker.tasks.items()):

@@ -9,10 +9,10 @@ from typing import Any, Final, cast
 from typedtasks_codegen.closures import uses
 from typedtasks_codegen.compatibility.coverage import Coverage
 from typedtasks_codegen.compatibility.gaps import Gap, Kind, Role
-from typedtasks_codegen.compatibility.room import with_room
 from typedtasks_codegen.compatibility.rules import RULES, Category, Order, Rule
 from typedtasks_codegen.compatibility.sides import Side
 from typedtasks_codegen.compatibility.types import Data, refusing
+from typedtasks_codegen.room import with_room
 
 __all__ = ["Change", "compare_contracts", "compare_tasks"]
 

@@ -1,4 +1,4 @@
-"""Room for comparisons that follow types through hundreds of others: each step of the way stands on the stack."""
+"""Room for what follows types through hundreds of others: each step of the way stands on the stack."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def with_room(compute: Callable[[], T]) -> T:
     usual, stack = sys.getrecursionlimit(), threading.stack_size(_STACK)
     try:
         sys.setrecursionlimit(max(usual, _STEPS))
-        thread = threading.Thread(target=_run, args=(compute, future), name="typedtasks-breaking")
+        thread = threading.Thread(target=_run, args=(compute, future), name="typedtasks-codegen")
         thread.start()
         thread.join()
     finally:
