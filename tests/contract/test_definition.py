@@ -4,11 +4,12 @@ import dataclasses
 import functools
 import re
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import InitVar, dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, NoReturn, Protocol, TypedDict, TypeVar, Unpack
 from uuid import UUID
@@ -175,6 +176,8 @@ class ByValue(BaseModel):
         (dict[str | None, int], "use str keys"),
         (Counter[tuple[int, int]], "use str keys"),
         (OrderedDict[Level, int], "use str keys"),
+        (dict[complex, int], "use str keys"),
+        (Mapping[Fraction, int], "use str keys"),
         (OrderedDict[tuple[int, int], int], "use str keys"),
         (re.Pattern[str], "loses its flags. Write str"),
         (ImportString, "send its name as a str"),

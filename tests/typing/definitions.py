@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, LiteralString, NamedTuple, Never, NewType, NoReturn, Optional, TypeVar
 
 import pydantic
-from pydantic import AwareDatetime, BaseModel, HttpUrl, Json, JsonValue, PositiveInt, RootModel, SecretStr, StrictInt, UUID4
+from pydantic import BaseModel, HttpUrl, Json, JsonValue, PositiveInt, RootModel, SecretStr, StrictInt, UUID4
 from typing_extensions import TypedDict
 
 from typedtasks import Broker, Secret, TaskError
@@ -89,7 +89,7 @@ _NAMES: Final = """
     Color Level Both Text Number Model Page[int] Page[Any] Page[Plain] Point Movie Named Plain Missing TaskError Whole UserId Login
     Any object type Never NoReturn LiteralString Literal['r'] Literal['x'] Literal[1,2] Literal[True] Literal[b'x']
     Literal[Color.RED] Literal[Text.RED] Json[int] JsonValue SecretStr Secret[str] HttpUrl UUID4 PositiveInt StrictInt
-    AwareDatetime BaseModel type[int] abc.Hashable abc.Callable[[],int] abc.Awaitable[int] abc.Coroutine[Any,Any,int]
+    BaseModel type[int] abc.Hashable abc.Callable[[],int] abc.Awaitable[int] abc.Coroutine[Any,Any,int]
     abc.Iterator[int] abc.Iterable[int] abc.Generator[int,None,None]
 """
 _FORMS: Final = (

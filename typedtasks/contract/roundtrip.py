@@ -20,6 +20,8 @@ _NAMED_TUPLE: Final = frozenset({"named-tuple", "call"})
 """A NamedTuple in newer and in older versions of pydantic."""
 _MAPPING: Final = frozenset({"dict", "ordered-dict", "counter"})
 _OBJECT: Final = _MAPPING | {"model", "dataclass", "typed-dict"}
+_NO_KEYS: Final = frozenset({"complex", "fraction"})
+"""Kinds of text as values, but not as the keys of a dictionary."""
 _KEYS: Final = _TEXT | {"int", "float", "bool"}
 _SECRETS: Final = frozenset({"_serialize_secret", "_serialize_secret_field"})
 _DEPTH: Final = 20
@@ -105,7 +107,7 @@ def _dict_obstacle(node: Node, definitions: Mapping[str, Node]) -> str | None:
         values = _literal_values(key)
         fits = all(isinstance(value, str) for value in values)
     else:
-        fits = kind in _KEYS or _shape(key) == "text"
+        fits = kind in _KEYS or (_shape(key) == "text" and kind not in _NO_KEYS)
     if not fits:
         return f"keys of the type {_name(key)} do not come back from JSON; use str keys, or a list of pairs"
     return None
@@ -311,7 +313,7 @@ def _shape(node: Node) -> str:
         return kinds.pop() if len(kinds) == 1 else "unknown"
     if kind == "lax-or-strict" and "serialization" in node:
         return "object" if cast("Node", node["serialization"]).get("schema") else "text"
-    if kind in _TEXT or kind in ("complex", "fraction"):
+    if kind in _TEXT or kind in _NO_KEYS:
         return "text"
     if kind in _NAMED_TUPLE:
         return "array"
