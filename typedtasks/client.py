@@ -12,8 +12,10 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Seque
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from types import ModuleType
 from typing import ClassVar, Concatenate, Generic, Never, ParamSpec, Self, cast, overload
 
+from pydantic import BaseModel
 from typing_extensions import TypeVar, Unpack, deprecated
 
 from typedtasks.backend import Backend, TaskId
@@ -152,6 +154,7 @@ class RemoteTasks:
         return cast("Task[P, R, E_co]", known)
 
     def _make(self, remote: RemoteTask[P, R, E_co]) -> AnyTask:
+        _build_models(getattr(remote.function, "__globals__", {}).get("models"))
         options = TaskOptions(
             name=remote.name,
             queue=remote.queue,
@@ -164,6 +167,16 @@ class RemoteTasks:
         made: AnyTask = decorate(remote.function)
         self._made[remote.name] = made
         return made
+
+
+def _build_models(module: object) -> None:
+    """Build the models of a generated client, each after those that it refers to, as they are written.
+
+    They are deferred until a task is used, and pydantic would build them anew for each task that leads to them.
+    """
+    for kind in list(vars(module).values()) if isinstance(module, ModuleType) else ():
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and not kind.__pydantic_complete__:
+            kind.model_rebuild()
 
 
 class AsyncClient:
