@@ -426,6 +426,7 @@ CONTAINERS: Final[Sequence[tuple[object, ...]]] = [
     (dict[Path, int], {Path("a"): 1}),
     (dict[Word, int], {Word.A: 1}),
     (dict[tuple[int, int], int], {(1, 2): 3}, REFUSED),
+    (dict[complex, int], {1j: 3}, REFUSED),
     (OrderedDict[str, int], OrderedDict(b=1, a=2)),
     (OrderedDict[tuple[int, int], int], OrderedDict({(1, 2): 3}), REFUSED),
     (defaultdict[str, list[int]], defaultdict(list, a=[1])),

@@ -405,7 +405,7 @@ def exchange_values(calls: int, seed: int) -> Report:
             report.calls += 1
             try:
                 given = sample()
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, ArithmeticError):
                 continue  # a model that refuses its own values, or a default that cannot be copied
             found = _exchange(boundary, given, report)
             if found is not None:
