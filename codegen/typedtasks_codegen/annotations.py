@@ -152,7 +152,7 @@ def _plain(annotation: object, id_of: IdOf, facts: Facts) -> Form:
         raise Inexpressible(refused)
     if atom is not None:
         return Atom(atom)
-    if _is_of_pydantic(annotation):
+    if annotation is BaseModel or _is_of_pydantic(annotation):
         return Atom(f"pydantic.{cast('type', annotation).__name__}")
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         generic = annotation.__pydantic_generic_metadata__
