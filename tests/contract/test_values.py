@@ -326,6 +326,7 @@ SCALARS: Final[Sequence[tuple[object, ...]]] = [
     (float, 10**400, REFUSED),
     (list[float], [1.0, 2**53 + 1], REFUSED),
     (dict[float, int], {2**53 + 1: 1}, REFUSED),
+    (dict[float, float], {math.nan: 2**53 + 1}, REFUSED),
     (dict[str, float] | None, {"a": math.nan}),
     (complex, 1 + 2j),
     (complex, complex(-0.0, 1), REFUSED),

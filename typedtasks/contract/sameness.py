@@ -99,9 +99,13 @@ def _of_mappings(place: Place, before: Mapping[object, object], after: object, m
         return None if mode == "around" else Change(place, before, after)
     other = cast("Mapping[object, object]", after)
     if mode == "around":
-        known = _first(_change((*place, _step(key)), before[key], other[key], mode) for key in before if key in other)
-        keys = zip(before, other, strict=True) if len(before) == len(other) else ()
-        return known or _first(_change((*place, _step(key)), key, another, mode) for key, another in keys)
+        partners = [(key, key) for key in before if key in other]
+        if len(before) == len(other):  # a validator made others of the keys, or they are NaN
+            partners += [(one, two) for one, two in zip(before, other, strict=True) if one not in other]
+        return _first(
+            _change((*place, _step(one)), one, two, mode) or _change((*place, _step(one)), before[one], other[two], mode)
+            for one, two in partners
+        )
     makes_another = isinstance(other, defaultdict) and getattr(before, "default_factory", None) != other.default_factory
     if len(before) != len(other) or makes_another:
         return Change(place, before, after)
