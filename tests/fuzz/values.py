@@ -338,7 +338,7 @@ class Values:
         chance = self._chance
         kinds: list[Kind] = [
             (Annotated[int, AfterValidator(lambda x: x + 1)], lambda: chance.randint(-9, 9)),
-            (Annotated[int, AfterValidator(abs)], lambda: chance.randint(0, 9)),
+            (Annotated[int, AfterValidator(int)], lambda: chance.randint(-9, 9)),
             (Annotated[str, StringConstraints(to_lower=True)], lambda: "abc"),
             (Annotated[int, BeforeValidator(int)], lambda: chance.randint(-9, 9)),
             (Annotated[float, PlainSerializer(lambda x: round(x, 1))], lambda: self._pick(1.5, 1.25, math.nan)),
