@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from typedtasks_codegen.contract import Contract
     from typedtasks_codegen.distribution import distribution_files, distribution_name
     from typedtasks_codegen.folder import difference, write_folder
+    from typedtasks_codegen.given import given_names, names_in
+    from typedtasks_codegen.naming import GivenNames
     from typedtasks_codegen.package import package_files
     from typedtasks_codegen.reading import read_contract
     from typedtasks_codegen.refusal import GenerationError
@@ -19,11 +21,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Contract",
     "GenerationError",
+    "GivenNames",
     "asyncapi_document",
     "difference",
     "distribution_files",
     "distribution_name",
+    "given_names",
     "json_schemas",
+    "names_in",
     "package_files",
     "read_contract",
     "write_folder",
@@ -32,11 +37,14 @@ __all__ = [
 _MODULES: Final = {
     "Contract": "contract",
     "GenerationError": "refusal",
+    "GivenNames": "naming",
     "asyncapi_document": "asyncapi",
     "difference": "folder",
     "distribution_files": "distribution",
     "distribution_name": "distribution",
+    "given_names": "given",
     "json_schemas": "wire_schemas",
+    "names_in": "given",
     "package_files": "package",
     "read_contract": "reading",
     "write_folder": "folder",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from pydantic import JsonValue
 
 from typedtasks_codegen.closures import closures, digest_of, named_by
 from typedtasks_codegen.forms import Form, Value, as_json
-from typedtasks_codegen.naming import task_names, type_names
+from typedtasks_codegen.naming import GivenNames, task_names, type_names
 
 __all__ = [
     "FORMAT",
@@ -214,10 +214,20 @@ class Contract:
     types: tuple[TypeDefinition, ...]
     reserved: tuple[str, ...] = ()
     """The names of retired tasks, sorted."""
+    given: GivenNames = field(default_factory=GivenNames)
+    """What clients call tasks and types already."""
+
+    def task_names(self) -> dict[str, str]:
+        """Return each task's attribute of a client. Raises `GenerationError` where a client could not tell two tasks apart."""
+        return task_names((task.name for task in self.tasks), self.given)
+
+    def type_names(self) -> dict[str, str]:
+        """Return the name of each type in a client by its id."""
+        return type_names(self.types, self.given)
 
     def as_json(self) -> JsonValue:
         """Return the contract as data. Raises `GenerationError` where a client could not tell two tasks apart."""
-        return self._written(task_names(task.name for task in self.tasks), type_names(self.types))
+        return self._written(self.task_names(), self.type_names())
 
     def version(self) -> str:
         """Return what tells documents that are made of this contract from those of others."""
@@ -231,7 +241,7 @@ class Contract:
         return {**written, "reserved": list(self.reserved)} if self.reserved else written
 
     def text(self) -> str:
-        """Return `contract.json`: the same bytes for the same tasks, on every machine and in every process."""
+        """Return `contract.json`: the same bytes for the same tasks and given names, on every machine and in every process."""
         return json.dumps(self.as_json(), indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
 
 

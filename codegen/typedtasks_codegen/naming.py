@@ -1,8 +1,8 @@
 """The Python names of a client: of its tasks and of its types.
 
-A task's follows from its own name alone, so that no other task changes it. A type's is its own, which only a type before it can
-take: one whose module has fewer parts, or is earlier in the alphabet. What was given stands in `contract.json`, and `typedtasks
-breaking` reports where it has changed.
+A task's follows from its own name alone, so that no other task changes it. A type's is its own, or where several have that one, the
+first has it: the one whose module has fewer parts, or is earlier in the alphabet. What was given stands in `contract.json` and is
+kept: the names of what is added are found around it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import keyword
 import re
 import unicodedata
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,7 @@ from typedtasks_codegen.refusal import GenerationError
 if TYPE_CHECKING:
     from typedtasks_codegen.contract import TypeDefinition, TypeParameter
 
-__all__ = ["task_names", "type_names", "type_variables"]
+__all__ = ["GivenNames", "task_names", "type_names", "type_variables"]
 
 _OF_CLIENTS: Final = frozenset({"close", "enqueue_many", "handle", "loop", "max_payload", "max_result", "open", "tasks"})
 """What a client has itself. Written down, so that a task's name depends on no version of typedtasks."""
@@ -34,26 +35,48 @@ _OF_PACKAGES: Final = frozenset(
 """What generated sources mean something else by."""
 
 
-def task_names(tasks: Iterable[str]) -> dict[str, str]:
-    """Return each task's attribute of the client: all of its name. Raises `GenerationError` where two would have the same."""
+@dataclass(frozen=True, slots=True)
+class GivenNames:
+    """The names that clients have already: of tasks by their own names, of types by their ids."""
+
+    tasks: Mapping[str, str] = field(default_factory=dict[str, str])
+    types: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def task_names(tasks: Iterable[str], given: GivenNames) -> dict[str, str]:
+    """Return each task's attribute of the client: what was given, or all of its name.
+
+    Raises `GenerationError` where two would have the same.
+    """
     names: dict[str, str] = {}
     owners: dict[str, str] = {}
     for task in sorted(tasks):
-        name = names[task] = _attribute(task)
+        kept = given.tasks.get(task, "")
+        name = names[task] = kept if _is_free(kept, _OF_CLIENTS) else _attribute(task)
         other = owners.setdefault(name, task)
         if other != task:
             raise GenerationError(f"{other} and {task} would both be client.{name}; give one of them another name.")
     return names
 
 
-def type_names(definitions: Iterable[TypeDefinition]) -> dict[str, str]:
-    """Return the name of each type in the client: its own, or where a type before it has that one, with parts of its module."""
+def type_names(definitions: Iterable[TypeDefinition], given: GivenNames) -> dict[str, str]:
+    """Return the name of each type in the client: what was given, or its own, with parts of its module where that one is taken.
+
+    A type that is gone gives its name back: one that was moved to another module keeps its own.
+    """
+    order = sorted(definitions, key=lambda definition: (definition.id.count("."), definition.id))
     names: dict[str, str] = {}
-    given = set(_OF_PACKAGES)
-    for definition in sorted(definitions, key=lambda definition: (definition.id.count("."), definition.id)):
-        name = next(name for name in _class_names(definition) if name not in given)
-        names[definition.id] = name
-        given.add(name)
+    taken = set(_OF_PACKAGES)
+    for definition in order:
+        kept = given.types.get(definition.id, "")
+        if _is_free(kept, taken):
+            names[definition.id] = kept
+            taken.add(kept)
+    for definition in order:
+        if definition.id not in names:
+            name = next(name for name in _class_names(definition) if _is_free(name, taken))
+            names[definition.id] = name
+            taken.add(name)
     return names
 
 
@@ -70,6 +93,11 @@ def type_variables(definitions: Iterable[TypeDefinition], taken: Container[str])
     return names
 
 
+def _is_free(name: str, taken: Container[str]) -> bool:
+    """Return whether a public name may be given: a contract that was edited by hand may say anything."""
+    return name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("_") and name not in taken
+
+
 def _attribute(task: str) -> str:
     letters = (one if f"_{one}".isidentifier() else " " for one in unicodedata.normalize("NFKC", task))
     name = "_".join("".join(letters).split()).lstrip("_")
@@ -82,8 +110,9 @@ def _attribute(task: str) -> str:
 def _class_names(definition: TypeDefinition) -> Iterator[str]:
     """Yield names for a type, the best one first."""
     own = re.sub(r"\W", "_", definition.name).strip("_") or "Type"
+    own = own if own.isidentifier() else f"Type{own}"
     own = f"{own}_" if own in _OF_PACKAGES or keyword.iskeyword(own) else own
-    path = [part.strip("_").title().replace("_", "") for part in definition.id.split(".")[:-1]]
+    path = [re.sub(r"\W", "_", part).strip("_").title().replace("_", "") for part in definition.id.split(".")[:-1]]
     yield own
     yield from ("".join(path[start:]) + own for start in range(len(path) - 1, -1, -1))
-    yield from (f"{''.join(path)}{own}{number}" for number in count(2))
+    yield from (f"{own}{number}" for number in count(2))

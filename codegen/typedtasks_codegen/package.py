@@ -18,7 +18,7 @@ from typedtasks_codegen.client_source import ClientSource
 from typedtasks_codegen.contract import Contract
 from typedtasks_codegen.layout import export_order, formatted, import_lines
 from typedtasks_codegen.models_source import ModelsSource
-from typedtasks_codegen.naming import task_names, type_names
+from typedtasks_codegen.naming import GivenNames
 from typedtasks_codegen.reading import read_contract
 from typedtasks_codegen.refusal import GenerationError
 from typedtasks_codegen.wire_schemas import DIALECT, WireSchemas, json_schemas
@@ -44,10 +44,14 @@ def check_package_name(package: str) -> None:
         )
 
 
-def package_files(broker: Broker, target: str, package: str) -> dict[str, str]:
-    """Return the text of every file by its path in the package. Raises `GenerationError` for what no client could have."""
+def package_files(broker: Broker, target: str, package: str, given: GivenNames | None = None) -> dict[str, str]:
+    """Return the text of every file by its path in the package.
+
+    `given` are the names that clients have already, which `given_names` reads where the package is. Raises `GenerationError` for
+    what no client could have.
+    """
     check_package_name(package)
-    contract = read_contract(broker)
+    contract = read_contract(broker, given=given)
     if not contract.tasks:
         raise GenerationError(f"{target} has no task, so there is nothing to generate. Is the module that defines them imported?")
     files = {
@@ -60,7 +64,7 @@ def package_files(broker: Broker, target: str, package: str) -> dict[str, str]:
 
 
 def _sources(contract: Contract, target: str, package: str) -> dict[str, str]:
-    types, attributes = type_names(contract.types), task_names(task.name for task in contract.tasks)
+    types, attributes = contract.type_names(), contract.task_names()
     environment = Environment(
         loader=PackageLoader("typedtasks_codegen"),
         undefined=StrictUndefined,

@@ -19,6 +19,7 @@ from typedtasks_codegen.defaults import read_default
 from typedtasks_codegen.definitions import Definitions
 from typedtasks_codegen.forms import Form
 from typedtasks_codegen.metadata import Facts
+from typedtasks_codegen.naming import GivenNames
 from typedtasks_codegen.refusal import GenerationError, Inexpressible
 
 __all__ = ["read_contract"]
@@ -26,17 +27,17 @@ __all__ = ["read_contract"]
 T = TypeVar("T")
 
 
-def read_contract(broker: Broker, names: Mapping[object, str] | None = None) -> Contract:
+def read_contract(broker: Broker, names: Mapping[object, str] | None = None, given: GivenNames | None = None) -> Contract:
     """Return the contract of all tasks of a broker.
 
-    `names` gives types an id other than that of their module and name. Raises `GenerationError`, which names the task, the
-    parameter and the reason, for what no client could have.
+    `names` gives types an id other than that of their module and name; `given` is what clients call them already. Raises
+    `GenerationError`, which names the task, the parameter and the reason, for what no client could have.
     """
     definitions = Definitions(names)
     tasks: list[TaskContract] = []
     for _, task in sorted(broker.tasks.items()):
         tasks.append(_read_task(task, definitions))
-    return Contract(tuple(tasks), definitions.define_all(), broker.reserved)
+    return Contract(tuple(tasks), definitions.define_all(), broker.reserved, given or GivenNames())
 
 
 def _read_task(task: AnyTask, definitions: Definitions) -> TaskContract:

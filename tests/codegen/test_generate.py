@@ -83,13 +83,14 @@ def test_check_finds_drift_in_every_file(name: str, tmp_path: Path, capsys: pyte
     """A unified diff, exit code 1, and nothing is written."""
     generate(tmp_path)
     path = tmp_path / "library" / name
-    path.write_text(path.read_text() + "changed\n")
+    path.write_text(path.read_text().replace('"doc": "', '"doc": "changed', 1) if name == "contract.json" else "changed\n")
     before = texts(tmp_path)
     capsys.readouterr()
     assert generate(tmp_path, "--check") == 1
     out = capsys.readouterr().out
     assert f"--- a/{name}\n+++ b/{name}\n" in out
-    assert "-changed" in out
+    assert "\n-" in out
+    assert "changed" in out
     assert texts(tmp_path) == before
     path.unlink()
     assert generate(tmp_path, "--check") == 1

@@ -10,8 +10,8 @@ from pydantic import BaseModel, create_model
 
 from typedtasks import Broker
 from typedtasks.client import AsyncClient, ThreadClient
-from typedtasks_codegen import GenerationError, package_files, read_contract
-from typedtasks_codegen.naming import _OF_CLIENTS, task_names, type_names
+from typedtasks_codegen import GenerationError, GivenNames, package_files, read_contract
+from typedtasks_codegen.naming import _OF_CLIENTS, task_names
 
 
 def task_of(broker: Broker, name: str, result: object = None) -> None:
@@ -26,11 +26,11 @@ def model(module: str, name: str) -> type[BaseModel]:
     return create_model(name, __module__=module)
 
 
-def names_of(*models: type[BaseModel]) -> dict[str, str]:
+def names_of(*models: type[BaseModel], given: GivenNames | None = None) -> dict[str, str]:
     broker = Broker("memory://")
     for number, one in enumerate(models):
         task_of(broker, f"t{number}", one)
-    return type_names(read_contract(broker).types)
+    return read_contract(broker, given=given).type_names()
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def names_of(*models: type[BaseModel]) -> dict[str, str]:
     ],
 )
 def test_a_task_is_an_attribute_with_all_of_its_name(task: str, attribute: str) -> None:
-    assert task_names([task]) == {task: attribute}
+    assert task_names([task], GivenNames()) == {task: attribute}
     assert attribute.isidentifier()
 
 
@@ -57,8 +57,8 @@ def test_no_task_changes_the_name_of_another_one() -> None:
     words = ["create", "invoices", "orders", "open", "a", "7"]
     chance = random.Random(1)
     tasks = sorted({".".join(chance.choices(words, k=chance.randint(1, 3))) for _ in range(60)})
-    alone = {task: name for one in tasks for task, name in task_names([one]).items()}
-    assert task_names(tasks) == alone
+    alone = {task: name for one in tasks for task, name in task_names([one], GivenNames()).items()}
+    assert task_names(tasks, GivenNames()) == alone
 
 
 @pytest.mark.parametrize("tasks", [("a.b", "a-b"), ("open", "open_"), ("class", "class_")])
@@ -84,6 +84,40 @@ def test_a_type_keeps_its_name_when_one_of_that_name_comes_later() -> None:
     new = names_of(model("app.billing", "Item"), model("app.stock", "Item"), model("app.stock.old", "Item"))
     assert old == {"app.billing.Item": "Item"}
     assert new == {**old, "app.stock.Item": "StockItem", "app.stock.old.Item": "OldItem"}
+
+
+def test_a_type_keeps_the_name_that_was_given_when_one_of_that_name_comes_earlier() -> None:
+    """What is added gets a name around it, and what was moved or left gives its own back."""
+    old = names_of(model("app.stock", "Item"))
+    added = names_of(model("app.stock", "Item"), model("app.billing", "Item"), given=GivenNames(types=old))
+    assert added == {"app.stock.Item": "Item", "app.billing.Item": "BillingItem"}
+    assert names_of(model("app.billing", "Item"), given=GivenNames(types=added)) == {"app.billing.Item": "BillingItem"}
+    assert names_of(model("app.store", "Item"), given=GivenNames(types=added)) == {"app.store.Item": "Item"}
+
+
+@pytest.mark.parametrize("name", ["Client", "class", "_Item", "an item", "", "annotations"])
+def test_a_name_that_nothing_can_have_is_not_kept(name: str) -> None:
+    """A contract may have been edited, or another version of typedtasks needs the name itself now."""
+    given = GivenNames({"a.task": "open" if name == "Client" else name}, {"app.Item": name})
+    assert names_of(model("app", "Item"), given=given) == {"app.Item": "Item"}
+    if name not in ("annotations", "Client"):
+        assert task_names(["a.task"], given) == {"a.task": "a_task"}
+    assert task_names(["a.task"], GivenNames({"a.task": "open"})) == {"a.task": "a_task"}
+
+
+def test_a_name_that_was_given_twice_is_kept_once() -> None:
+    """As where two branches were merged that had each added a type: the first has it."""
+    given = GivenNames(types={"app.b.Item": "Item", "app.a.Item": "Item"})
+    names = names_of(model("app.b", "Item"), model("app.a", "Item"), given=given)
+    assert names == {"app.a.Item": "Item", "app.b.Item": "BItem"}
+
+
+@pytest.mark.parametrize(("module", "name"), [("my-app", "Item"), ("app.2024", "Item"), ("2024", "3d"), ("app", "a b")])
+def test_names_are_names_whatever_modules_and_types_are_called(module: str, name: str) -> None:
+    """Made at run time, or imported from a file with an odd name."""
+    names = names_of(model("a", name), model(module, name), model(f"x.{module}", name))
+    assert len(set(names.values())) == 3
+    assert all(one.isidentifier() for one in names.values())
 
 
 def test_types_are_told_apart_whatever_their_modules_are_called() -> None:

@@ -16,7 +16,7 @@ from typedtasks.cli.breaking_report import Comparison, print_github, print_json,
 from typedtasks.cli.loading import UsageError, load_broker
 from typedtasks.cli.pending import examine
 from typedtasks.inventory import State
-from typedtasks_codegen import GenerationError, read_contract
+from typedtasks_codegen import GenerationError, names_in, read_contract
 from typedtasks_codegen.compatibility import Category, Ignore, IgnoreInvalid, Order, compare_contracts, read_ignores, sift
 from typedtasks_codegen.compatibility.types import Data
 
@@ -59,7 +59,7 @@ def find_breaking(request: Request, today: date | None = None) -> int:
     broker = load_broker(request.target)
     comparison = None
     if baseline is not None:
-        changes = sift(compare_contracts(baseline, _contract(broker)), ignores, today or datetime.now(UTC).date())
+        changes = sift(compare_contracts(baseline, _contract(broker, baseline)), ignores, today or datetime.now(UTC).date())
         comparison = Comparison(request.target, str(request.against), changes, request.order, frozenset(request.categories))
     pending = None
     if request.pending is not None:
@@ -69,9 +69,10 @@ def find_breaking(request: Request, today: date | None = None) -> int:
     return 1 if (comparison and not comparison.is_compatible) or (pending and pending.failing) else 0
 
 
-def _contract(broker: Broker) -> Data:
+def _contract(broker: Broker, baseline: Data) -> Data:
+    """Return the contract of today's tasks, with the names that the committed one has given: what is added renames nothing."""
     try:
-        return cast("Data", read_contract(broker).as_json())
+        return cast("Data", read_contract(broker, given=names_in(baseline)).as_json())
     except GenerationError as error:
         raise UsageError(str(error)) from None
 

@@ -16,6 +16,7 @@ try:
         difference,
         distribution_files,
         distribution_name,
+        given_names,
         json_schemas,
         package_files,
         write_folder,
@@ -31,14 +32,17 @@ __all__ = ["generate", "show_schemas"]
 def generate(target: str, out: str, package: str, *, check: bool, distribution: str | None) -> int:
     """Write the client package of a broker's tasks, or with `check` print how it differs from what is there.
 
-    `distribution` is the version of a project that is put around the package, in a folder of its own. Returns 1 when it differs.
-    Raises `UsageError` for what cannot be generated; then nothing was written.
+    The names that its committed contract has given are kept. `distribution` is the version of a project that is put around the
+    package, in a folder of its own. Returns 1 when it differs. Raises `UsageError` for what cannot be generated; then nothing was
+    written.
     """
-    folder = Path(out, package)
+    alone, project = Path(out, package), Path(out, distribution_name(package))
+    folder = alone if distribution is None else project
+    # The package may be there in both forms, which are to agree: the one that is written counts first.
+    places = [alone, project / package] if distribution is None else [project / package, alone]
     try:
-        files = package_files(load_broker(target), target, package)
+        files = package_files(load_broker(target), target, package, given_names(*places))
         if distribution is not None:
-            folder = Path(out, distribution_name(package))
             files = distribution_files(files, target, package, distribution)
         if not check:
             changed = write_folder(folder, files)

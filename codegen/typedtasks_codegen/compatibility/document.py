@@ -12,11 +12,15 @@ from typing_extensions import TypedDict
 from typedtasks_codegen.compatibility.types import Data
 from typedtasks_codegen.contract import FORMAT
 
-__all__ = ["ContractInvalid", "parse_contract"]
+__all__ = ["ContractInvalid", "ContractOutdated", "parse_contract"]
 
 
 class ContractInvalid(ValueError):
     """A text is no contract that this version can read. The message says why, in one line."""
+
+
+class ContractOutdated(ContractInvalid):
+    """A text is a contract of a format that this version does not read any more."""
 
 
 class _Parameter(TypedDict):
@@ -95,7 +99,7 @@ def parse_contract(text: str) -> Data:
     if version > FORMAT:
         raise ContractInvalid(f"its format is {version}, and this version of typedtasks reads format {FORMAT}; upgrade typedtasks")
     if version < FORMAT:
-        raise ContractInvalid(
+        raise ContractOutdated(
             f"its format is {version}, of an older typedtasks, and this version reads format {FORMAT}; run `typedtasks generate` "
             "with this version on the tasks as they were, and compare with the contract.json that it writes"
         )

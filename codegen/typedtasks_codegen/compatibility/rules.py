@@ -111,7 +111,7 @@ _ALL: Final = (
         _NEITHER,
         (_SOURCE,),
         "Callers' code has the task or the type under the name that generated clients gave it.",
-        "Give what has taken the name another one.",
+        "Generate with the committed contract.json in its place: the names that it gives are kept.",
     ),
     Rule(
         "reserved-name-used",
