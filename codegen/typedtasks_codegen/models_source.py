@@ -22,6 +22,8 @@ from typedtasks_codegen.refusal import GenerationError, Inexpressible
 __all__ = ["ModelsSource"]
 
 _INDENT = "    "
+_LATER = {(int, "is_integer"): "3.12", (float, "from_number"): "3.14"}
+"""Methods that types have in later versions of Python than 3.11: what is generated is the same in each."""
 _HIDING = "  # type: ignore[assignment]  # ty: ignore[incompatible-attribute-override]"
 """After what pydantic allows, and type checkers do not: a field in the place of a method that every model has."""
 
@@ -346,6 +348,8 @@ def _without_alias(form: Form) -> tuple[Form, Value | None]:
 def _member_mark(definition: TypeDefinition, name: str, value: Value) -> str:
     """Return what stands after a member that a type checker takes for something else."""
     bases = [getattr(builtins if "." not in base else enum, base.rpartition(".")[2]) for base in definition.bases]
+    if any(name == later and issubclass(base, kind) for kind, later in _LATER for base in bases):
+        return "  # type: ignore[assignment, unused-ignore]"
     if any(hasattr(base, name) for base in bases if base not in (enum.Enum, enum.Flag)):
         return "  # type: ignore[assignment]"
     if name in ("name", "value"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from enum import IntEnum
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -21,7 +22,7 @@ from tests.codegen.odd_shapes import broker as odd_shapes
 from tests.codegen.schemas import arguments_of
 from tests.processes import ROOT
 from typedtasks import Broker, Context, Depends
-from typedtasks_codegen import read_contract
+from typedtasks_codegen import package_files, read_contract
 
 SERVICES = {
     "github_client": github,
@@ -144,6 +145,19 @@ def test_all_files_are_the_same_bytes_in_every_process(tmp_path: Path) -> None:
     hashes = [run.communicate(timeout=60)[0] for run in runs]
     assert len(set(hashes)) == 1
     assert len(hashes[0]) == 65
+
+
+def test_members_called_like_methods_of_later_versions_of_python_are_written_alike_in_all_versions() -> None:
+    """`int.is_integer` is there since Python 3.12: a checker of that version takes the member for another method."""
+    broker = Broker("memory://")
+
+    def task(grade: Data) -> None: ...
+
+    task.__annotations__["grade"] = IntEnum("Grade", {"is_integer": 1, "real": 2, "best": 3}, module=__name__)
+    broker.task(name="t")(task)
+    source = package_files(broker, "app:broker", "client")["models.py"]
+    assert "    is_integer = 1  # type: ignore[assignment, unused-ignore]\n" in source
+    assert "    real = 2  # type: ignore[assignment]\n    best = 3\n" in source
 
 
 NEW_STYLE = """

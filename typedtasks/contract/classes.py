@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final, TypeAlias, cast
 from weakref import WeakValueDictionary
 
@@ -32,6 +33,14 @@ _ASIDE: Final = frozenset({"ref", "metadata"})
 _NOTHING: Final[Node] = {"type": "model-fields", "fields": {}}
 
 Key: TypeAlias = frozenset[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a class says itself, as a hash, and the classes inside it that lead to a circle or are in one, in their order."""
+
+    text: str
+    led_to: tuple[Built, ...]
 
 
 class Built:
@@ -52,6 +61,8 @@ class Built:
         self.is_class = node.get("type") in _CLASSES
         self.shape = ""
         """The hash of what messages look like, once it was asked for."""
+        self.outline: Outline | None = None
+        """What the hash is made of, once it was asked for."""
         self.read_as: type
         self.checked_as: type
 

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from typedtasks.contract.classes import Built, circles
+from typedtasks.contract.classes import Built, Outline, circles
 from typedtasks.contract.nodes import KEYS, NAMED, Node
 
 __all__ = ["fingerprint"]
@@ -36,7 +36,7 @@ _WRITTEN: Final = (float, Decimal, Fraction, date, time, timedelta, UUID)
 """What says the same in every process, so that a bound or a member of this type counts."""
 _CHECKING: Final = ("ipaddress", "pydantic.networks", "pydantic._internal._validators")
 """Where the functions are that check what a type says."""
-_ROUNDS: Final = 16
+_ROUNDS: Final = 64
 """How many classes deep classes are followed that refer to each other in a circle."""
 _KEPT_CONFIG: Final = (
     "extra_fields_behavior",
@@ -67,31 +67,96 @@ def _shape_of(built: Built) -> str:
             new[id(one)] = one
             waiting += one.inside.values()
     for circle in circles([*new.values()]):
-        if len(circle) == 1 and all(found is not circle[0] for found in circle[0].inside.values()):
-            circle[0].shape = _Shape(circle[0], {}).whole()
-            continue
-        # What refers to itself has no hash to begin with: each round follows it one class deeper.
-        shapes = {id(one): "" for one in circle}
-        for _ in range(_ROUNDS):
-            shapes = {id(one): _Shape(one, shapes).whole() for one in circle}
         for one in circle:
-            one.shape = shapes[id(one)]
+            one.outline = _Writing(one).outline()
+        _find_shapes(circle)
     return built.shape
 
 
-class _Shape:
-    """Turns the schema of one class into a hash: what is written in place and what is referred to look the same."""
+def _find_shapes(circle: Sequence[Built]) -> None:
+    """Find the hashes of classes that lead to each other, mostly of one that does not lead to itself.
 
-    def __init__(self, built: Built, shapes: Mapping[int, str]) -> None:
+    pydantic may have made several schemas of a class, so that a circle can begin with other copies of the same classes, and which
+    copies there are is another thing in each process. So what looks like something that it leads to has the same hash.
+    """
+    inside = {id(found) for one in circle for found in _led_to(one)}
+    if any(id(one) in inside for one in circle):
+        # The name of a type that leads to others of the circle, and to which nothing does, is no part of it.
+        named = [one for one in circle if one.is_class or id(one) in inside]
+        shapes = _alike_inside(named[0])
+        if not shapes:
+            # What refers to itself has no hash to begin with: each round follows it one class deeper.
+            for _ in range(_ROUNDS):
+                shapes = {id(one): _whole(one, shapes) for one in named}
+        for one in named:
+            one.shape = shapes[id(one)]
+    for one in circle:
+        if not one.shape:
+            one.shape = _alike_inside(one).get(id(one)) or _whole(one, {})
+
+
+def _whole(built: Built, shapes: Mapping[int, str]) -> str:
+    """Return the hash of a class by its outline; that of one that has an end is the outline's own."""
+    inside = [shapes.get(id(found), found.shape) for found in _led_to(built)]
+    text = "" if built.outline is None else built.outline.text
+    return _hash([text, *inside]) if inside else text
+
+
+def _led_to(built: Built) -> Sequence[Built]:
+    return () if built.outline is None else built.outline.led_to
+
+
+def _alike_inside(first: Built) -> Mapping[int, str]:
+    """Return the hashes of endless classes, from `first` on, by what looks the same further inside; nothing where nothing does."""
+    seen: set[int] = set()
+    waiting = [first]
+    while waiting:
+        one = waiting.pop()
+        if id(one) not in seen:
+            seen.add(id(one))
+            waiting += _led_to(one)
+            shapes = _alike(first, one) if one.shape else {}
+            if shapes:
+                return shapes
+    return {}
+
+
+def _alike(first: Built, other: Built) -> Mapping[int, str]:
+    """Return the hashes of classes without one by those of others, if they say the same and lead to the same."""
+    shapes: dict[int, str] = {}
+    waiting = [(first, other)]
+    seen: set[tuple[int, int]] = set()
+    while waiting:
+        one, known = waiting.pop()
+        if one.shape:
+            if one.shape != known.shape:
+                return {}
+        elif (id(one), id(known)) not in seen:
+            seen.add((id(one), id(known)))
+            if one.outline is None or known.outline is None or one.outline.text != known.outline.text:
+                return {}
+            shapes[id(one)] = known.shape
+            waiting += zip(one.outline.led_to, known.outline.led_to, strict=True)
+    return shapes
+
+
+class _Writing:
+    """Turns the schema of one class into a hash: what is written in place and what is referred to look the same.
+
+    Classes inside it that have no end all look alike in it; they are said beside it, in their order.
+    """
+
+    def __init__(self, built: Built) -> None:
         self._built = built
-        self._shapes = shapes
-        """The hashes of the classes that refer back to this one, so far."""
+        self._led_to: list[Built] = []
         self._inside = [built]
         """The classes that are being written, from the outside to the inside."""
+        self._written: dict[int, str] = {}
+        """The names of types that were written already."""
 
-    def whole(self) -> str:
-        """Return the hash of the class."""
-        return self._of(self._built.node, is_start=True)
+    def outline(self) -> Outline:
+        """Return what the class says itself."""
+        return Outline(self._of(self._built.node, is_start=True), tuple(self._led_to))
 
     def _of(self, schema: Node, *, is_start: bool = False) -> str:
         while is_start or id(schema) not in self._inside[-1].inside:
@@ -101,15 +166,17 @@ class _Shape:
                 return _hash(self._parts(schema))
             schema = inner
         found = self._inside[-1].inside[id(schema)]
-        if id(found) not in self._shapes:
+        if found.shape and not _led_to(found):
             return found.shape
         if found.is_class or found in self._inside:
-            return self._shapes[id(found)]
+            self._led_to.append(found)
+            return ""
         # The name of a type: where it is used once, pydantic writes it in place.
-        self._inside.append(found)
-        shape = self._of(found.node, is_start=True)
-        self._inside.pop()
-        return shape
+        if id(found) not in self._written:
+            self._inside.append(found)
+            self._written[id(found)] = self._of(found.node, is_start=True)
+            self._inside.pop()
+        return self._written[id(found)]
 
     def _parts(self, schema: Node) -> JsonValue:
         match schema.get("type"):
@@ -124,7 +191,8 @@ class _Shape:
             case "literal":
                 return _choice("literal", schema["expected"])
             case _:
-                found: dict[str, JsonValue] = {key: self._part(key, value) for key, value in schema.items() if key not in _ASIDE}
+                said = sorted((key, value) for key, value in schema.items() if key not in _ASIDE)
+                found: dict[str, JsonValue] = {key: self._part(key, value) for key, value in said}
                 config = cast("Node", schema.get("config") or {})
                 return {**found, **{f"config {key}": _value(config[key]) for key in _KEPT_CONFIG if config.get(key) is not None}}
 
