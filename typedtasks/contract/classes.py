@@ -12,6 +12,7 @@ circle is built as if it were none: each class is built for itself, and again on
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ _OWN_VALIDATOR: Final = frozenset({"model", "dataclass"})
 _ASIDE: Final = frozenset({"ref", "metadata"})
 _NOTHING: Final[Node] = {"type": "model-fields", "fields": {}}
 
-Key: TypeAlias = frozenset[tuple[str, int]]
+Key: TypeAlias = frozenset[tuple[str, int]] | tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,13 @@ class Built:
     to_json: SchemaSerializer
     facts: Facts
 
-    def __init__(self, node: Node, definitions: Mapping[str, Node]) -> None:
+    def __init__(self, node: Node, definitions: dict[str, Node]) -> None:
         self.node = node
         self.definitions = definitions
         self.inside: dict[int, Built] = {}
         """The classes that are directly inside this one, by the place (the schema) where they are."""
+        self.made_of: object = None
+        """What the key of the class says, so that it lives as long."""
         self.is_class = node.get("type") in _CLASSES
         self.shape = ""
         """The hash of what messages look like, once it was asked for."""
@@ -71,6 +74,8 @@ _built: Final[WeakValueDictionary[Key, Built]] = WeakValueDictionary()
 """What there is of classes that something still uses. The key holds what the schema of a class consists of, so that a class whose
 schema is made anew is another one."""
 _lock: Final = threading.RLock()
+# A fork waits for what another thread is building: the child would have the lock held for ever, and half a class.
+os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def build(core: Node) -> Built:
@@ -83,52 +88,88 @@ class _Building:
     """The building of one type."""
 
     def __init__(self, core: Node) -> None:
-        self._definitions: dict[str, Node] = {}
         self._new: list[Built] = []
         self._here: dict[Key, Built] = {}
-        core = self._unwrapped(core)
-        self.whole = self._class_at(core) or self._added(core)
+        definitions: dict[str, Node] = {}
+        core = _unwrapped(core, definitions)
+        self.whole = self._class_at(core, definitions) or self._added(core, definitions)
         for one in self._new:  # grows meanwhile
             self._find_inside(one)
         for group in circles(self._new):
             _build_circle(group)
         _built.update(self._here)
 
-    def _unwrapped(self, node: Node) -> Node:
-        """Return the schema that definitions are wrapped around, and remember them."""
-        while node.get("type") == "definitions":
-            self._definitions.update({str(one["ref"]): one for one in cast("list[Node]", node["definitions"])})
-            node = cast("Node", node["schema"])
-        return node
-
-    def _added(self, node: Node) -> Built:
-        made = Built(node, self._definitions)
+    def _added(self, node: Node, definitions: dict[str, Node]) -> Built:
+        made = Built(node, definitions)
         self._new.append(made)
         return made
 
-    def _class_at(self, node: Node) -> Built | None:
+    def _class_at(self, node: Node, definitions: dict[str, Node]) -> Built | None:
         """Return the class that a schema is of, or refers to; None where it is neither."""
         is_reference = node.get("type") == "definition-ref"
         while node.get("type") == "definition-ref":
-            node = self._definitions[str(node["schema_ref"])]
+            node = definitions[str(node["schema_ref"])]
         if not is_reference and node.get("type") not in _CLASSES:
             return None
-        key = _key(node)
+        own = _own_schema(node)
+        key = _key(node) if own is None else (id(node["cls"]), id(own))
         found = self._here.get(key) or _built.get(key)
-        if found is None:
-            found = self._here[key] = self._added(node)
+        if found is not None:
+            return found
+        if own is not None:
+            definitions = {}
+            node = _at_class(own, node["cls"], definitions) or node
+        found = self._here[key] = self._added(node, definitions)
+        found.made_of = own
         return found
 
     def _find_inside(self, one: Built) -> None:
         waiting = [*everything_inside(one.node)]
         while waiting:
             node = waiting.pop()
-            plain = self._unwrapped(node)
-            found = self._class_at(plain)
+            plain = _unwrapped(node, one.definitions)
+            found = self._class_at(plain, one.definitions)
             if found is not None:
                 one.inside[id(node)] = found
             else:
                 waiting += everything_inside(plain)
+
+
+def _unwrapped(node: Node, definitions: dict[str, Node]) -> Node:
+    """Return the schema that definitions are wrapped around, and remember them."""
+    while node.get("type") == "definitions":
+        definitions.update({str(one["ref"]): one for one in cast("list[Node]", node["definitions"])})
+        node = cast("Node", node["schema"])
+    return node
+
+
+def _own_schema(node: Node) -> Node | None:
+    """Return the schema that a class carries, where this one says the same; None where it does not, or where it carries none.
+
+    Of classes that refer to each other in a circle each carries schemas of all of them, which pydantic made for it alone.
+    """
+    cls = node.get("cls")
+    if node.get("type") not in _OWN_VALIDATOR or not isinstance(cls, type) or not vars(cls).get("__pydantic_complete__"):
+        return None
+    core: object = vars(cls).get("__pydantic_core_schema__")
+    if not isinstance(core, dict):
+        return None
+    own = _at_class(cast("Node", core), cls, {})
+    if own is None or own.keys() - _ASIDE != node.keys() - _ASIDE:
+        return None
+    return cast("Node", core) if all(node[key] == own[key] for key in own.keys() - _ASIDE - {"schema"}) else None
+
+
+def _at_class(core: Node, cls: type, definitions: dict[str, Node]) -> Node | None:
+    """Return the schema of a class in that which the class carries: there may be the user's functions around it."""
+    node = _unwrapped(core, definitions)
+    while node.get("type") not in _OWN_VALIDATOR:
+        is_reference = node.get("type") == "definition-ref"
+        found: object = definitions.get(str(node["schema_ref"])) if is_reference else node.get("schema")
+        if not isinstance(found, dict):
+            return None
+        node = cast("Node", found)
+    return node if node["cls"] is cls else None
 
 
 def _key(node: Node) -> Key:
@@ -191,8 +232,7 @@ def _find_facts(circle: list[Built]) -> None:
     members = {id(one) for one in circle}
     back = Facts(depth=UNBOUNDED)
     places = {place: back if id(found) in members else found.facts for one in circle for place, found in one.inside.items()}
-    definitions = circle[0].definitions
-    facts = facts_of([one.node for one in circle], definitions, lambda node: places.get(id(node)))
+    facts = facts_of([(one.node, one.definitions) for one in circle], lambda node: places.get(id(node)))
     for one in circle:
         one.facts = facts
 
@@ -201,10 +241,14 @@ def _build_one(built: Built, circle: Sequence[Built]) -> None:
     """Build a class, with those of its circle that are not built yet as definitions."""
     config = cast("CoreConfig", dict(CORE_CONFIG))
     plain, checked = (_schema(built, circle, is_checked=is_checked) for is_checked in (False, True))
-    with _validators_hidden(circle or [built]):
-        built.validate_json = SchemaValidator(plain, config)
-        built.to_json = SchemaSerializer(plain, config)
-        built.validate_python = SchemaValidator(checked, config)
+    is_undisturbed = False
+    while not is_undisturbed:
+        with _validators_hidden(circle or [built]) as hidden:
+            built.validate_json = SchemaValidator(plain, config)
+            built.to_json = SchemaSerializer(plain, config)
+            built.validate_python = SchemaValidator(checked, config)
+            # Another thread may have called model_rebuild(), which shows the validator again.
+            is_undisturbed = not any(vars(cls)["__pydantic_complete__"] for cls in hidden)
     name = str(getattr(built.node.get("cls"), "__name__", built.node.get("type")))
     built.read_as = _stand_in(name, built.validate_json, built.to_json)
     built.checked_as = _stand_in(name, built.validate_python, built.to_json)
@@ -253,8 +297,12 @@ def _rewritten(built: Built, names: Mapping[int, str], *, is_checked: bool) -> N
 
 
 @contextmanager
-def _validators_hidden(classes: Iterable[Built]) -> Generator[None]:
-    """Hide from pydantic-core that classes have validators: it would use them, without the configuration that is set here."""
+def _validators_hidden(classes: Iterable[Built]) -> Generator[list[type]]:
+    """Hide from pydantic-core that classes have validators: it would use them, without the configuration that is set here.
+
+    Whoever validates with the class meanwhile notices nothing: only pydantic-core looks at this, to build something else, and then
+    builds the class again in place; and `model_rebuild`, which then does what it does with `force=True`.
+    """
     hidden: list[type] = []
     try:
         for one in classes:
@@ -262,7 +310,7 @@ def _validators_hidden(classes: Iterable[Built]) -> Generator[None]:
             if one.node.get("type") in _OWN_VALIDATOR and isinstance(cls, type) and cls.__dict__.get("__pydantic_complete__"):
                 type.__setattr__(cls, "__pydantic_complete__", False)
                 hidden.append(cls)
-        yield
+        yield hidden
     finally:
         for cls in hidden:
             type.__setattr__(cls, "__pydantic_complete__", True)

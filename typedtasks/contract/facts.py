@@ -41,12 +41,15 @@ Known: TypeAlias = Callable[[Node], Facts | None]
 """Returns what is known of a class that is referred to; no facts of one that refers back; None for what is part of this one."""
 
 
-def facts_of(starts: Iterable[Node], definitions: Mapping[str, Node], known: Known) -> Facts:
-    """Return what schemas that refer to each other (mostly it is one) say, with what is known of the classes inside them."""
+def facts_of(starts: Iterable[tuple[Node, Mapping[str, Node]]], known: Known) -> Facts:
+    """Return what schemas that refer to each other (mostly it is one) say, with what is known of the classes inside them.
+
+    Each comes with the definitions that it refers to.
+    """
     starts = list(starts)
     is_cyclic = len(starts) > 1
     found = Facts()
-    for start in starts:
+    for start, definitions in starts:
         found = _with(found, _written(start, definitions, known))
         depth, rounds = _extent(start, known)
         found = found._replace(depth=max(found.depth, depth), may_round=found.may_round or rounds)
