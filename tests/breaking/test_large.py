@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import cProfile
+import json
 import pstats
+import random
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from typedtasks_codegen.compatibility import compare_contracts
+from typedtasks_codegen.compatibility import Order, compare_contracts, compare_tasks
 
 # Any: contracts as the data that they are.
 Data = dict[str, Any]
@@ -66,6 +68,71 @@ def test_the_cost_grows_with_the_number_of_types() -> None:
         return calls(lambda: _compare_contracts(ladder(number), ladder(number)))
 
     assert compared(100) <= 2.1 * compared(50)
+
+
+def test_a_change_that_all_types_lead_to_is_followed_once() -> None:
+    """What was found of a model is said again of each task that leads to it, with the way from there."""
+    from typedtasks_codegen.compatibility.changes import _compare_contracts
+
+    def compared(number: int) -> int:
+        return calls(lambda: _compare_contracts(ladder(number), ladder(number, "float")))
+
+    assert compared(100) <= 2.1 * compared(50)
+
+
+def shuffled(chance: random.Random, unions: bool) -> tuple[Data, Data]:
+    """Return two contracts over types that lead to each other in all ways, of which some are others in the second one."""
+    names = [f"m{n}" for n in range(chance.randint(2, 7))]
+
+    def form() -> object:
+        one: object = {"ref": chance.choice(names)} if chance.random() < 0.7 else chance.choice(("int", "str", "float"))
+        match chance.randrange(6):
+            case 0 if unions:
+                return {"union": [one, "None"]}
+            case 1 if unions:
+                return {"union": [one, {"ref": chance.choice(names)}, "bool"]}
+            case 2:
+                return {"generic": "list", "arguments": [one]}
+            case _:
+                return one
+
+    def field(n: int) -> Data:
+        return {"name": f"f{n}", "type": form(), "required": chance.random() < 0.7}
+
+    old: Data = ladder(len(names))
+    for definition in old["types"].values():
+        definition["fields"] = [field(n) for n in range(chance.randint(1, 3))]
+    new = json.loads(json.dumps(old))
+    for definition in new["types"].values():
+        if chance.random() < 0.4:
+            definition["fields"][0] = field(chance.choice((0, 0, 9)))
+    return old, new
+
+
+def test_what_is_said_of_a_task_does_not_depend_on_the_others() -> None:
+    """What was found for one task is used for the next ones, and is what would be found anew."""
+    chance = random.Random(1)
+    said = 0
+    for _ in range(60):
+        old, new = shuffled(chance, unions=False)
+        alone = [change for name in sorted(old["tasks"]) for change in compare_tasks(old, new, name)]
+        assert compare_contracts(old, new) == alone
+        said += len(alone)
+    assert said > 300
+
+
+def test_what_a_task_breaks_does_not_depend_on_the_others() -> None:
+    """In unions, the same reason may be found at another place as well, where members were compared already."""
+    chance = random.Random(2)
+    for _ in range(40):
+        old, new = shuffled(chance, unions=True)
+        together = compare_contracts(old, new)
+        for name in old["tasks"]:
+            said, alone = [one for one in together if one.task == name], compare_tasks(old, new, name)
+            for order in Order:
+                assert {kind for one in said for kind in one.breaks_in(order)} == {
+                    kind for one in alone for kind in one.breaks_in(order)
+                }
 
 
 def test_what_a_change_does_not_reach_is_compared_once() -> None:

@@ -128,10 +128,10 @@ def test_the_signature_of_a_clients_call_is_that_of_the_service(editor: Language
 
 def test_the_mouse_on_a_clients_task_shows_its_types_and_docstring(editor: LanguageServer) -> None:
     """A jump leads to its signature in the stub."""
-    shown = editor.hover(CLIENT + "await client.fetch_u‸ser.enqueue('a')")
+    shown = editor.hover(CLIENT + "await client.github_fetch_u‸ser.enqueue('a')")
     assert "github_fetch_user: Task[(login: str), GithubUser, UserNotFound | RateLimited]" in shown
     assert "Fetch one user. A rate limit is waited for by the queue, not by a worker." in shown
-    assert editor.definition(CLIENT + "await client.fetch_u‸ser.enqueue('a')") == (
+    assert editor.definition(CLIENT + "await client.github_fetch_u‸ser.enqueue('a')") == (
         "github_tasks/__init__.pyi",
         "async def github_fetch_user(",
     )

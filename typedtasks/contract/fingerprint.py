@@ -115,8 +115,7 @@ def _alike_inside(first: Built) -> Mapping[int, str]:
         if id(one) not in seen:
             seen.add(id(one))
             waiting += _led_to(one)
-            shapes = _alike(first, one) if one.shape else {}
-            if shapes:
+            if one.shape and (shapes := _alike(first, one)):
                 return shapes
     return {}
 

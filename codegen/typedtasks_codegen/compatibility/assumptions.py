@@ -25,6 +25,8 @@ class Assumptions(Generic[P]):
         """Pairs in the order in which they were met, each with its place; those that are proved are taken out again."""
         self._under_way: list[tuple[int, int]] = []
         """The place of each pair that is being compared, and the first place that its result rests on so far."""
+        self.detours = 0
+        """How often a pair led to itself, or assumptions were forgotten: then what is found depends on what was met before."""
 
     def has(self, pair: P) -> bool:
         """Return whether a pair need not be compared (again)."""
@@ -34,6 +36,7 @@ class Assumptions(Generic[P]):
         if place is None:
             return False
         self._rest_on(place)
+        self.detours += any(place == one for one, _ in self._under_way)
         return True
 
     def begin(self, pair: P) -> None:
@@ -42,14 +45,20 @@ class Assumptions(Generic[P]):
         self._assumed[pair] = place
         self._under_way.append((place, place))
 
-    def end(self, *, holds: bool) -> None:
-        """End the comparison that was begun last."""
+    def end(self, *, holds: bool) -> bool:
+        """End the comparison that was begun last. Returns whether its result rests on nothing that was assumed outside it."""
         place, first = self._under_way.pop()
-        if holds and first >= place:
+        if first < place:
+            self._rest_on(first)
+            return False
+        if holds:
             while len(self._assumed) > place:  # it, and all that was met inside it
                 self._proved.add(self._assumed.popitem()[0])
-        else:
-            self._rest_on(first)
+        return True
+
+    def rest_on_all(self) -> None:
+        """Take it that what is being compared rests on where it is."""
+        self._rest_on(-1)
 
     def mark(self) -> Mark:
         """Return what `forget` takes."""
@@ -57,6 +66,7 @@ class Assumptions(Generic[P]):
 
     def forget(self, mark: Mark) -> None:
         """Assume no more than at that time: what is proved stays."""
+        self.detours += 1
         known, under_way = mark
         while len(self._assumed) > known:
             self._assumed.popitem()

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from typedtasks_codegen.closures import uses
+from typedtasks_codegen.compatibility.breaks import Category, Order, Rule
 from typedtasks_codegen.compatibility.coverage import Coverage
 from typedtasks_codegen.compatibility.gaps import Gap, Kind, Role
-from typedtasks_codegen.compatibility.rules import RULES, Category, Order, Rule
+from typedtasks_codegen.compatibility.rules import RULES
 from typedtasks_codegen.compatibility.sides import Side
 from typedtasks_codegen.compatibility.types import Data, refusing
 from typedtasks_codegen.room import with_room

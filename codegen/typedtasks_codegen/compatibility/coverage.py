@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final, TypeAlias, cast
 
 from typedtasks_codegen.compatibility.assumptions import Assumptions
 from typedtasks_codegen.compatibility.bounds import AT_LEAST, AT_MOST, DIGITS, digits_fit, implied
 from typedtasks_codegen.compatibility.gaps import Gap, Kind, Role
+from typedtasks_codegen.compatibility.leaves import atom_gaps, enum_gaps
 from typedtasks_codegen.compatibility.sides import Side
 from typedtasks_codegen.compatibility.types import (
     CODE,
@@ -28,7 +30,6 @@ from typedtasks_codegen.compatibility.types import (
     name_of,
     one_by_one,
     refusing,
-    same,
     sort_of,
     split,
     type_shown,
@@ -63,6 +64,8 @@ class Coverage:
         self._assumptions = Assumptions[_Pair]()
         self._failed: set[_Pair] = set()
         """Pairs of members of unions of which one does not take the other, whatever is assumed."""
+        self._found: dict[_Pair, list[Gap]] = {}
+        """The gaps of pairs that were compared for some task already, with paths that begin there."""
 
     def gaps(self, target: object, source: object, path: str) -> list[Gap]:
         """Return what of the source the target does not take, each with its place; nothing where it takes all."""
@@ -86,14 +89,27 @@ class Coverage:
         if self._assumptions.has(pair):
             return
         if path.count(".") + path.count("[") > _DEEPEST:
+            self._assumptions.rest_on_all()
             yield Gap(Kind.UNPROVED, path, "the types grow without end, which cannot be compared")
             return
         self._assumptions.begin(pair)
-        holds = True
-        for gap in self._compared(target, source, path, inherited):
-            holds = False
-            yield gap
-        self._assumptions.end(holds=holds)
+        detours = self._assumptions.detours
+        found = self._repeated(pair, path) if pair in self._found else self._compared(target, source, path, inherited)
+        gaps: list[Gap] = []
+        for gap in found:
+            gaps.append(gap if gap.origin is not None else replace(gap, origin=pair))
+            yield gaps[-1]
+        if self._assumptions.end(holds=not gaps) and gaps and detours == self._assumptions.detours:
+            self._found.setdefault(pair, [gap.moved(path, "") for gap in gaps])
+
+    def _repeated(self, pair: _Pair, path: str) -> Iterator[Gap]:
+        """Yield what was found of a pair before, except for what has its origin in a pair that this task has led to already."""
+        origins = dict.fromkeys(cast("_Pair", gap.origin) for gap in self._found[pair])
+        new = {origin for origin in origins if origin == pair or not self._assumptions.has(origin)}
+        yield from (gap.moved("", path) for gap in self._found[pair] if gap.origin in new)
+        for origin in new - {pair}:
+            self._assumptions.begin(origin)
+            self._assumptions.end(holds=False)
 
     def _compared(self, target: object, source: object, path: str, inherited: Extras) -> Iterator[Gap]:
         target, outer = split(self._opened(target, self._target))
@@ -111,7 +127,7 @@ class Coverage:
         if target == source and isinstance(target, str):
             return
         if isinstance(target, str) or isinstance(source, str):
-            yield from _atoms(target, source, path)
+            yield from atom_gaps(target, source, path)
             return
         one, other = cast("Data", target), cast("Data", source)
         if "literal" in one and "literal" in other:
@@ -135,7 +151,7 @@ class Coverage:
         kinds = (target["kind"], source["kind"])
         yield from self._validators(target, source, path)
         if kinds == ("enum", "enum"):
-            yield from _enums(target, source, path)
+            yield from enum_gaps(target, source, path)
         elif kinds == ("named-tuple", "named-tuple"):
             yield from self._named_tuples(target, source, path, inherited)
         elif set(kinds) <= _OBJECTS:
@@ -268,8 +284,8 @@ class Coverage:
         if len(alike) == 1:
             yield from self._attempted(alike[0], member, path, inherited)
         else:
-            because = _because(self._attempted(targets[0], member, path, inherited), path) if len(targets) == 1 else ""
-            yield Gap(Kind.UNION, path, f"{type_shown(member)} is not taken{because}")
+            because = _because(self._attempted(targets[0], member, path, inherited), path) if len(targets) == 1 else None
+            yield Gap(Kind.UNION, path, f"{type_shown(member)} is not taken", because=because)
 
     def _named(self, target: object, source: object, path: str) -> Iterator[Gap]:
         """Notice where code knows a type by another name."""
@@ -341,49 +357,6 @@ class Coverage:
         return Gap(Kind.VALIDATOR, path, f"the {name} may refuse what it has not seen")
 
 
-_WIDER: Final = {
-    **dict.fromkeys(("pydantic.PastDate", "pydantic.FutureDate"), "datetime.date"),
-    **{f"pydantic.{sort}Datetime": "datetime.datetime" for sort in ("Aware", "Naive", "Past", "Future")},
-    **{f"pydantic.UUID{version}": "uuid.UUID" for version in (1, 3, 4, 5, 6, 7, 8)},
-}
-"""Types whose values are all values of a wider one, written in the same way."""
-
-
-def _atoms(target: object, source: object, path: str) -> Iterator[Gap]:
-    if (target, source) == ("float", "int") or (isinstance(source, str) and _WIDER.get(source) == target):
-        return
-    if source == "None" and is_data(target) and None in target.get("literal", ()):
-        return
-    if isinstance(target, str) and is_data(source) and "literal" in source:
-        values = source["literal"]
-        if target in ("str", "int", "bool") and all(type(value).__name__ == target for value in values):
-            return
-    yield Gap(Kind.TYPE, path, f"{type_shown(source)} is not taken as {type_shown(target)}")
-
-
-def _enums(target: Data, source: Data, path: str) -> Iterator[Gap]:
-    new, old = target.get("members", []), source.get("members", [])
-    if _is_flag(target) != _is_flag(source) or target.get("bases") != source.get("bases"):
-        yield Gap(Kind.UNPROVED, path, f"the enum {target['name']} is made of something else than before")
-    if target.get("config") != source.get("config"):
-        yield Gap(Kind.UNPROVED, path, f"the flags {target['name']} have another boundary")
-    if "_missing_" in source.get("does_not_travel", []) and "_missing_" not in target.get("does_not_travel", []):
-        yield Gap(Kind.UNPROVED, path, f"the _missing_ of {source['name']}, which finds members for further values, is gone")
-    values = [member["value"] for member in new]
-    missing = [member for member in old if not among(member["value"], values)]
-    if missing:
-        shown = ", ".join(f"{member['name']} ({value_shown(member['value'])})" for member in missing)
-        yield Gap(Kind.VALUE, path, f"{shown} {'is' if len(missing) == 1 else 'are'} not taken")
-    names = {member["name"]: member["value"] for member in new}
-    for member in old:
-        if member not in missing and (member["name"] not in names or not same(names[member["name"]], member["value"])):
-            yield Gap(Kind.NAME, path, f"{member['name']} has another name in code", on_wire=False)
-
-
-def _is_flag(definition: Data) -> bool:
-    return any(base in ("enum.Flag", "enum.IntFlag") for base in definition.get("bases", []))
-
-
 def _extra(definition: Data, inherited: frozenset[str]) -> frozenset[str]:
     """Return what may be done with unknown fields. Only a TypedDict that says nothing is like what is around it."""
     usual = {"failure": "forbid", "dataclass": "forbid", "model": "ignore", "pydantic-dataclass": "ignore"}.get(definition["kind"])
@@ -403,6 +376,5 @@ def _setting(key: str, config: Data) -> str:
     return f"{key}={value_shown(config[key])}" if key in config else f"no {key}"
 
 
-def _because(gaps: Iterable[Gap], path: str) -> str:
-    found = next((gap for gap in gaps if gap.on_wire and gap.path != path), None)
-    return "" if found is None else f" ({found.path}: {found.text})"
+def _because(gaps: Iterable[Gap], path: str) -> Gap | None:
+    return next((gap for gap in gaps if gap.on_wire and gap.path != path), None)

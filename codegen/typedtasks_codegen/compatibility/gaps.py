@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 __all__ = ["Gap", "Kind", "Role"]
@@ -36,5 +37,19 @@ class Gap:
 
     kind: Kind
     path: str
-    text: str
+    what: str
     on_wire: bool = True
+    because: Gap | None = None
+    """What lies behind it, further inside."""
+    origin: Hashable = field(default=None, compare=False)
+    """The pair of types in which it was found."""
+
+    @property
+    def text(self) -> str:
+        """Return what is wrong, as a sentence without its beginning and end."""
+        return self.what if self.because is None else f"{self.what} ({self.because.path}: {self.because.text})"
+
+    def moved(self, before: str, after: str) -> Gap:
+        """Return the same with a path that begins otherwise."""
+        because = None if self.because is None else self.because.moved(before, after)
+        return replace(self, path=after + self.path.removeprefix(before), because=because)
