@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, make_dataclass
+from typing import Any, NamedTuple, cast
 
 import pytest
 from pydantic import BaseModel, JsonValue, create_model
+from typing_extensions import TypedDict
 
 from typedtasks import Broker
-from typedtasks.contract import classes
-from typedtasks.contract.nodes import changed
+from typedtasks.contract import classes, generation
+from typedtasks.contract.nodes import changed, everything_inside
 
 fingerprint = importlib.import_module("typedtasks.contract.fingerprint")
 hash_of = fingerprint._hash
@@ -22,6 +23,8 @@ BUILDS = 15
 and as a whole."""
 PARTS = 45
 """Parts of schemas that are rewritten for each task."""
+MADE = 35
+"""Parts of schemas that pydantic makes for each task."""
 
 
 @dataclass
@@ -30,6 +33,7 @@ class Work:
 
     builds: int = 0
     parts: int = 0
+    made: int = 0
 
 
 @pytest.fixture
@@ -47,6 +51,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     for name in ("SchemaValidator", "SchemaSerializer"):
         monkeypatch.setattr(classes, name, counted(getattr(classes, name), "builds"))
     monkeypatch.setattr(classes, "changed", counted(changed, "parts"))
+    monkeypatch.setattr(generation, "everything_inside", counted(everything_inside, "made"))
     return work
 
 
@@ -60,7 +65,23 @@ def shared(number: int) -> list[type[BaseModel]]:
     return models
 
 
-def define(models: list[type[BaseModel]]) -> Broker:
+def other_classes(kind: str) -> list[type]:
+    """Return classes of the same shape which do not carry their schemas."""
+    made: list[Any] = []  # Any: types that are made at run time
+    for place in range(MODELS):
+        name = f"Class{place}"
+        fields: dict[str, Any] = {"size": int, "name": str | None}
+        around = {"before": made[-1], "half": list[made[place // 2]]} if made else {}  # type: ignore[misc]  # made here
+        if kind == "dataclass":
+            made.append(make_dataclass(name, [*fields.items(), *around.items()]))
+        elif kind == "named tuple":
+            made.append(cast("Any", NamedTuple)(name, [*fields.items(), *around.items()]))
+        else:
+            made.append(cast("Any", TypedDict)(name, {**fields, **around}))
+    return made
+
+
+def define(models: Sequence[Any]) -> Broker:
     broker = Broker("memory://")
     for place, model in enumerate(models):
 
@@ -76,6 +97,15 @@ def test_tasks_cost_as_much_as_they_have_models_and_not_as_there_are_ways_betwee
     define(shared(MODELS))
     assert work.builds <= BUILDS * MODELS
     assert work.parts <= PARTS * MODELS
+
+
+@pytest.mark.parametrize("kind", ["dataclass", "named tuple", "typed dictionary"])
+def test_classes_that_carry_no_schemas_cost_as_much_as_models(kind: str, work: Work) -> None:
+    """Given dataclasses, named tuples or typed dictionaries that share each other, pydantic makes the schema of each once."""
+    define(other_classes(kind))
+    assert work.builds <= BUILDS * MODELS
+    assert work.parts <= PARTS * MODELS
+    assert 0 < work.made <= MADE * MODELS
 
 
 def test_models_are_shared_by_the_tasks_of_all_brokers(work: Work) -> None:

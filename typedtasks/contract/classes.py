@@ -26,7 +26,7 @@ from typedtasks.contract.facts import UNBOUNDED, Facts, facts_of
 from typedtasks.contract.nodes import Node, changed, everything_inside
 from typedtasks.contract.rewriting import CORE_CONFIG, check, settle
 
-__all__ = ["Built", "build", "circles"]
+__all__ = ["Built", "build", "built_at", "circles", "lock"]
 
 _CLASSES: Final = frozenset({"model", "dataclass", "typed-dict", "named-tuple", "call"})
 _OWN_VALIDATOR: Final = frozenset({"model", "dataclass"})
@@ -62,6 +62,8 @@ class Built:
         self.made_of: object = None
         """What the key of the class says, so that it lives as long."""
         self.is_class = node.get("type") in _CLASSES
+        self.place: Node
+        """What stands for the class while pydantic makes the schema of another type, where that is possible."""
         self.shape = ""
         """The hash of what messages look like, once it was asked for."""
         self.outline: Outline | None = None
@@ -73,24 +75,32 @@ class Built:
 _built: Final[WeakValueDictionary[Key, Built]] = WeakValueDictionary()
 """What there is of classes that something still uses. The key holds what the schema of a class consists of, so that a class whose
 schema is made anew is another one."""
-_lock: Final = threading.RLock()
+lock: Final = threading.RLock()
+"""Is held by whoever builds, and looks after what is built."""
 # A fork waits for what another thread is building: the child would have the lock held for ever, and half a class.
-os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
 
 
-def build(core: Node) -> Built:
-    """Return what is built of a type, with all classes inside it that are not built yet."""
-    with _lock:
-        return _Building(core).whole
+def build(core: Node, definitions: Mapping[str, Node] | None = None) -> Built:
+    """Return what is built of a type, with all classes inside it that are not built yet.
+
+    `definitions` is what the schema refers to besides its own ones.
+    """
+    with lock:
+        return _Building(core, dict(definitions or {})).whole
+
+
+def built_at(node: Node) -> Built | None:
+    """Return what is built of the class whose schema this is, unless the class carries one itself."""
+    return _built.get(_key(node))
 
 
 class _Building:
     """The building of one type."""
 
-    def __init__(self, core: Node) -> None:
+    def __init__(self, core: Node, definitions: dict[str, Node]) -> None:
         self._new: list[Built] = []
         self._here: dict[Key, Built] = {}
-        definitions: dict[str, Node] = {}
         core = _unwrapped(core, definitions)
         self.whole = self._class_at(core, definitions) or self._added(core, definitions)
         for one in self._new:  # grows meanwhile

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Final
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict
 from pydantic_core import from_json
 
-from typedtasks.contract.classes import build
+from typedtasks.contract.generation import build_type, generate
 from typedtasks.contract.nodes import Node
 
 __all__ = ["CONFIG", "Node", "Schemas"]
@@ -30,12 +30,8 @@ class Schemas:
     """A validator for Python values, one for JSON, and a serializer, all of one type."""
 
     def __init__(self, type: object, *, own_config: ConfigDict | None = None) -> None:
-        # Any: which type it is, only run time knows.
-        adapter = TypeAdapter[object](cast("Any", type), config=own_config)
-        if not adapter.pydantic_complete:
-            adapter.rebuild(force=True)  # a model with defer_build=True
-        self.core = cast("Node", adapter.core_schema)
-        self.built = build(self.core)
+        self._type, self._config = type, own_config
+        self.built = build_type(type, CONFIG)
         self.facts = self.built.facts
         self.validate_json = self.built.validate_json.validate_json
         self.validate_python = self.built.validate_python.validate_python
@@ -45,6 +41,11 @@ class Schemas:
         )
         if self.facts.depth > _DEEPEST:
             self.to_json = functools.partial(_to_json_within_depth, self.to_json)
+
+    @property
+    def core(self) -> Node:
+        """The type as pydantic's core schema: made when it is asked for."""
+        return generate(self._type, self._config)
 
 
 def _to_json_within_depth(to_json: Callable[[object], bytes], value: object) -> bytes:
