@@ -74,6 +74,11 @@ class Upper:
     words: Words
 
 
+@dataclass
+class Derived(Upper):
+    pair: Pair | None = None
+
+
 @pydantic.dataclasses.dataclass(config=ConfigDict(str_to_upper=True))
 class UpperBox(Generic[T]):
     inside: T
@@ -126,7 +131,20 @@ TYPES: list[Any] = [  # Any: annotations of every form
         Box[Annotated[int, Field(gt=0)]],
         Box[Annotated[int, Field(gt=5)]],
     ),
-    *(Stripping, Upper, UpperBox[Plain], Model, Deferred, Shouting, Checked, Alias, list[Plain], Sequence[Plain], dict[str, Pair]),
+    *(
+        Stripping,
+        Upper,
+        Derived,
+        UpperBox[Plain],
+        Model,
+        Deferred,
+        Shouting,
+        Checked,
+        Alias,
+        list[Plain],
+        Sequence[Plain],
+        dict[str, Pair],
+    ),
     *(Plain | None, Words | Pair | int, Left | Right, list[Tree], Annotated[list[Plain], Field(max_length=2)]),
     *(
         Annotated[Words, Field(strict=True)],

@@ -60,7 +60,7 @@ def build_type(type: object, config: ConfigDict) -> Built:
         for ref, node in found.classes():
             one = built_at(node)
             if one is not None:
-                one.place = {"type": "any", "ref": ref, "metadata": {_MARK: ref}}
+                one.place = {"type": "is-instance", "cls": _Nothing, "ref": ref, "metadata": {_MARK: ref}}
                 _known[ref] = one
     return built
 
@@ -86,6 +86,10 @@ def _generate(type: object, config: ConfigDict, found: _Found) -> Node:
         inside = {**core, "schema": inside}
     found.look_through(inside)
     return inside
+
+
+class _Nothing:
+    """What no value is of: where a schema was not put in its place, nothing is taken."""
 
 
 class _Unclear(Exception):
@@ -149,7 +153,7 @@ class _Found:
                 node.update(made)
             elif kind in _WITH_CONFIG and self._has_own_config(node):
                 self._has_others = True
-                self._is_clear &= bool(getattr(node["cls"], "__pydantic_complete__", False)) and "[" not in str(node.get("ref"))
+                self._is_clear &= _carries_schema(node["cls"]) and "[" not in str(node.get("ref"))
             else:
                 self.has_union |= kind in ("union", "tagged-union")
                 if kind in _KINDS and not any(hasattr(node["cls"], name) for name in _OWN):
@@ -159,6 +163,11 @@ class _Found:
     def _has_own_config(self, node: Node) -> bool:
         config: object = getattr(node.get("cls"), "__pydantic_config__", None)
         return node["type"] == "model" or (config is not None and config is not self._around)
+
+
+def _carries_schema(cls: type) -> bool:
+    own = cls.__dict__
+    return "__pydantic_core_schema__" in own and bool(own.get("__pydantic_complete__"))
 
 
 def _known_name(node: Node) -> str | None:
