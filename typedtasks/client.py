@@ -137,6 +137,8 @@ class RemoteTasks:
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
         self._made: dict[str, AnyTask] = {}
+        self._models: object = None
+        """The module whose models are built."""
         self._making = threading.Lock()
         watch_forks(self)
 
@@ -154,7 +156,10 @@ class RemoteTasks:
         return cast("Task[P, R, E_co]", known)
 
     def _make(self, remote: RemoteTask[P, R, E_co]) -> AnyTask:
-        _build_models(getattr(remote.function, "__globals__", {}).get("models"))
+        models: object = getattr(remote.function, "__globals__", {}).get("models")
+        if models is not self._models:
+            _build_models(models)
+            self._models = models
         options = TaskOptions(
             name=remote.name,
             queue=remote.queue,

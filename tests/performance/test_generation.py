@@ -5,14 +5,21 @@ from __future__ import annotations
 import cProfile
 import pstats
 from datetime import datetime
+from pathlib import Path
 
+import pytest
 from pydantic import create_model
 
-from typedtasks import Broker
+from tests.codegen.generated import imported
+from tests.performance.test_schemas import add_task, ladder
+from typedtasks import Broker, PayloadInvalid
 from typedtasks_codegen import package_files
 
 MOST = 23_500
 """Calls for a task with a model of its own of six fields, a seventh above what was measured: 200 such tasks take about a second."""
+
+FIRST_USE = 4_500
+"""Calls for a task of a client that is used for the first time, with its model, a seventh above what was measured."""
 
 
 def registry(tasks: int) -> Broker:
@@ -35,6 +42,30 @@ def registry(tasks: int) -> Broker:
         task.__annotations__.update(item=model, **{"return": list[model]})  # type: ignore[valid-type]  # made at run time
         broker.task(name=f"task{number}")(task)
     return broker
+
+
+def calls_of_first_use(number: int, folder: Path) -> int:
+    """Return how many calls of functions it takes to import a client of so many tasks over as many models, and use each of them."""
+    broker = Broker("memory://")
+    for place, model in enumerate(ladder(number)):
+        add_task(broker, f"task{place}", model)
+    profile = cProfile.Profile()
+    with imported(broker, folder, f"client{number}") as client:
+        one = client.Client("memory://")
+        profile.enable()
+        for place in range(number):
+            with pytest.raises(PayloadInvalid):
+                getattr(one, f"task{place}").call({"size": "much"})
+        profile.disable()
+    return int(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]  # typeshed leaves it out
+
+
+def test_first_use_of_a_client_costs_as_much_as_it_has_tasks(tmp_path: Path) -> None:
+    """Each of its models is built once, however many ways lead to it from however many tasks."""
+    calls_of_first_use(2, tmp_path)
+    small, large = calls_of_first_use(30, tmp_path), calls_of_first_use(60, tmp_path)
+    assert large <= 2.1 * small
+    assert large / 60 <= FIRST_USE
 
 
 def calls_of_generating(broker: Broker) -> int:

@@ -12,25 +12,29 @@ from typedtasks import Broker
 from typedtasks_codegen.wire_schemas import _json_schemas
 
 
-def ladder(number: int) -> Broker:
-    """Return a task over models of which each refers to the one before and to the one half as old: there are ever more ways."""
+def ladder(number: int) -> list[type[BaseModel]]:
+    """Return models of which each refers to the one before and to the one half as old: there are ever more ways."""
     models: list[type[BaseModel]] = []
     for n in range(number):
         before = {"before": (models[n - 1], ...), "half": (list[models[n // 2]], ...)} if n else {"own": (int, 1)}  # type: ignore[misc]  # made here
         models.append(create_model(f"Step{n}", __module__=__name__, **before))
-    broker = Broker("memory://")
+    return models
+
+
+def add_task(broker: Broker, name: str, model: type[BaseModel]) -> None:
+    """Add a task that takes and returns a model."""
 
     def task(item: object) -> object:
         return item
 
-    task.__annotations__.update(item=models[-1], **{"return": models[-1]})
-    broker.task(name="task")(task)
-    return broker
+    task.__annotations__.update(item=model, **{"return": model})
+    broker.task(name=name)(task)
 
 
 def cost(number: int) -> tuple[int, int]:
     """Return the calls of functions and the bytes that the schemas take."""
-    broker = ladder(number)
+    broker = Broker("memory://")
+    add_task(broker, "task", ladder(number)[-1])
     profile = cProfile.Profile()
     profile.enable()
     schemas = _json_schemas(broker, "{model}", "{model}")

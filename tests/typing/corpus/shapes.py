@@ -5,7 +5,7 @@
 
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Annotated, Any, Concatenate, Literal, NoReturn, ParamSpec, Protocol, TypedDict, TypeVar, overload
+from typing import Annotated, Any, Concatenate, Literal, ParamSpec, Protocol, TypedDict, TypeVar, overload
 
 from pydantic import BaseModel, Field
 from typing_extensions import Never, Unpack, assert_type
@@ -168,14 +168,8 @@ async def use_annotated() -> None:
 async def nothing() -> None: ...
 
 
-@broker.task
-async def never() -> NoReturn:
-    raise RuntimeError
-
-
 async def use_nothing() -> None:
     assert_type(await nothing.enqueue(), TaskHandle[None, Never])
-    assert_type(await never.enqueue(), TaskHandle[Never, Never])
     # E: mypy call-arg, plugin call-arg, pyright reportCallIssue, ty too-many-positional-arguments, pyrefly bad-argument-count
     await nothing.enqueue(1)
 
