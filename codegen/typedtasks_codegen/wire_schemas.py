@@ -37,6 +37,11 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _Json: TypeAlias = dict[str, JsonValue]
 
+_DATA: Final = frozenset({"default", "const", "enum", "examples", "discriminator"})
+"""Where the values of users stand in a schema: a dictionary there may have any keys, those of schemas among them."""
+_NAMED: Final = frozenset({"properties", "patternProperties", "$defs"})
+"""Where schemas stand by the names of users."""
+
 
 @dataclass(frozen=True, slots=True)
 class WireSchemas:
@@ -101,14 +106,32 @@ def _titled(schema: _Json, title: str) -> _Json:
     return {"$schema": DIALECT, **schema, "title": title}
 
 
-def _finite(data: object) -> object:
+def _finite(schema: Mapping[str, object]) -> dict[str, object]:
     """Return a schema without bounds and defaults that JSON has no numbers for."""
+    made: dict[str, object] = {}
+    for key, value in schema.items():
+        if key in _DATA or not isinstance(value, dict | list):
+            if _is_finite(value):
+                made[key] = value
+        elif isinstance(value, list):
+            inner = cast("list[object]", value)
+            made[key] = [_finite(cast("dict[str, object]", one)) if isinstance(one, dict) else one for one in inner]
+        elif key in _NAMED:
+            named = cast("dict[str, object]", value)
+            made[key] = {
+                name: _finite(cast("dict[str, object]", one)) if isinstance(one, dict) else one for name, one in named.items()
+            }
+        else:
+            made[key] = _finite(cast("dict[str, object]", value))
+    return made
+
+
+def _is_finite(data: object) -> bool:
+    if isinstance(data, dict):
+        return all(map(_is_finite, cast("dict[str, object]", data).values()))
     if isinstance(data, list):
-        return [_finite(item) for item in cast("list[object]", data)]
-    if not isinstance(data, dict):
-        return data
-    pairs = cast("dict[str, object]", data).items()
-    return {key: _finite(value) for key, value in pairs if not (isinstance(value, float) and not math.isfinite(value))}
+        return all(map(_is_finite, cast("list[object]", data)))
+    return not isinstance(data, float) or math.isfinite(data)
 
 
 class _Generator(GenerateJsonSchema):
@@ -164,7 +187,8 @@ class _Generator(GenerateJsonSchema):
         waiting = [schema]
         while waiting:
             for reference in _references(waiting.pop()):
-                if reference not in self._verified:
+                # What users write into a schema themselves may refer to anything.
+                if reference not in self._verified and reference in self.json_to_defs_refs:
                     self._verified.add(reference)
                     waiting.append(self.get_schema_from_definitions(JsonRef(reference)) or {})
 
@@ -210,16 +234,20 @@ def _numbered(name: str, number: int) -> str:
     return name if number == 1 else f"{name}-{number}"
 
 
-def _references(schema: object) -> Iterator[str]:
-    if isinstance(schema, list):
-        for item in cast("list[object]", schema):
-            yield from _references(item)
-    elif isinstance(schema, dict):
-        for key, value in cast("dict[str, object]", schema).items():
-            if key == "$ref" and isinstance(value, str):
-                yield value
-            else:
-                yield from _references(value)
+def _references(schema: Mapping[str, object]) -> Iterator[str]:
+    for key, value in schema.items():
+        if key == "$ref":
+            yield str(value)
+        elif key in _NAMED and isinstance(value, dict):
+            yield from _references_in(list(cast("dict[str, object]", value).values()))
+        elif key not in _DATA:
+            yield from _references_in(cast("list[object]", value) if isinstance(value, list) else [value])
+
+
+def _references_in(schemas: list[object]) -> Iterator[str]:
+    for schema in schemas:
+        if isinstance(schema, dict):
+            yield from _references(cast("dict[str, object]", schema))
 
 
 def _ordered(value: object) -> object:
