@@ -80,19 +80,6 @@ PAIRS = {
         "x = Annotated[str, StringConstraints(max_length=1)]",
         "argument-not-comparable",
     ),
-    "a field that might be sent under its name": (
-        """
-        class x(BaseModel):
-            model_config = ConfigDict(populate_by_name=True)
-            a: int = Field(alias="wire")
-        """,
-        """
-        class x(BaseModel):
-            model_config = ConfigDict(populate_by_name=True)
-            b: int = Field(alias="wire")
-        """,
-        "argument-not-comparable",
-    ),
     "values that an enum found by itself": (
         """
         class x(Enum):

@@ -7,45 +7,47 @@ from dataclasses import replace
 from typing import Final, TypeAlias, cast
 
 from typedtasks_codegen.compatibility.assumptions import Assumptions
-from typedtasks_codegen.compatibility.bounds import AT_LEAST, AT_MOST, DIGITS, digits_fit, implied
+from typedtasks_codegen.compatibility.enums import enum_gaps
 from typedtasks_codegen.compatibility.gaps import Gap, Kind, Role
-from typedtasks_codegen.compatibility.leaves import atom_gaps, enum_gaps
+from typedtasks_codegen.compatibility.in_code import InCode
+from typedtasks_codegen.compatibility.limits import BY_NAME, Limits
 from typedtasks_codegen.compatibility.sides import Side
 from typedtasks_codegen.compatibility.types import (
-    CODE,
-    CONFIG,
-    CONFIG_WITHOUT_EFFECT,
-    TWICE,
-    WITHOUT_EFFECT,
+    DEEPEST,
     Data,
     among,
-    besides,
+    by_wire_name,
     constrained,
     filled,
     is_data,
     is_union,
-    joined,
     key_of,
     members,
-    name_of,
+    name_read,
     one_by_one,
-    refusing,
+    opened,
     sort_of,
     split,
     type_shown,
-    value_shown,
     values_shown,
+)
+from typedtasks_codegen.compatibility.values import Values
+from typedtasks_codegen.compatibility.wire import (
+    ANYTHING,
+    ARRAYS,
+    MAPPINGS,
+    atom_reads,
+    is_fixed_tuple,
+    key_and_value,
+    reads_any_text,
+    written_constraints,
 )
 
 __all__ = ["Coverage"]
 
 
 _OBJECTS: Final = frozenset({"model", "dataclass", "pydantic-dataclass", "typed-dict", "failure"})
-_TRANSPARENT: Final = frozenset({"new-type", "alias", "root"})
-_BY_NAME: Final = ("populate_by_name", "validate_by_name")
-_CHANGING: Final = frozenset({"strip_whitespace", "to_lower", "to_upper", "coerce_numbers_to_str"})
-"""Constraints that change a value before the others look at it."""
-_DEEPEST: Final = 400
+_NUMBERS: Final = frozenset({"int", "float", "bool"})
 
 Extras: TypeAlias = tuple[frozenset[str], frozenset[str]]
 """What the target and the source may do with unknown fields where a type does not say: what stands around it decides."""
@@ -61,6 +63,9 @@ class Coverage:
         self._target: Data = target.types
         self._source: Data = source.types
         self._role = role
+        self._values = Values(target, source)
+        self._limits = Limits(target, source)
+        self._code = InCode(target, source, role)
         self._assumptions = Assumptions[_Pair]()
         self._failed: set[_Pair] = set()
         """Pairs of members of unions of which one does not take the other, whatever is assumed."""
@@ -88,7 +93,7 @@ class Coverage:
         pair = (key_of(target), key_of(source), inherited)
         if self._assumptions.has(pair):
             return
-        if path.count(".") + path.count("[") > _DEEPEST:
+        if path.count(".") + path.count("[") > DEEPEST:
             self._assumptions.rest_on_all()
             yield Gap(Kind.UNPROVED, path, "the types grow without end, which cannot be compared")
             return
@@ -112,24 +117,48 @@ class Coverage:
             self._assumptions.end(holds=False)
 
     def _compared(self, target: object, source: object, path: str, inherited: Extras) -> Iterator[Gap]:
-        target, outer = split(self._opened(target, self._target))
+        whole, (inner, constraints) = target, split(opened(source, self._source))
+        target, outer = split(opened(target, self._target))
+        yield from self._code.stand_in_gaps(whole, source, path)
+        if target == ANYTHING:
+            yield from self._code.type_gaps(target, inner, path)
+            return
+        values = self._values.of(inner)
+        if values is not None and not self._values.are_alike(target, inner):
+            yield from self._finite(whole, inner, values, path)
+            return
         if outer:
-            yield from self._constraints(outer, split(self._opened(source, self._source))[1], path)
-        yield from self._named(target, source, path)
+            written = self._items(inner, self._source) or inner if is_data(inner) else inner
+            yield from self._limits.gaps(outer, written_constraints(target, written, constraints), path, inner)
+        yield from self._code.name_gaps(target, source, path)
         if is_union(target):
             yield from self._union(target, source, path, inherited)
-        elif is_union(inner := split(self._opened(source, self._source))[0]):
+        elif is_union(inner):
             yield from self._union({"union": [target]}, source, path, inherited)
         else:
             yield from self._single(target, inner, path, inherited)
 
+    def _finite(self, target: object, source: object, values: Sequence[object], path: str) -> Iterator[Gap]:
+        """Compare a type that writes a few values with one of another kind, value by value."""
+        read = {key_of(value): self._values.are_read(target, value) for value in values}
+        missing = [value for value in values if read[key_of(value)] is False]
+        if missing:
+            yield Gap(Kind.TYPE, path, f"{type_shown(source)} is not taken as {type_shown(target)}: {values_shown(missing)}")
+        elif None in read.values():
+            yield Gap(Kind.UNPROVED, path, f"{type_shown(source)} cannot be compared with {type_shown(target)}")
+        else:
+            yield from self._code.type_gaps(target, source, path)
+
     def _single(self, target: object, source: object, path: str, inherited: Extras) -> Iterator[Gap]:
         if target == source and isinstance(target, str):
             return
-        if isinstance(target, str) or isinstance(source, str):
-            yield from atom_gaps(target, source, path)
+        if atom_reads(target, source):
+            yield from self._code.type_gaps(target, source, path)
             return
-        one, other = cast("Data", target), cast("Data", source)
+        if isinstance(target, str) or isinstance(source, str):
+            yield Gap(Kind.TYPE, path, f"{type_shown(source)} is not taken as {type_shown(target)}")
+            return
+        one, other = self._as_containers(cast("Data", target), cast("Data", source))
         if "literal" in one and "literal" in other:
             missing = [value for value in other["literal"] if not among(value, one["literal"])]
             if missing:
@@ -138,8 +167,57 @@ class Coverage:
             yield from self._references(one, other, path, inherited)
         elif "generic" in one and "generic" in other:
             yield from self._containers(one, other, path, inherited)
+        elif "ref" in one and other.get("generic") in MAPPINGS:
+            yield from self._mapping_as_object(one, other, path, inherited)
+        elif "generic" in one and self._is_object(other):
+            yield from self._object_as_mapping(one, other, path, inherited)
         else:
             yield Gap(Kind.TYPE, path, f"{type_shown(source)} is not taken as {type_shown(target)}")
+
+    def _as_containers(self, target: Data, source: Data) -> tuple[Data, Data]:
+        """Return two types with what a NamedTuple is on the wire, where only one of them is a NamedTuple."""
+        tuples = self._items(target, self._target), self._items(source, self._source)
+        if (tuples[0] is None) == (tuples[1] is None):
+            return target, source
+        return (target if tuples[0] is None else tuples[0]), (source if tuples[1] is None else tuples[1])
+
+    def _items(self, form: Data, types: Data) -> Data | None:
+        definition: Data = types[form["ref"]] if "ref" in form else {"kind": ""}
+        if definition["kind"] != "named-tuple":
+            return None
+        fields = filled(definition, form.get("arguments", [])).get("fields", [])
+        return {"generic": "tuple", "arguments": [field["type"] for field in fields], "meant": type_shown(form)}
+
+    def _is_object(self, form: Data) -> bool:
+        return "ref" in form and self._source[form["ref"]]["kind"] in _OBJECTS
+
+    def _mapping_as_object(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
+        """Compare a dictionary with what is read of it: that may have any key, or none."""
+        definition = filled(self._target[target["ref"]], target.get("arguments", []))
+        fields = definition.get("fields", [])
+        reads_anything = definition["kind"] in _OBJECTS and "forbid" not in _extra(definition, inherited[0])
+        if not reads_anything or any(field["required"] for field in fields):
+            yield Gap(Kind.TYPE, path, f"{type_shown(source)} is not taken as {type_shown(target)}")
+            return
+        yield self._code.gap(Kind.TYPE, path, "the type is", (type_shown(target), type_shown(source)))
+        for field in fields:
+            yield from self._form(field["type"], key_and_value(source)[1], f"{path}.{field['name']}", inherited)
+
+    def _object_as_mapping(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
+        """Compare what a model writes with a dictionary: its fields are keys."""
+        definition = filled(self._source[source["ref"]], source.get("arguments", []))
+        fields = by_wire_name(definition)
+        extras = fields.pop("__pydantic_extra__", None)
+        if target["generic"] not in MAPPINGS:
+            yield Gap(Kind.TYPE, path, f"{type_shown(source)} is not taken as {type_shown(target)}")
+            return
+        key, value = key_and_value(target)
+        yield self._code.gap(Kind.TYPE, path, "the type is", (type_shown(target), type_shown(source)))
+        refused = [name for name in fields if self._values.are_read(key, name) is not True]
+        if refused or extras is not None or "allow" in _extra(definition, inherited[1]):
+            yield Gap(Kind.TYPE, path, f"{type_shown(source)} is not taken as {type_shown(target)}")
+        for name, field in fields.items():
+            yield from self._form(value, field["type"], f"{path}.{name}", inherited)
 
     def _references(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
         new, old = self._target[target["ref"]], self._source[source["ref"]]
@@ -149,48 +227,49 @@ class Coverage:
 
     def _definition(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
         kinds = (target["kind"], source["kind"])
-        yield from self._validators(target, source, path)
+        yield from self._limits.validator_gaps(target, source, path)
         if kinds == ("enum", "enum"):
             yield from enum_gaps(target, source, path)
         elif kinds == ("named-tuple", "named-tuple"):
             yield from self._named_tuples(target, source, path, inherited)
+        elif kinds[0] == "named-tuple" and kinds[1] in _OBJECTS:
+            yield self._code.gap(Kind.TYPE, path, "the type is a", kinds)
+            yield from self._objects({**target, "config": {"extra": "forbid"}}, source, path, inherited)
         elif set(kinds) <= _OBJECTS:
             if kinds[0] != kinds[1]:
-                yield self._in_code(Kind.TYPE, path, "the type is a", kinds)
+                yield self._code.gap(Kind.TYPE, path, "the type is a", kinds)
             yield from self._objects(target, source, path, inherited)
         else:
             yield Gap(Kind.TYPE, path, f"the {kinds[1]} {source['name']} is not taken as the {kinds[0]} {target['name']}")
 
     def _objects(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
-        yield from self._configs(target.get("config", {}), source.get("config", {}), path)
-        new, old = _by_wire_name(target), _by_wire_name(source)
+        yield from self._limits.config_gaps(target.get("config", {}), source.get("config", {}), path)
+        new, old = by_wire_name(target), by_wire_name(source)
         extras = new.pop("__pydantic_extra__", None)
         more = old.pop("__pydantic_extra__", None)
         own = (_extra(target, inherited[0]), _extra(source, inherited[1]))
         inherited = (inherited[0] | own[0], inherited[1] | own[1])
-        refused = {"allow", "ignore"} if self._role is Role.ARGUMENT else {"allow"}
-        if own[0] != own[1] and "forbid" in own[0] and own[1] & refused:
+        if own[0] != own[1] and "forbid" in own[0] and "allow" in own[1]:
             yield Gap(Kind.FIELD_UNKNOWN, path, "further fields are refused")
         elif "allow" in own[1] and "allow" not in own[0]:
             yield Gap(Kind.FIELD_UNKNOWN, path, "further fields are ignored", on_wire=False)
         elif more is not None and extras is not None:
             yield from self._form(extras["type"], more["type"], f"{path}.*", inherited)
-        by_name = any(source.get("config", {}).get(key) for key in _BY_NAME)
+        if any(target.get("config", {}).get(key) for key in BY_NAME):
+            new = {name_read(field, name, old): field for name, field in new.items()}
         for name, field in old.items():
             if name in new:
-                yield from self._field(new[name], field, f"{path}.{name}", inherited, by_name=by_name)
+                yield from self._field(new[name], field, f"{path}.{name}", inherited)
             else:
                 yield from self._unknown_field(own[0], extras, f"{path}.{name}")
         for name, field in new.items():
             certain = name in old and self._is_written(source, old[name])
             yield from self._expected_field(field, f"{path}.{name}", name in old, certain, "allow" in own[1])
 
-    def _field(self, target: Data, source: Data, path: str, inherited: Extras, *, by_name: bool = False) -> Iterator[Gap]:
+    def _field(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
         yield from self._form(target["type"], source["type"], path, inherited)
         if target["name"] != source["name"]:
-            yield self._in_code(Kind.NAME, path, "is called", (target["name"], source["name"]))
-            if by_name:
-                yield Gap(Kind.UNPROVED, path, "may have been sent under its name instead of its alias")
+            yield self._code.gap(Kind.NAME, path, "is called", (target["name"], source["name"]))
 
     def _unknown_field(self, own: frozenset[str], extras: Data | None, path: str) -> Iterator[Gap]:
         """Tell what becomes of a field that the target does not have."""
@@ -228,20 +307,42 @@ class Coverage:
                 yield Gap(Kind.FIELD_MISSING, f"{path}.{field['name']}", "is required and may be missing")
 
     def _containers(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
+        names = target["generic"], source["generic"]
+        if set(names) <= MAPPINGS:
+            yield from self._code.type_gaps(target, source, path)
+            (key, value), (old_key, old_value) = key_and_value(target), key_and_value(source)
+            yield from self._keys(key, old_key, f"{path}[key]", inherited)
+            yield from self._form(value, old_value, f"{path}[]", inherited)
+        elif set(names) <= ARRAYS:
+            yield from self._arrays(target, source, path, inherited)
+        elif names[0] != names[1] or len(target["arguments"]) != len(source["arguments"]):
+            yield Gap(Kind.TYPE, path, f"{type_shown(source)} is not taken as {type_shown(target)}")
+        else:
+            for one, other in zip(target["arguments"], source["arguments"], strict=True):
+                yield from self._form(one, other, f"{path}[]", inherited)
+
+    def _keys(self, target: object, source: object, path: str, inherited: Extras) -> Iterator[Gap]:
+        """Compare the keys of dictionaries, which are text in JSON whatever they are in Python."""
+        inner, outer = split(opened(target, self._target))
+        written = split(opened(source, self._source))[0]
+        if reads_any_text(inner) and isinstance(written, str) and written in _NUMBERS:
+            yield from self._code.type_gaps(inner, written, path)
+            yield from self._limits.gaps(outer, {"min_length": 1}, path, written)
+        else:
+            yield from self._form(target, source, path, inherited)
+
+    def _arrays(self, target: Data, source: Data, path: str, inherited: Extras) -> Iterator[Gap]:
         new, old = target["arguments"], source["arguments"]
-        name = target["generic"]
-        varied, fixed = target.get("variadic", False), not source.get("variadic", False)
-        if name == source["generic"] == "tuple" and varied and fixed:
-            new = list(new) * len(old)
-        elif name != source["generic"] or len(new) != len(old) or varied == fixed:
+        is_fixed, was_fixed = is_fixed_tuple(target), is_fixed_tuple(source)
+        if is_fixed and (not was_fixed or len(new) != len(old)):
             yield Gap(Kind.TYPE, path, f"{type_shown(source)} is not taken as {type_shown(target)}")
             return
-        for n, (one, other) in enumerate(zip(new, old, strict=True)):
-            mark = "[key]" if len(new) == 2 and name != "tuple" and n == 0 else "[]" if name != "tuple" or varied else f"[{n}]"
-            yield from self._form(one, other, path + mark, inherited)
+        yield from self._code.type_gaps(target, source, path)
+        for n, other in enumerate(old):
+            yield from self._form(new[n if is_fixed else 0], other, f"{path}[{n}]" if is_fixed else f"{path}[]", inherited)
 
     def _union(self, target: object, source: object, path: str, inherited: Extras) -> Iterator[Gap]:
-        inner, constraints = split(self._opened(source, self._source))
+        inner, constraints = split(opened(source, self._source))
         for member in one_by_one(inner) if is_union(inner) else [constrained(inner, constraints)]:
             for candidate in members(target):
                 found = self._taken(candidate, member, path, inherited)
@@ -279,82 +380,13 @@ class Coverage:
 
     def _not_taken(self, targets: Sequence[object], member: object, path: str, inherited: Extras) -> Iterator[Gap]:
         """Say why a member of a union is not taken: by the one type that is meant for it, if there is one."""
-        sort = sort_of(self._opened(member, self._source))
-        alike = [one for one in targets if sort_of(self._opened(one, self._target)) == sort]
+        sort = sort_of(opened(member, self._source))
+        alike = [one for one in targets if sort_of(opened(one, self._target)) == sort]
         if len(alike) == 1:
             yield from self._attempted(alike[0], member, path, inherited)
         else:
             because = _because(self._attempted(targets[0], member, path, inherited), path) if len(targets) == 1 else None
             yield Gap(Kind.UNION, path, f"{type_shown(member)} is not taken", because=because)
-
-    def _named(self, target: object, source: object, path: str) -> Iterator[Gap]:
-        """Notice where code knows a type by another name."""
-        names = (name_of(target), name_of(source))
-        given = (self._name_in_clients(target, self._target), self._name_in_clients(source, self._source))
-        if None not in given:
-            names = given
-        if None not in names and names[0] != names[1] and split(target)[0] != split(source)[0]:
-            yield self._in_code(Kind.NAME, path, "the type is called", names)
-
-    def _name_in_clients(self, form: object, types: Data) -> str | None:
-        inner = split(form)[0]
-        return cast("str | None", types[inner["ref"]].get("client_name")) if is_data(inner) and "ref" in inner else None
-
-    def _in_code(self, kind: Kind, path: str, what: str, names: tuple[object, object]) -> Gap:
-        """Return a gap that code alone notices. `names` are those of target and source, of which results have the new one last."""
-        new, old = names if self._role is Role.ARGUMENT else names[::-1]
-        return Gap(kind, path, f"{what} {new} instead of {old} in code", on_wire=False)
-
-    def _opened(self, form: object, types: Data) -> object:
-        """Return a type with NewTypes, aliases and RootModels replaced by what they stand for."""
-        inner, constraints = split(form)
-        seen = 0
-        while is_data(inner) and "ref" in inner:
-            definition = types[inner["ref"]]
-            if definition["kind"] not in _TRANSPARENT or seen > _DEEPEST:
-                break
-            seen += 1
-            meant = filled(definition, inner.get("arguments", []))
-            inner, further = split(meant["fields"][0]["type"] if definition["kind"] == "root" else meant["type"])
-            constraints = joined(joined(constraints, further), besides(definition))
-        return constrained(inner, constraints)
-
-    def _constraints(self, target: Data, source: Data, path: str) -> Iterator[Gap]:
-        for key, value in sorted(target.items()):
-            if key in WITHOUT_EFFECT or implied(key, value, source) or (key in DIGITS and digits_fit(target, source)):
-                continue
-            if key == CODE:
-                known = source.get(CODE, [])
-                yield from (self._refusing(name, path) for name in value if name not in known)
-            elif key == CONFIG:
-                yield Gap(
-                    Kind.UNPROVED, path, f"{value_shown(value)} where the other version has {value_shown(source.get(CONFIG, {}))}"
-                )
-            elif key == TWICE or (key == "discriminator" and key not in source):
-                yield Gap(Kind.UNPROVED, path, "a further constraint or discriminator cannot be compared")
-            else:
-                known = f"have {key}={value_shown(source[key])}" if key in source else "need not be so"
-                yield Gap(Kind.CONSTRAINT, path, f"{key}={value_shown(value)} is asked for, and values {known}")
-        for key in sorted(_CHANGING & (set(source) - set(target))):
-            if not set(target) <= WITHOUT_EFFECT:
-                yield Gap(Kind.UNPROVED, path, f"{key} changed values before they were looked at, and does not any more")
-
-    def _configs(self, target: Data, source: Data, path: str) -> Iterator[Gap]:
-        for key in sorted(set(target) | set(source)):
-            if key in CONFIG_WITHOUT_EFFECT or target.get(key) == source.get(key):
-                continue
-            if key in target and implied(key, target[key], source):
-                continue
-            if key not in target and (key in AT_LEAST or key in AT_MOST):
-                continue
-            yield Gap(Kind.UNPROVED, path, f"{_setting(key, target)} where the other version has {_setting(key, source)}")
-
-    def _validators(self, target: Data, source: Data, path: str) -> Iterator[Gap]:
-        known = refusing(source)
-        yield from (self._refusing(name, path) for name in refusing(target) if name not in known)
-
-    def _refusing(self, name: str, path: str) -> Gap:
-        return Gap(Kind.VALIDATOR, path, f"the {name} may refuse what it has not seen")
 
 
 def _extra(definition: Data, inherited: frozenset[str]) -> frozenset[str]:
@@ -362,18 +394,6 @@ def _extra(definition: Data, inherited: frozenset[str]) -> frozenset[str]:
     usual = {"failure": "forbid", "dataclass": "forbid", "model": "ignore", "pydantic-dataclass": "ignore"}.get(definition["kind"])
     said = definition.get("config", {}).get("extra", usual)
     return inherited if said is None else frozenset({said})
-
-
-def _by_wire_name(definition: Data) -> dict[str, Data]:
-    fields: dict[str, Data] = {}
-    for field in definition.get("fields", []):
-        constraints = split(field["type"])[1]
-        fields[str(constraints.get("alias", field["name"]))] = field
-    return fields
-
-
-def _setting(key: str, config: Data) -> str:
-    return f"{key}={value_shown(config[key])}" if key in config else f"no {key}"
 
 
 def _because(gaps: Iterable[Gap], path: str) -> Gap | None:

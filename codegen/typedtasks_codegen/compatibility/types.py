@@ -10,20 +10,26 @@ __all__ = [
     "CODE",
     "CONFIG",
     "CONFIG_WITHOUT_EFFECT",
+    "DEEPEST",
+    "STANDS_FOR",
     "TWICE",
     "WITHOUT_EFFECT",
     "Data",
     "among",
     "besides",
+    "by_wire_name",
     "constrained",
     "filled",
     "is_data",
     "is_union",
     "joined",
     "key_of",
+    "meant_by",
     "members",
     "name_of",
+    "name_read",
     "one_by_one",
+    "opened",
     "refusing",
     "same",
     "sort_of",
@@ -35,7 +41,9 @@ __all__ = [
 
 Data: TypeAlias = Mapping[str, Any]  # Any: the JSON of a contract, which `_forms` reads with care
 
-WITHOUT_EFFECT: Final = frozenset({"alias", "title", "description", "deprecated", "frozen", "examples", "validate_default"})
+WITHOUT_EFFECT: Final = frozenset(
+    {"alias", "title", "description", "deprecated", "frozen", "examples", "validate_default", "strict"}  # all is read strictly
+)
 """What `Field(...)` says that decides nothing about which values fit; an alias is looked at with its field."""
 CONFIG_WITHOUT_EFFECT: Final = frozenset(
     {
@@ -43,6 +51,10 @@ CONFIG_WITHOUT_EFFECT: Final = frozenset(
         *("validate_assignment", "extra", "validate_default"),
     }
 )
+STANDS_FOR: Final = frozenset({"new-type", "alias", "root"})
+"""Kinds of types that are others in JSON."""
+DEEPEST: Final = 400
+"""How deep types may be in one another to be compared."""
 _REFUSING: Final = ("alidator", "Predicate", "__init__", "post_init__", "model_post_init")
 """Parts of the names of code that may refuse a value and cannot be looked into."""
 TWICE: Final = "several layers"
@@ -98,6 +110,40 @@ def besides(definition: Data) -> Data:
     """Return what a NewType, alias or RootModel does besides standing for a type."""
     config = {key: value for key, value in definition.get("config", {}).items() if key not in CONFIG_WITHOUT_EFFECT}
     return {key: value for key, value in ((CODE, refusing(definition)), (CONFIG, config)) if value}
+
+
+def opened(form: object, types: Data) -> object:
+    """Return a type with NewTypes, aliases and RootModels replaced by what they stand for."""
+    inner, constraints = split(form)
+    seen = 0
+    while is_data(inner) and "ref" in inner:
+        definition = types[inner["ref"]]
+        if definition["kind"] not in STANDS_FOR or seen > DEEPEST:
+            break
+        seen += 1
+        inner, further = split(meant_by(definition, inner))
+        constraints = joined(joined(constraints, further), besides(definition))
+    return constrained(inner, constraints)
+
+
+def meant_by(definition: Data, form: Data) -> object:
+    """Return the type that a NewType, alias or RootModel stands for where it is used."""
+    meant = filled(definition, form.get("arguments", []))
+    return meant["fields"][0]["type"] if definition["kind"] == "root" else meant["type"]
+
+
+def by_wire_name(definition: Data) -> dict[str, Data]:
+    """Return the fields of a type by their names in JSON."""
+    fields: dict[str, Data] = {}
+    for field in definition.get("fields", []):
+        constraints = split(field["type"])[1]
+        fields[str(constraints.get("alias", field["name"]))] = field
+    return fields
+
+
+def name_read(field: Data, alias: str, written: Data) -> str:
+    """Return under which of its two names a field is read that is read under both."""
+    return str(field["name"]) if alias not in written and field["name"] in written else alias
 
 
 def is_data(form: object) -> TypeGuard[Data]:

@@ -1,40 +1,19 @@
-"""Whether a type takes every value of another one where both have no types inside them: atoms and enums."""
+"""Whether an enum takes every member of another one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from typedtasks_codegen.compatibility.gaps import Gap, Kind
-from typedtasks_codegen.compatibility.types import Data, among, is_data, same, type_shown, value_shown
+from typedtasks_codegen.compatibility.types import Data, among, same, value_shown
 
-__all__ = ["atom_gaps", "enum_gaps"]
-
-_WIDER: Final = {
-    **dict.fromkeys(("pydantic.PastDate", "pydantic.FutureDate"), "datetime.date"),
-    **{f"pydantic.{sort}Datetime": "datetime.datetime" for sort in ("Aware", "Naive", "Past", "Future")},
-    **{f"pydantic.UUID{version}": "uuid.UUID" for version in (1, 3, 4, 5, 6, 7, 8)},
-}
-"""Types whose values are all values of a wider one, written in the same way."""
-
-
-def atom_gaps(target: object, source: object, path: str) -> Iterator[Gap]:
-    """Yield why one type is not taken as another one, of which at least one has no parts."""
-    if (target, source) == ("float", "int") or (isinstance(source, str) and _WIDER.get(source) == target):
-        return
-    if source == "None" and is_data(target) and None in target.get("literal", ()):
-        return
-    if isinstance(target, str) and is_data(source) and "literal" in source:
-        values = source["literal"]
-        if target in ("str", "int", "bool") and all(type(value).__name__ == target for value in values):
-            return
-    yield Gap(Kind.TYPE, path, f"{type_shown(source)} is not taken as {type_shown(target)}")
+__all__ = ["enum_gaps"]
 
 
 def enum_gaps(target: Data, source: Data, path: str) -> Iterator[Gap]:
     """Yield which members of an enum another one does not take, and what else is not as before."""
     new, old = target.get("members", []), source.get("members", [])
-    if _is_flag(target) != _is_flag(source) or target.get("bases") != source.get("bases"):
+    if _is_flag(target) != _is_flag(source) or (_is_flag(target) and target.get("bases") != source.get("bases")):
         yield Gap(Kind.UNPROVED, path, f"the enum {target['name']} is made of something else than before")
     if target.get("config") != source.get("config"):
         yield Gap(Kind.UNPROVED, path, f"the flags {target['name']} have another boundary")
