@@ -9,7 +9,10 @@ RUNS ?= 3000
 SEEDS ?= 10000
 CASES ?= 200000
 
-.PHONY: demo test check audit bench chaos soak format clean help
+LOWEST := --ignore tests/unit/test_dependencies.py tests/unit tests/contract tests/main_job tests/cli tests/codegen/test_client.py tests/codegen/test_contract.py \
+	tests/backends/test_redis.py
+
+.PHONY: demo test test-lowest check audit bench chaos soak format clean help
 
 help: ## Show what can be run
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -23,6 +26,11 @@ demo: $(VENV)/.installed ## Run the main job with a real worker; URL=redis://loc
 test: $(VENV)/.installed ## Run all tests on SQLite, memory and a Redis of their own
 	@tools/redis.sh
 	@$(BIN)/python -m pytest
+
+test-lowest: $(VENV)/.installed ## Run what matters with the lowest version of each dependency that pyproject.toml declares
+	@tools/redis.sh
+	@tools/lowest.sh "$(PYTHON)" "$(VENV)"
+	@$(VENV)/lowest/bin/python -m pytest $(LOWEST)
 
 check: $(VENV)/.installed ## Lint, type-check (mypy and pyright, strict), and hold the layers and the pinned versions
 	@$(BIN)/ruff check .
