@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,19 @@ import pytest
 from tests.redis_server import RedisServer, SentinelSite, make_user, redis_cluster, redis_server, sentinel_site
 
 pytest.register_assert_rewrite("typedtasks.testing")  # where the conformance suite fails, both sides are shown
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """A command that a test runs in this process sets up its log, on a stream that is closed afterwards."""
+    loggers = [logging.getLogger(), logging.getLogger("typedtasks")]
+    before = [(logger.level, logger.handlers[:], logger.propagate) for logger in loggers]
+    yield
+    for logger, (level, handlers, propagates) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.handlers[:] = [one for one in logger.handlers if one in handlers or not hasattr(one, "stream")]
+        logger.propagate = propagates
+    logging.captureWarnings(False)
 
 
 @pytest.fixture(scope="session")

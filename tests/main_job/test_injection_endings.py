@@ -64,7 +64,7 @@ async def test_an_error_in_a_teardown_is_logged_and_loses_no_result(
         handle = await task.enqueue()
         assert await handle.result() == 2
     assert events[-2:] == ["close cursor", "close connection"]
-    assert [record.levelname for record in caplog.records if "teardown" in record.message] == ["ERROR", "ERROR"]
+    assert [record.levelname for record in caplog.records if "the teardown of" in record.message] == ["ERROR", "ERROR"]
     assert f"task ({handle.id}): the teardown of" in caplog.text
     assert "OSError: it cannot be closed" in caplog.text
     assert "has yielded again" in caplog.text

@@ -45,7 +45,7 @@ def build_type(type: object, config: ConfigDict) -> Built:
     if isinstance(type, builtins.type) and "__pydantic_core_schema__" in vars(type):
         return build(generate(type, None))
     with lock:
-        known = dict(_known)
+        known = dict(_known.items())  # which keeps them while it looks
     found = _Found(config, known)
     try:
         core = _generate(type, config, found)

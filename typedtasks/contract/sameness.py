@@ -52,6 +52,7 @@ def _change(place: Place, before: object, after: object, mode: _Mode) -> Change 
     if isinstance(before, BaseModel):
         return _of_models(place, before, after, mode)
     if _is_dataclass(before):
+        # Any: `fields` wants a dataclass, which it was asked for above.
         return _of_attributes(place, before, after, [field.name for field in dataclasses.fields(cast("Any", before))], mode)
     if type(before) is not type(after) and mode == "exact" and not isinstance(before, PurePath):
         return Change(place, before, after)
@@ -200,6 +201,7 @@ def _same_decimal(one: Any, other: Any) -> bool:
     return bool(one.as_tuple() == other.as_tuple())
 
 
+# Any: as above.
 def _same_moment(one: Any, other: Any) -> bool:
     """Return whether two have the same clock and the same offset: the name of a zone is not sent."""
     if (one.tzinfo is None) != (other.tzinfo is None) or one.utcoffset() != other.utcoffset():
@@ -208,6 +210,7 @@ def _same_moment(one: Any, other: Any) -> bool:
     return bool(one.replace(tzinfo=None) == other.replace(tzinfo=None) and (not fold_counts or one.fold == other.fold))
 
 
+# Any: as above.
 _COMPARED: Final[Mapping[type, Callable[[Any, Any], bool]]] = {
     float: _same_number,
     complex: _same_number,
