@@ -24,6 +24,7 @@ from pydantic import (
     FilePath,
     ImportString,
     Json,
+    JsonValue,
     OnErrorOmit,
     RootModel,
     SecretStr,
@@ -102,6 +103,9 @@ class Sometimes(BaseModel):
 
 
 class Words(RootModel[str]): ...
+
+
+class Whatever(RootModel[JsonValue]): ...
 
 
 class Numbers(RootModel[list[int]]): ...
@@ -188,6 +192,7 @@ class ByValue(BaseModel):
         (ByValue, "use_enum_values"),
         (Words | str, "JSON cannot tell Words from str"),
         (Numbers | list[int], "JSON cannot tell Numbers from list"),
+        (Whatever | None, "JSON cannot tell None from Whatever around None"),
         (Maybe | None, "JSON cannot tell None from Maybe"),
         (Empty | None, "JSON cannot tell None from Empty"),
         (Empty | Maybe, "JSON cannot tell"),

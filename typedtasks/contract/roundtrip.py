@@ -90,10 +90,11 @@ def _values_obstacle(node: Node) -> str | None:
 
 def _nullable_obstacle(node: Node, definitions: Mapping[str, Node]) -> str | None:
     for one in _alternatives(cast("Node", node["schema"]), definitions):
-        null = one.node.get("type") == "none" or (one.node.get("type") in ("literal", "enum") and None in _literal_values(one.node))
+        kind = one.node.get("type")
+        null = kind in ("none", "any") or (kind in ("literal", "enum") and None in _literal_values(one.node))
         if null and one.roots:
             return f"JSON cannot tell None from {one.roots[0].__name__} around None; leave one of the two None out"
-        if null and one.node.get("type") == "enum":
+        if null and kind == "enum":
             return f"JSON cannot tell None from the member of {_name(one.node)} whose value is None; give it another value"
     return None
 
